@@ -81,7 +81,8 @@ class PackagesSeen:
     repair: tuple[Repair, ...]
     kernels: KernelFacts = NO_KERNEL_FACTS
     journal: bool = False
-    """As in `agent.core.model.facts.Facts`."""
+    """This and what follows as in `agent.core.model.facts.Facts`."""
+    esm_only: tuple[Update, ...] = ()
 
 
 class Download(Protocol):

@@ -104,8 +104,8 @@ def _lists(lists: Mapping[str, object]) -> Document:
 
 def _updates(plan: PlanView | None) -> Document:
     if plan is None:
-        counts = dict.fromkeys(("seen_at", "scope", "security_pending", "held", "other", "hidden_security"))
-        return {**counts, **dict.fromkeys(("items", "held_items", "repair"))}
+        counts = dict.fromkeys(("seen_at", "scope", "security_pending", "held", "other", "hidden_security", "esm_only"))
+        return {**counts, **dict.fromkeys(("items", "held_items", "esm_only_items", "repair"))}
     return {
         "seen_at": plan.seen_at,
         "scope": plan.scope,
@@ -113,8 +113,10 @@ def _updates(plan: PlanView | None) -> Document:
         "held": len(plan.held),
         "other": plan.other_updates,
         "hidden_security": len(plan.hidden_security),
+        "esm_only": len(plan.esm_only),
         "items": [_pick(step.raw, _STEP) for step in plan.install],
         "held_items": [_pick(held.raw, _HELD) for held in plan.held],
+        "esm_only_items": [_pick(held.raw, _HELD) for held in plan.esm_only],
         "repair": [_pick(repair.raw, _REPAIR) for repair in plan.repair],
     }
 

@@ -21,6 +21,7 @@ _CONCLUSIONS = {
     "held": "held back",
     "no-security-update": "up to date",
     "not-installed": "not installed",
+    "esm-only": "up to date, but for a fix that only Ubuntu Pro has",
     "unfinished": "left unfinished by dpkg",
     "not-required": "not required",
     "required": "required",

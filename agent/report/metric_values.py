@@ -152,7 +152,7 @@ def held_reasons(report: Document) -> Points:
     if held is None:
         return ()
     reasons = [printable(str(one.get("why"))) for one in held]
-    words = [why.value for why in Why]
+    words = [why.value for why in Why if why is not Why.ESM_ONLY]  # never held
     known = [*words, *sorted(set(reasons) - set(words))]
     return tuple(((("why", word),), reasons.count(word)) for word in known)
 

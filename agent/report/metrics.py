@@ -154,6 +154,12 @@ METRIC_FAMILIES: tuple[MetricFamily, ...] = (
         points=number("updates", "hidden_security"),
     ),
     MetricFamily(
+        name="maestro.updates.esm_only",
+        unit="{update}",
+        help="Number of fixes that only Ubuntu Pro brings to this machine",
+        points=number("updates", "esm_only"),
+    ),
+    MetricFamily(
         name="maestro.updates.known_cves",
         unit="{cve}",
         help="Number of CVEs that pending updates, held ones included, are known to fix",

@@ -3,6 +3,7 @@
 from agent.report.text import (
     counted,
     cve_suffix,
+    esm_only_lines,
     held_lines,
     lists_lines,
     names,
@@ -34,6 +35,7 @@ def plan_lines(plan: PlanView, *, verbose: bool = False, working: bool = False, 
     if plan.hidden_security:
         lines.append(f"{counted(len(plan.hidden_security), 'other update')} with a security fix:")
         lines += update_lines(plan.hidden_security, verbose=verbose)
+    lines += esm_only_lines(plan.esm_only, verbose=verbose)
     lines.append(reboot_line(plan.reboot))
     if command and not working and (plan.install or plan.remove or plan.repair):
         scope = " --all" if plan.scope == "all" else ""

@@ -25,6 +25,7 @@ SENTENCES: Mapping[ReasonCode, str] = {
     ReasonCode.SOAKING: "first seen here {0}, soaks until {1}",
     ReasonCode.NOT_IN_COHORT: "first seen here {0}; the rollout reaches cohort {1}, this machine's, {2}",
     ReasonCode.HELD_WITH_GROUP: "goes together with {0}, which is held back ({1})",
+    ReasonCode.ESM_ONLY: "only Ubuntu Pro has it ({0}), and this machine is not attached to it (`pro attach`)",
     ReasonCode.FAILED_IN_RUN: "failed in this run: {0}",
     ReasonCode.SUPERSEDED: "superseded by {0}, and not running",
     ReasonCode.MARKED_MANUAL: "marked as installed by hand (`apt-mark auto` opens it)",
@@ -76,6 +77,7 @@ OPENERS: Mapping[Why | Opener, str] = {
     Why.SNOOZED: "wait until it ends; `maestro-agent snooze --list` shows it, `maestro-agent snooze --end` ends it",
     Why.SOAKING: "wait; or at once: maestro-agent upgrade {package}",
     Why.NOT_IN_COHORT: "wait; or at once: maestro-agent upgrade {package}",
+    Why.ESM_ONLY: "attach the machine to Ubuntu Pro (`pro attach`), then `maestro-agent check`",
     Opener.CHECK: "maestro-agent check",
     Opener.REPAIR: "maestro-agent upgrade finishes it",
     Opener.FIX_BROKEN: "apt-get --fix-broken install",
@@ -104,6 +106,7 @@ def with_sentences(plan: Plan) -> Plan:
     return replace(
         plan,
         held=tuple(_held(held) for held in plan.held),
+        esm_only=tuple(_held(held) for held in plan.esm_only),
         remove=tuple(_removal(removal) for removal in plan.remove),
         kept=tuple(_removal(removal) for removal in plan.kept),
     )

@@ -105,6 +105,14 @@ def held_lines(held: Sequence[HeldView], *, verbose: bool = False) -> list[str]:
     return [Line(f"{len(held)} held back:", tone=Tone.HELD), *held_update_lines(held, verbose=verbose)]
 
 
+def esm_only_lines(fixes: Sequence[HeldView], *, verbose: bool = False) -> list[str]:
+    """List fixes that only Ubuntu Pro has below a heading; nothing if there are none."""
+    if not fixes:
+        return []
+    count = f"{len(fixes)} fix{'es' if len(fixes) > 1 else ''}"
+    return [f"{count} only in Ubuntu Pro (`pro attach`):", *update_lines(fixes, verbose=verbose)]
+
+
 def requested_lines(requested: Sequence[str]) -> list[str]:
     """Say that a plan or a run is limited to some packages."""
     return [Line(f"Only as requested: {', '.join(requested)}, and dependencies.")] if requested else []

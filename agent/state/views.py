@@ -187,6 +187,7 @@ class PlanView:
         self.repair = [RepairView(part) for part in plan.children("repair")]
         self.other_updates = int(plan.number("other_updates"))
         self.hidden_security = [StepView(part) for part in plan.optional_children("hidden_security")]
+        self.esm_only = [HeldView(part) for part in plan.optional_children("esm_only")]
         self.reboot = RebootView.of(plan.optional_child("reboot"))
 
 

@@ -109,6 +109,80 @@ def test_a_phase_of_the_release_counts_once_its_archive_is_a_source_that_apt_use
     assert covered() == ["standard"]
 
 
+PRO = "/var/lib/ubuntu-advantage/apt-esm"
+
+
+def fetch_as_the_pro_client_does(host: Scenario) -> None:
+    """Move the sources of ESM to the client's own root directory, and have apt fetch their lists there."""
+    host.machine.check(
+        f"mkdir -p {PRO}/etc/apt/sources.list.d {PRO}/var/lib/apt/lists/partial {PRO}/var/cache/apt/archives/partial\n"
+        f"mv /etc/apt/sources.list.d/esm-*.list {PRO}/etc/apt/sources.list.d/\n"
+        f"apt-get -o Dir={PRO} -o Dir::State::status=/var/lib/dpkg/status update"
+    )
+
+
+@pytest.mark.every_release
+def test_a_fix_that_only_pro_has_is_shown_as_such_and_neither_pending_nor_held(host: Scenario) -> None:
+    host.be_ubuntu()
+    host.offer("security", package("a", "2"), package("d", "3"))
+    host.offer("esm-apps", package("b", "2~esm1"), package("d", "2~esm1"))
+    host.offer("esm-infra", package("c", "2~esm1"))
+    host.repository("esm-infra-legacy", package("c", "1~legacy"), package("not-installed", "9"))
+    fetch_as_the_pro_client_does(host)
+    host.upgrade()
+
+    answer = host.agent("check --json")
+
+    assert answer.code == 0
+    assert (answer.json["install"], answer.json["held"]) == ([], [])
+    assert {one["package"]: (one["installed"], one["candidate"], one["why"]) for one in answer.json["esm_only"]} == {
+        "b": ("1", "2~esm1", "esm-only"),
+        "c": ("1", "2~esm1", "esm-only"),
+    }
+    explained = host.agent("explain b --json")
+    assert (explained.code, explained.json["conclusion"]) == (0, "esm-only")
+    gate = next(gate for gate in explained.json["gates"] if gate["gate"] == "ubuntu-pro")
+    assert gate["verdict"] == "shut"
+    status = host.agent("status --json").json
+    assert (status["health"], len(status["plan"]["esm_only"])) == ("healthy", 2)
+    report = host.agent("report --show").json
+    assert (report["updates"]["security_pending"], report["updates"]["esm_only"]) == (0, 2)
+
+
+def test_once_attached_the_same_fix_is_a_pending_security_update(host: Scenario) -> None:
+    host.be_ubuntu()
+    host.offer("security", package("a", "2"))
+    host.offer("esm-apps", package("b", "2~esm1"))
+    fetch_as_the_pro_client_does(host)
+    assert names(host.check()["esm_only"]) == ["b"]
+
+    host.machine.check(f"cp {PRO}/etc/apt/sources.list.d/esm-apps.list /etc/apt/sources.list.d/")
+    plan = host.check()
+
+    assert (names(plan["install"]), plan["esm_only"]) == (["a", "b"], [])
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param("rm {lists}/*InRelease", id="no-release-file"),
+        pytest.param("for one in {lists}/*Packages*; do echo 'Package: b\n\n\nVersion' >$one; done", id="no-stanzas"),
+        pytest.param("for one in {lists}/*Packages*; do head -c 65536 /dev/urandom >$one; done", id="noise"),
+        pytest.param("for one in {lists}/*Packages*; do rm $one; mkdir $one; done", id="a-directory"),
+    ],
+)
+def test_lists_of_the_pro_client_that_are_damaged_cost_no_check(host: Scenario, damage: str) -> None:
+    host.be_ubuntu()
+    host.offer("security", package("a", "2"))
+    host.offer("esm-apps", package("b", "2~esm1"))
+    fetch_as_the_pro_client_does(host)
+    host.machine.check(damage.format(lists=f"{PRO}/var/lib/apt/lists"))
+
+    plan = host.check()
+
+    assert (names(plan["install"]), plan["esm_only"]) == (["a"], [])
+
+
 @pytest.mark.every_release
 def test_a_new_dependency_from_security_is_installed_and_marked_automatic(host: Scenario) -> None:
     host.offer("security", package("a", "2", depends="n"))

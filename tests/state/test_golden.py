@@ -161,6 +161,7 @@ def full_plan() -> Plan:
         reboot=REBOOT,
         other_updates=7,
         others=(OTHER,),
+        esm_only=(given.held("libavcodec59", Why.ESM_ONLY, "only Ubuntu Pro has it", source="ffmpeg"),),
     )
 
 

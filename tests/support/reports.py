@@ -88,7 +88,8 @@ def full() -> Raw:
         "lists": plan["lists"],
         "updates": {
             "seen_at": MOMENT, "scope": "security", "security_pending": len(plan["install"]),
-            "held": len(plan["held"]), "other": 7, "hidden_security": 1,
+            "held": len(plan["held"]), "other": 7, "hidden_security": 1, "esm_only": len(plan["esm_only"]),
+            "esm_only_items": without_source(plan["esm_only"]),
             "items": without_source(plan["install"]), "held_items": without_source(plan["held"]),
             "repair": plan["repair"],
         },

@@ -194,6 +194,8 @@ class Facts:
     kernels: KernelFacts = NO_KERNEL_FACTS
     journal: bool = False
     """Whether an interrupted dpkg left journal entries that are not merged into its database yet."""
+    esm_only: tuple[Update, ...] = ()
+    """Fixes that only Ubuntu Pro brings, to a machine that is not attached: no configured source has them."""
     snoozes: tuple[Snooze, ...] = ()
     """Those in force."""
 

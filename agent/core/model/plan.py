@@ -32,6 +32,8 @@ class Why(Enum):
     FAILED_BEFORE = "failed-before"
     NO_SPACE = "no-space"
     CONFFILE = "conffile"
+    ESM_ONLY = "esm-only"
+    """Only in `Plan.esm_only`."""
     SNOOZED = "snoozed"
     SOAKING = "soaking"
     NOT_IN_COHORT = "not-in-cohort"
@@ -161,6 +163,8 @@ class Plan:
     """As in `Facts`; a repair merges the journal."""
     requested: tuple[str, ...] = ()
     """Names of the packages to which the plan is limited, with what they need; empty if it is not."""
+    esm_only: tuple[Held, ...] = ()
+    """Fixes that only Ubuntu Pro brings; neither pending nor held, because no source of this machine has them."""
 
     @property
     def unfinished(self) -> bool:

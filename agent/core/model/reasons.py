@@ -34,6 +34,8 @@ class ReasonCode(Enum):
     """When it was first seen here; this machine's cohort; when that is due."""
     HELD_WITH_GROUP = "held-with-group"
     """The held package; the value of its `Why`."""
+    ESM_ONLY = "esm-only"
+    """Origin and archive."""
     FAILED_IN_RUN = "failed-in-run"
     """The error."""
 

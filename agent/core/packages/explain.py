@@ -27,6 +27,8 @@ class Conclusion(Enum):
     NOT_INSTALLED = "not-installed"
     UNFINISHED = "unfinished"
     """dpkg left it unfinished."""
+    ESM_ONLY = "esm-only"
+    """Up to date but for a fix that only Ubuntu Pro brings."""
     UNKNOWN = "unknown"
 
 
@@ -87,6 +89,7 @@ def explain_package(policy: Policy, facts: Facts, plan: Plan, known: KnownPackag
     gates = [_lists_gate(facts), _installed_gate(facts, known), _offer_gate(facts, known, update)]
     if known.installed is not None:
         gates += _policy_gates(policy, known, update)
+    gates += [_esm_gate(item) for item in plan.esm_only if _is(item, known)]
     if update is not None:
         held = next((item for item in plan.held if _is(item, known)), None)
         shut = next((gate.name for gate, refusal in evaluate(policy, update) if refusal is not None), None)
@@ -124,6 +127,8 @@ def _conclude(facts: Facts, plan: Plan, known: KnownPackage, update: Update | No
         return Conclusion.HELD
     if _repair_of(facts, known) is not None:
         return Conclusion.UNFINISHED
+    if any(_is(item, known) for item in plan.esm_only):
+        return Conclusion.ESM_ONLY
     current = facts.lists.state in {ListsState.FRESH, ListsState.PARTIAL}
     return Conclusion.NO_SECURITY_UPDATE if current else Conclusion.UNKNOWN
 
@@ -168,6 +173,13 @@ def _offer_gate(facts: Facts, known: KnownPackage, update: Update | None) -> Gat
         return GateReport(name="offer", verdict=GateVerdict.SHUT, reason=Reason(code=ReasonCode.NOT_OFFERED))
     reason = Reason(code=ReasonCode.OFFERED_ELSEWHERE, values=_offer(other))
     return GateReport(name="offer", verdict=GateVerdict.SHUT, reason=reason, opens=Opener.UPGRADE_ALL)
+
+
+def _esm_gate(item: Held) -> GateReport:
+    """Return the gate of a fix that only Ubuntu Pro brings."""
+    return GateReport(
+        name="ubuntu-pro", verdict=GateVerdict.SHUT, reason=item.cause, why=Why.ESM_ONLY, opens=Why.ESM_ONLY
+    )
 
 
 def _offer(update: Update) -> tuple[str, str, str]:

@@ -29,6 +29,7 @@ from agent.host.apt.kernels import kernel_facts
 from agent.host.apt.lists import assess
 from agent.host.apt.marks import find_version
 from agent.host.apt.needed_steps import needed_steps
+from agent.host.apt.pro_lists import esm_only
 from agent.host.apt.reinstall import reinstallations
 from agent.host.apt.resolve import StepOrigins, resolve
 from agent.host.apt.unneeded import unneeded
@@ -214,6 +215,7 @@ def _scan(cache: PackageCache, policy: Policy, refreshed: RefreshResult, now: da
     return PackagesSeen(
         lists=assess(cache, patterns, refreshed, now=now, max_age=policy.apt.max_list_age),
         updates=found.updates,
+        esm_only=esm_only(cache, patterns, found.updates),
         repair=found.repair,
         kernels=kernel_facts(cache),
         journal=bool(dpkg_database.journal()),

@@ -61,6 +61,7 @@ def plan_to_document(plan: Plan, generated_at: datetime, findings: Findings = NO
         "hidden_security": [
             _hidden_to_document(update, found) for update, found in unlabelled_security_fixes(plan, findings)
         ],
+        "esm_only": [held_to_document(held, findings) for held in plan.esm_only],
         "repair": repairs_to_document(plan.repair, journal=plan.journal),
         "reboot": reboot_to_document(plan.reboot),
         "docker": None,
@@ -94,6 +95,7 @@ def plan_from_document(plan: JsonReader) -> tuple[Plan, Findings]:
         kept=tuple(removal_from_document(part) for part in plan.optional_children("kept")),
         unused=tuple(removal_from_document(part) for part in plan.optional_children("unused")),
         others=tuple(_hidden_from_document(part) for part in hidden),
+        esm_only=tuple(held_from_document(part) for part in plan.optional_children("esm_only")),
     )
     findings: dict[VersionChange, ChangelogFindings | None] = {
         **findings_from_document(found.install, list(plan.children("install"))),

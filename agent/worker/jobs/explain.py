@@ -20,6 +20,7 @@ _EXIT_CODES = {
     Conclusion.NO_SECURITY_UPDATE: ExitCode.OK,
     Conclusion.NOT_INSTALLED: ExitCode.OK,
     Conclusion.UNFINISHED: ExitCode.ATTENTION,
+    Conclusion.ESM_ONLY: ExitCode.OK,
     Conclusion.UNKNOWN: ExitCode.STALE,
     CveConclusion.PENDING: ExitCode.ATTENTION,
     CveConclusion.HELD: ExitCode.ATTENTION,

@@ -33,5 +33,6 @@ def observe(context: JobContext, refreshed: RefreshResult) -> Observation:
         reboot=context.machine.reboot(),
         kernels=snapshot.seen.kernels,
         journal=snapshot.seen.journal,
+        esm_only=snapshot.seen.esm_only,
     )
     return Observation(facts=with_waiting(context, facts), snapshot=snapshot)
