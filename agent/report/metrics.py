@@ -19,12 +19,9 @@ from agent.report.metric_values import (
     by_job,
     fixes_by_stage,
     flag,
-    held_reasons,
     info,
-    known_cves,
     length,
     number,
-    pending,
     seconds,
     states,
     timestamp,
@@ -32,6 +29,7 @@ from agent.report.metric_values import (
 from agent.report.reboot_metrics import REBOOT_FAMILIES
 from agent.report.release_metrics import RELEASE_FAMILIES
 from agent.report.status.automatic import AUTOMATIC_STATES
+from agent.report.update_metrics import UPDATE_FAMILIES
 from agent.report.waiting_metrics import WAITING_FAMILIES
 
 _HEALTH = ("healthy", "attention", "unknown")
@@ -123,48 +121,7 @@ METRIC_FAMILIES: tuple[MetricFamily, ...] = (
         help="Number of package sources with errors",
         points=length("lists", "errors"),
     ),
-    MetricFamily(
-        name="maestro.updates.seen_timestamp",
-        unit="s",
-        help="When the machine was last checked",
-        points=timestamp("updates", "seen_at"),
-    ),
-    MetricFamily(
-        name="maestro.updates.pending",
-        unit="{update}",
-        help="Number of pending updates that are not held back",
-        points=pending,
-    ),
-    MetricFamily(
-        name="maestro.updates.held",
-        unit="{update}",
-        help="Number of updates held back",
-        points=number("updates", "held"),
-    ),
-    MetricFamily(
-        name="maestro.updates.held_reasons",
-        unit="{update}",
-        help="Number of updates held back for this reason",
-        points=held_reasons,
-    ),
-    MetricFamily(
-        name="maestro.updates.hidden_security",
-        unit="{update}",
-        help="Number of updates with a security fix whose origin is not a security origin",
-        points=number("updates", "hidden_security"),
-    ),
-    MetricFamily(
-        name="maestro.updates.esm_only",
-        unit="{update}",
-        help="Number of fixes that only Ubuntu Pro brings to this machine",
-        points=number("updates", "esm_only"),
-    ),
-    MetricFamily(
-        name="maestro.updates.known_cves",
-        unit="{cve}",
-        help="Number of CVEs that pending updates, held ones included, are known to fix",
-        points=known_cves,
-    ),
+    *UPDATE_FAMILIES,
     MetricFamily(
         name="maestro.packages.to_repair",
         unit="{package}",
