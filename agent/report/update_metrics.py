@@ -1,7 +1,7 @@
 """Metrics of pending and held updates, part of the table in `agent.report.metrics`. Pure."""
 
 from agent.report.metric_family import MetricFamily
-from agent.report.metric_values import Number, held_reasons, known_cves, number, pending, timestamp
+from agent.report.metric_values import held_reasons, known_cves, number, pending, timestamp
 
 UPDATE_FAMILIES = (
     MetricFamily(
