@@ -32,6 +32,7 @@ from agent.report.status.automatic import AUTOMATIC_STATES
 from agent.report.update_metrics import UPDATE_FAMILIES
 from agent.report.waiting_metrics import WAITING_FAMILIES
 
+_PATCHERS = ("agent", "unattended-upgrades", "nobody")
 _HEALTH = ("healthy", "attention", "unknown")
 
 
@@ -93,6 +94,11 @@ METRIC_FAMILIES: tuple[MetricFamily, ...] = (
         name="maestro.automatic.state",
         help="1 for the current state of automatic checks and upgrades, else 0",
         points=states("state", AUTOMATIC_STATES, "agent", "automatic"),
+    ),
+    MetricFamily(
+        name="maestro.daily_patcher",
+        help="1 for who installs security updates daily, else 0; missing before the first check",
+        points=states("patcher", _PATCHERS, "agent", "patcher"),
     ),
     MetricFamily(
         name="maestro.health",

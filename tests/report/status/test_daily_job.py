@@ -1,0 +1,95 @@
+"""What `status` shows of the daily patcher, and when it asks for a person."""
+
+from dataclasses import replace
+
+import pytest
+
+from agent.core.model.facts import Unseen
+from agent.core.policy.policy import DailyJobMode
+from agent.core.unattended_upgrades.model import Gap, JobSettings, RebootKeys, StandDown, TheirJob
+from agent.core.unattended_upgrades.patcher import daily_patcher
+from agent.report.daily_job_text import GAPS, daily_job_lines, daily_job_reasons, status_text
+from agent.report.status.document import build_status, status_document
+from agent.report.status.needs import needs
+from agent.report.status.observed import Damaged, Observed
+from agent.state.daily_job_view import DailyJobView
+from agent.state.documents.unattended_upgrades import daily_job_to_document
+from agent.state.json_reader import JsonReader
+from tests.core.unattended_upgrades.test_patcher import NOW, OFF, ON, UNKNOWN, WORKS
+
+COEXIST, REPLACE, DELEGATE = DailyJobMode.COEXIST, DailyJobMode.REPLACE, DailyJobMode.DELEGATE
+ALL = {**{gap.value: job for gap, job in OFF.items()}, **WORKS, **UNKNOWN}
+
+
+def view(
+    theirs: TheirJob | Unseen,
+    mode: DailyJobMode = COEXIST,
+    *,
+    upgrades: bool = True,
+    overdue: str = "",
+    problem: str = "",
+    stood_down: StandDown | None = None,
+) -> DailyJobView:
+    document = daily_job_to_document(
+        theirs,
+        daily_patcher(mode, upgrades=upgrades, theirs=theirs),
+        mode=mode,
+        generated_at=NOW,
+        stood_down=stood_down,
+        overdue=overdue,
+        problem=problem,
+    )
+    return DailyJobView(JsonReader(document, "unattended-upgrades"))
+
+
+def test_every_gap_has_its_words() -> None:
+    assert set(GAPS) == {gap.value for gap in Gap}
+
+
+@pytest.mark.parametrize("theirs", ALL.values(), ids=list(ALL))
+@pytest.mark.parametrize("mode", list(DailyJobMode))
+def test_every_state_is_rendered_and_nobody_is_an_alarm(mode: DailyJobMode, theirs: TheirJob | Unseen) -> None:
+    found = view(theirs, mode)
+
+    assert daily_job_lines(found, NOW)
+    assert status_text(found)
+    assert bool(daily_job_reasons(found)) is (found.patcher == "nobody" or (mode is REPLACE and found.is_on is True))
+
+
+@pytest.mark.parametrize(
+    ("found", "code"),
+    [
+        (view(OFF[Gap.NOT_INSTALLED], upgrades=False), "patcher"),
+        (view(OFF[Gap.TIMER_MASKED], DELEGATE), "patcher"),
+        (view(ON, overdue="late"), "patcher"),
+        (view(ON, REPLACE, problem="no"), "patcher"),
+        (view(ON), None),
+        (view(OFF[Gap.TIMER_MASKED]), None),
+        (view(OFF[Gap.TIMER_MASKED], REPLACE, stood_down=StandDown.MODE), None),
+        (None, None),
+    ],
+    ids=["upgrade-false", "delegate-off", "overdue", "not-switched", "theirs", "ours", "replace", "never-checked"],
+)
+def test_a_need_where_nobody_patches_or_the_job_does_not_do_its_work(
+    found: DailyJobView | None, code: str | None
+) -> None:
+    status = build_status(Observed(daily_job=found), NOW)
+
+    assert [need.code for need in needs(status) if need.code == "patcher"] == ([code] if code else [])
+    assert status_document(status)["unattended_upgrades"] == (found.raw if found else None)
+
+
+def test_a_damaged_record_is_unknown() -> None:
+    status = build_status(Observed(daily_job=Damaged("damaged")), NOW)
+
+    assert status.unknown == ["damaged"]
+    assert status.daily_job is None
+
+
+def test_a_reboot_of_theirs_is_shown() -> None:
+    assert isinstance(ON.settings, JobSettings)
+    reboots = RebootKeys(automatic=True, time="02:00", with_users=False)
+    found = view(replace(ON, settings=replace(ON.settings, reboot=reboots)))
+
+    assert "reboots by itself" in status_text(found)
+    assert any("'02:00'" in line and "Automatic-Reboot" in line for line in daily_job_lines(found, NOW))
