@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from agent.core.model.facts import ListsState
 from agent.core.model.outcome import Result
 from agent.core.schemas import Document
+from agent.report.daily_job_metrics import PATCHER_FAMILIES
 from agent.report.engine_metrics import ENGINE_FAMILIES
 from agent.report.metric_family import MetricFamily
 from agent.report.metric_values import (
@@ -28,11 +29,9 @@ from agent.report.metric_values import (
 )
 from agent.report.reboot_metrics import REBOOT_FAMILIES
 from agent.report.release_metrics import RELEASE_FAMILIES
-from agent.report.status.automatic import AUTOMATIC_STATES
 from agent.report.update_metrics import UPDATE_FAMILIES
 from agent.report.waiting_metrics import WAITING_FAMILIES
 
-_PATCHERS = ("agent", "unattended-upgrades", "nobody")
 _HEALTH = ("healthy", "attention", "unknown")
 
 
@@ -90,16 +89,7 @@ METRIC_FAMILIES: tuple[MetricFamily, ...] = (
     MetricFamily(
         name="maestro.boot_timestamp", unit="s", help="When the machine booted", points=timestamp("host", "booted_at")
     ),
-    MetricFamily(
-        name="maestro.automatic.state",
-        help="1 for the current state of automatic checks and upgrades, else 0",
-        points=states("state", AUTOMATIC_STATES, "agent", "automatic"),
-    ),
-    MetricFamily(
-        name="maestro.daily_patcher",
-        help="1 for who installs security updates daily, else 0; missing before the first check",
-        points=states("patcher", _PATCHERS, "agent", "patcher"),
-    ),
+    *PATCHER_FAMILIES,
     MetricFamily(
         name="maestro.health",
         help="1 for the machine's current state, else 0",

@@ -76,7 +76,7 @@ def full() -> Raw:
             "id": HOST, "instance_id": INSTANCE, "boot_id": BOOT, "booted_at": MOMENT, "name": "web-1",
             "os": {"id": "debian", "version": "12", "codename": "bookworm"}, "architecture": "amd64",
         },
-        "agent": {"version": "0.5.0", "started_at": MOMENT, "state": "idle", "automatic": "on"},
+        "agent": {"version": "0.5.0", "started_at": MOMENT, "state": "idle", "automatic": "on", "patcher": "agent"},
         "kernel": {"running": "6.1.0-1-amd64", "newest": "6.1.0-3-amd64", "outdated": True},
         "release": status["release"],
         "snoozes": [
@@ -150,7 +150,7 @@ def unknown() -> Raw:
     report = full()
     report["host"].update(boot_id=None, booted_at=None, name=None, architecture=None)
     report["host"]["os"] = dict.fromkeys(report["host"]["os"])
-    report["agent"].update(started_at=None, state=None, automatic=None)
+    report["agent"].update(started_at=None, state=None, automatic=None, patcher=None)
     for part in ("kernel", "updates"):
         report[part] = dict.fromkeys(report[part])
     parts = (
