@@ -88,7 +88,9 @@ def _gate_lines(document: JsonReader, *, verbose: bool) -> list[str]:
         sign = " " if verdict == "shut" and not blocks else _SIGN.get(verdict, "?")
         tone = Tone.HELD if blocks else None
         hang = width + 4
-        text = f"{reason}; opens {format_human(until)}" if until else reason
+        text = reason
+        if until and format_human(until) not in reason:
+            text += f"; opens {format_human(until)}"
         lines.append(Line(f"  {sign} {name:<{width - 1}} {text}", hang=hang, tone=tone))
         if opens:
             lines.append(Line(f"{' ' * hang}opens: {opens}", hang=_OPENS_HANG, tone=tone))

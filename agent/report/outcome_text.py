@@ -9,6 +9,7 @@ from agent.report.text import (
     held_lines,
     lists_lines,
     names,
+    overridden_lines,
     reboot_line,
     requested_lines,
     update_lines,
@@ -52,6 +53,7 @@ def outcome_lines(outcome: OutcomeView, *, running: bool = False, verbose: bool 
     lines += [outcome.message] if outcome.message and not running else []
     lines += lists_lines(outcome.lists) if outcome.lists else []
     lines += _changed_lines(outcome, verbose=verbose)
+    lines += overridden_lines(outcome.overridden)
     repaired = [part.label for part in outcome.repaired]
     if repaired:
         lines.append(f"Repaired after an interrupted dpkg: {', '.join(repaired)}")

@@ -8,6 +8,7 @@ from agent.report.text import (
     lists_lines,
     names,
     origin_of,
+    overridden_lines,
     reboot_line,
     requested_lines,
     update_lines,
@@ -25,6 +26,7 @@ def plan_lines(plan: PlanView, *, verbose: bool = False, working: bool = False, 
         *lists_lines(plan.lists),
         *requested_lines(plan.requested),
         *_install_lines(plan, verbose=verbose),
+        *overridden_lines(plan.overridden),
         *_removal_lines(plan),
     ]
     lines += held_lines(plan.held, verbose=verbose)

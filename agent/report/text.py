@@ -7,8 +7,10 @@ from collections.abc import Iterable, Sequence
 
 from agent.core.package_label import package_labels
 from agent.report.layout import Line, Tone, columns
+from agent.state.lists_view import ListsView
+from agent.state.overridden_view import OverriddenView
 from agent.state.timestamps import format_human
-from agent.state.views import HeldView, ListsView, PackageView, RebootView, StepView, UpdateView
+from agent.state.views import HeldView, PackageView, RebootView, StepView, UpdateView
 
 _MORE = "and {} more (-v)"
 _UNHOLD = "`apt-mark unhold`"
@@ -111,6 +113,14 @@ def esm_only_lines(fixes: Sequence[HeldView], *, verbose: bool = False) -> list[
         return []
     count = f"{len(fixes)} fix{'es' if len(fixes) > 1 else ''}"
     return [f"{count} only in Ubuntu Pro (`pro attach`):", *update_lines(fixes, verbose=verbose)]
+
+
+def overridden_lines(steps: Sequence[OverriddenView]) -> list[str]:
+    """List the steps that would have to wait, each with the reason; nothing if there are none."""
+    if not steps:
+        return []
+    head = Line("Without waiting, as the request or the rule on CVEs has it:", hang=2)
+    return [head, *(Line(f"  {one.label}: {one.detail or one.why}", hang=4) for one in steps)]
 
 
 def requested_lines(requested: Sequence[str]) -> list[str]:

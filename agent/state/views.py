@@ -14,6 +14,8 @@ from agent.state.engine_outcome_view import EngineOutcomeView
 from agent.state.engine_view import engine_view
 from agent.state.exposure_view import ExposureView
 from agent.state.json_reader import JsonReader
+from agent.state.lists_view import ListsView
+from agent.state.overridden_view import overridden_views
 from agent.state.reboot_outcome_view import RebootOutcomeView
 from agent.state.release_view import ReleaseView
 from agent.state.restart_outcome_view import RestartOutcomeView
@@ -105,36 +107,6 @@ class FailureView(PartView):
         self.error = part.text("error")
 
 
-class SourceErrorView:
-    """An element of `lists.errors`."""
-
-    def __init__(self, part: JsonReader) -> None:
-        self.source = part.text("source")
-        self.fault = part.text("fault")
-        self.detail = part.text("detail")
-        self.security = part.optional_boolean("security")
-        """None if unknown."""
-
-
-class SourceListsView:
-    """An element of `lists.sources`."""
-
-    def __init__(self, part: JsonReader) -> None:
-        self.source = part.text("source")
-        self.verified_at = part.optional_time("verified_at")
-
-
-class ListsView:
-    """The `lists` of a plan or an outcome."""
-
-    def __init__(self, part: JsonReader) -> None:
-        self.raw = part.raw
-        self.state = part.text("state")
-        self.updated_at = part.optional_time("updated_at")
-        self.errors = [SourceErrorView(error) for error in part.children("errors")]
-        self.sources = [SourceListsView(one) for one in part.optional_children("sources")]
-
-
 class RebootView:
     """The `reboot` of any document; None stands for one that could not be read."""
 
@@ -188,6 +160,7 @@ class PlanView:
         self.other_updates = int(plan.number("other_updates"))
         self.hidden_security = [StepView(part) for part in plan.optional_children("hidden_security")]
         self.esm_only = [HeldView(part) for part in plan.optional_children("esm_only")]
+        self.overridden = overridden_views(plan)
         self.reboot = RebootView.of(plan.optional_child("reboot"))
 
 
@@ -290,6 +263,7 @@ class OutcomeView(RunView):
         self.unused = [RemovalView(part) for part in run.optional_children("unused")]
         self.repaired = [RepairView(part) for part in run.children("repaired")]
         self.held = [HeldView(part) for part in run.children("held")]
+        self.overridden = overridden_views(run)
         self.conffiles_kept = run.texts("conffiles_kept")
         self.log = run.optional_text("log")
         undo = run.optional_child("undo")

@@ -7,7 +7,7 @@ from enum import Enum
 from agent.core.model.facts import Lists, Reboot, Repair, Unseen
 from agent.core.model.kernels import Removal
 from agent.core.model.package import PackageId
-from agent.core.model.plan import Held, Step
+from agent.core.model.plan import Held, Overridden, Step
 from agent.core.model.scope import Scope
 
 
@@ -116,6 +116,8 @@ class Outcome:
     """Units that still ran replaced files after the run, and programs without a unit; None if not known."""
     requested: tuple[str, ...] = ()
     """Names of the packages to which the run was limited, with what they need; empty if it was not."""
+    overridden: tuple[Overridden, ...] = ()
+    """As in `agent.core.model.plan.Plan`, of the packages that were upgraded."""
     undo: Undo | None = None
     """None: nothing was upgraded, or not known."""
     log: str = ""

@@ -131,6 +131,18 @@ class Held(OfPackage):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Overridden(OfPackage):
+    """A step that is carried out although something would have it wait."""
+
+    package: str
+    architecture: str
+    why: Why
+    cause: Reason = NO_REASON
+    detail: str = ""
+    """As in `Held`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Resolution:
     """The resolver's answer to the admitted updates."""
 
@@ -161,6 +173,8 @@ class Plan:
     others: tuple[Update, ...] = ()
     journal: bool = False
     """As in `Facts`; a repair merges the journal."""
+    overridden: tuple[Overridden, ...] = ()
+    """Steps that a request installs although they soak, and those that fix more than the CVEs that are snoozed."""
     requested: tuple[str, ...] = ()
     """Names of the packages to which the plan is limited, with what they need; empty if it is not."""
     esm_only: tuple[Held, ...] = ()

@@ -20,6 +20,7 @@ from agent.core.packages.fallback import next_attempt
 from agent.core.packages.gates.allowlist import not_allowlisted
 from agent.core.packages.gates.veto import veto
 from agent.core.packages.kernels import obsolete_kernels
+from agent.core.packages.overridden import overridden
 from agent.core.packages.postponed import postponed
 from agent.core.packages.soak import waive
 from agent.core.policy.policy import Policy
@@ -47,7 +48,7 @@ def decide(
 
     Exceptions of `resolve` are not caught.
     """
-    facts = waive(facts, despite_soak)
+    observed, facts = facts, waive(facts, despite_soak)
     withdrawn: dict[str, Refusal] = {}
     """Packages of atomic groups, by name: a group's architectures are withdrawn together."""
     admission = admit(policy, facts, scope, dropped, groups)
@@ -65,7 +66,8 @@ def decide(
         resolution = resolve(tried, untouchable)
     resolution = replace(resolution, refused=(*held, *resolution.refused))
     kernels = plan_kernel_removal(policy, facts, resolution.steps, untouchable)
-    return build_plan(facts, scope, admission, resolution, kernels)
+    plan = build_plan(facts, scope, admission, resolution, kernels)
+    return replace(plan, overridden=overridden(policy, observed, plan.install))
 
 
 def plan_kernel_removal(policy: Policy, facts: Facts, install: Iterable[Step], untouchable: Veto) -> ObsoleteKernels:

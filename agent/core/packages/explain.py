@@ -1,12 +1,17 @@
 """Explains why a package is or is not upgraded: the verdict of every gate, not only the first that is shut. Pure."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import Enum
 
 from agent.core.model.facts import UNMET_DEPENDENCIES, Facts, KnownPackage, ListsState, Repair, Update
-from agent.core.model.plan import Held, Plan, Why
+from agent.core.model.plan import Held, Plan, Refusal, Why
 from agent.core.model.reasons import Reason, ReasonCode
+from agent.core.packages.gates.gate import Gate
 from agent.core.packages.gates.registry import evaluate
+from agent.core.packages.snoozes import snoozed_in_part, with_snoozes
+from agent.core.packages.soak import why_due
 from agent.core.policy.policy import Conffiles, Policy
 
 
@@ -53,6 +58,8 @@ class GateReport:
     why: Why | None = None
     """The code of the reason in documents; None if the gate holds nothing."""
     opens: Why | Opener | None = None
+    until: datetime | None = None
+    """When it opens by itself; None: it does not, or not at a known time."""
     opens_for: str = ""
     """The package that the remedy concerns; empty: the explained one."""
 
@@ -83,12 +90,19 @@ _OF_ANOTHER = {
 """Reasons that, if the resolver gives them, concern a dependency of the update and not the update itself."""
 
 
+_NOTES: Mapping[str, Callable[[Policy, Update], Reason | None]] = {
+    "snooze": lambda _policy, update: snoozed_in_part(update),
+    "soak": why_due,
+}
+"""What is to be said of a gate that is open, by its name."""
+
+
 def explain_package(policy: Policy, facts: Facts, plan: Plan, known: KnownPackage) -> Explanation:
     """Return the verdict of every gate for one package under this plan."""
     update = _update_of(facts, known)
     gates = [_lists_gate(facts), _installed_gate(facts, known), _offer_gate(facts, known, update)]
     if known.installed is not None:
-        gates += _policy_gates(policy, known, update)
+        gates += _policy_gates(policy, facts, known, update)
     gates += [_esm_gate(item) for item in plan.esm_only if _is(item, known)]
     if update is not None:
         held = next((item for item in plan.held if _is(item, known)), None)
@@ -186,19 +200,22 @@ def _offer(update: Update) -> tuple[str, str, str]:
     return (update.origin, update.archive, update.candidate)
 
 
-def _policy_gates(policy: Policy, known: KnownPackage, update: Update | None) -> list[GateReport]:
+def _policy_gates(policy: Policy, facts: Facts, known: KnownPackage, update: Update | None) -> list[GateReport]:
     subject = update or Update(
         package=known.package, architecture=known.architecture, installed=known.installed or "", candidate="",
         origin="", archive="", security=True, download_bytes=0, on_hold=known.on_hold,
     )  # fmt: skip
-    gates = []
-    for gate, refusal in evaluate(policy, subject):
-        if refusal is None:
-            gates.append(GateReport(name=gate.name, verdict=GateVerdict.OPEN, reason=Reason(code=ReasonCode.GATE_OPEN)))
-            continue
-        why = refusal.why
-        gates.append(GateReport(name=gate.name, verdict=GateVerdict.SHUT, reason=refusal.reason, why=why, opens=why))
-    return gates
+    subject = update or with_snoozes(subject, facts.snoozes)
+    return [_policy_gate(policy, gate, subject, refusal) for gate, refusal in evaluate(policy, subject)]
+
+
+def _policy_gate(policy: Policy, gate: Gate, subject: Update, refusal: Refusal | None) -> GateReport:
+    if refusal is None:
+        note = _NOTES.get(gate.name)
+        reason = (note(policy, subject) if note else None) or Reason(code=ReasonCode.GATE_OPEN)
+        return GateReport(name=gate.name, verdict=GateVerdict.OPEN, reason=reason)
+    shut = GateReport(name=gate.name, verdict=GateVerdict.SHUT, reason=refusal.reason, until=refusal.until)
+    return replace(shut, why=refusal.why, opens=refusal.why)
 
 
 def _dependency_gate(held: Held | None, shut: str | None) -> GateReport:
@@ -210,7 +227,7 @@ def _dependency_gate(held: Held | None, shut: str | None) -> GateReport:
         )
     if held is None:
         return GateReport(name=name, verdict=GateVerdict.OPEN, reason=Reason(code=ReasonCode.DEPENDENCIES_MET))
-    shut_by = GateReport(name=name, verdict=GateVerdict.SHUT, reason=held.cause, why=held.why)
+    shut_by = GateReport(name=name, verdict=GateVerdict.SHUT, reason=held.cause, why=held.why, until=held.until)
     if held.blocker is not None:
         return replace(shut_by, opens=held.blocker.why, opens_for=held.blocker.package)
     return replace(shut_by, opens=Opener.NEEDED_PACKAGE if held.why in _OF_ANOTHER else held.why)

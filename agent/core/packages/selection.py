@@ -82,4 +82,5 @@ def concerning(plan: Plan, ids: Collection[PackageId]) -> Plan:
         plan,
         install=tuple(step for step in plan.install if step.id in ids),
         held=tuple(item for item in plan.held if item.id in ids),
+        overridden=tuple(one for one in plan.overridden if one.id in ids),
     )

@@ -70,6 +70,16 @@ def open_in_spite(update: Update) -> tuple[Snooze, ...]:
     return update.snoozes
 
 
+def snoozed_in_part(update: Update) -> Reason | None:
+    """Return that some of an update's CVEs are snoozed, which does not hold it; None: none is, or all are."""
+    cves = [cve for cve in update.cves if any(one.what == cve for one in open_in_spite(update))]
+    if not cves:
+        return None
+    left = [cve for cve in update.cves if cve not in cves]
+    code = ReasonCode.SNOOZED_IN_PART if left else ReasonCode.SNOOZED_UNREAD
+    return Reason(code=code, values=(", ".join(cves), *([", ".join(left)] if left else [])))
+
+
 def _of_all_cves(update: Update) -> Collection[Snooze]:
     """Return one snooze for each CVE of an update, the one that ends last; none unless all are snoozed."""
     if not update.cves or not update.cves_complete:

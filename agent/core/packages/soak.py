@@ -41,18 +41,35 @@ def waiting(policy: Policy, update: Update) -> Refusal | None:
         return None
     found = due(policy.soak, age, security=update.security)
     if age.observed_at < found.soaked_at:
-        reason = Reason(code=ReasonCode.SOAKING, values=(age.first_seen_at, found.soaked_at))
+        values = (age.first_seen_at, found.soaked_at)
+        reason = Reason(code=ReasonCode.SOAKING, values=values)
+        if age.earlier_at is not None:
+            reason = Reason(code=ReasonCode.SOAKING_AGAIN, values=(*values, age.earlier_at))
         return Refusal(why=Why.SOAKING, reason=reason, until=found.at)
     if age.observed_at < found.at:
-        values = (age.first_seen_at, str(age.cohort), found.at)
-        reason = Reason(code=ReasonCode.NOT_IN_COHORT, values=values)
+        reason = Reason(code=ReasonCode.NOT_IN_COHORT, values=(age.first_seen_at, str(age.cohort), found.at))
         return Refusal(why=Why.NOT_IN_COHORT, reason=reason, until=found.at)
     return None
 
 
 def is_exempt(soak: SoakPolicy, update: Update) -> bool:
     """Whether `soak.override` names the update, by a pattern of its name or by a CVE."""
-    return any(fnmatchcase(update.package, one) or one in update.cves for one in soak.override)
+    return _override(soak, update) is not None
+
+
+def why_due(policy: Policy, update: Update) -> Reason | None:
+    """Return since when an update is due, or what exempts it; None if nothing has to wait, or it is not due."""
+    soak, age = policy.soak, update.age
+    if age is None or not (soak.security or soak.other or soak.rollout) or waiting(policy, update) is not None:
+        return None
+    exempt = _override(soak, update)
+    if exempt is not None:
+        return Reason(code=ReasonCode.SOAK_OVERRIDDEN, values=(exempt, age.first_seen_at))
+    return Reason(code=ReasonCode.SOAKED, values=(age.first_seen_at, due(soak, age, security=update.security).at))
+
+
+def _override(soak: SoakPolicy, update: Update) -> str | None:
+    return next((one for one in soak.override if fnmatchcase(update.package, one) or one in update.cves), None)
 
 
 def waive(facts: Facts, names: Collection[str]) -> Facts:

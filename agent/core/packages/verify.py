@@ -6,7 +6,7 @@ from dataclasses import replace
 from agent.core.model.facts import UNMET_DEPENDENCIES, ListsState, PackageState
 from agent.core.model.outcome import Failure, Outcome, Result, Stage
 from agent.core.model.package import PackageId
-from agent.core.model.plan import Plan, Step
+from agent.core.model.plan import Overridden, Plan, Step
 from agent.core.model.reasons import Reason, ReasonCode
 from agent.core.model.transaction import TransactionReport
 
@@ -110,3 +110,9 @@ def summary(after: Plan, result: Result, *, stopped: str) -> Reason | None:
         return Reason(code=ReasonCode.STOPPED, values=(stopped,))
     code = _LISTS_SUMMARY.get(after.lists.state)
     return Reason(code=code) if code is not None else None
+
+
+def still_overridden(outcome: Outcome) -> tuple[Overridden, ...]:
+    """Return what of the steps that would have had to wait was upgraded, or has failed."""
+    done = {*(step.id for step in outcome.upgraded), *(failure.package for failure in outcome.failed)}
+    return tuple(one for one in outcome.overridden if one.id in done)

@@ -8,8 +8,9 @@ from datetime import datetime
 
 from agent.core.clock import RECORD_TOLERANCE, is_future
 from agent.report.layout import Line, Tone, columns, field
+from agent.state.lists_view import ListsView, SourceErrorView
 from agent.state.timestamps import format_age, format_human
-from agent.state.views import ListsView, SourceErrorView, StateView
+from agent.state.views import StateView
 
 _NOT_FETCHED = ("unreachable", "not-found", "unauthorized", "other")
 """Faults whose detail is the cause of a failed download; that of any other is a whole statement."""

@@ -47,8 +47,17 @@ def explanation_to_document(
             if (fix.package, fix.architecture) == (explanation.package, explanation.architecture)
         ],
         "gates": [
-            {"gate": gate.name, "verdict": gate.verdict.value, "reason": reason, "until": None, "opens": opens}
+            _gate_to_document(gate, *wording(gate, package_label(explanation.package, explanation.architecture)))
             for gate in explanation.gates
-            for reason, opens in (wording(gate, package_label(explanation.package, explanation.architecture)),)
         ],
+    }
+
+
+def _gate_to_document(gate: GateReport, reason: str, opens: str | None) -> Document:
+    return {
+        "gate": gate.name,
+        "verdict": gate.verdict.value,
+        "reason": reason,
+        "until": format_utc(gate.until) if gate.until else None,
+        "opens": opens,
     }

@@ -22,7 +22,7 @@ from agent.core.model.facts import (
 )
 from agent.core.model.kernels import Removal
 from agent.core.model.package import PackageId
-from agent.core.model.plan import Held, Step, Why
+from agent.core.model.plan import Held, Overridden, Step, Why
 from agent.core.packages.cves import ChangelogFindings, Findings, VersionChange, findings_of
 from agent.core.schemas import Document
 from agent.errors import RecordError
@@ -204,6 +204,28 @@ def held_from_document(part: JsonReader) -> Held:
         detail=part.text("detail"),
         until=part.optional_time("until"),
         source=part.optional_text("source") or "",
+    )
+
+
+def overridden_to_document(steps: Sequence[Overridden]) -> Document:
+    """Return the field of a plan or a run that installs what would have to wait; others are without it."""
+    parts = [
+        {"package": one.package, "architecture": one.architecture, "why": one.why.value, "detail": one.detail}
+        for one in steps
+    ]
+    return {"overridden": parts} if parts else {}
+
+
+def overridden_from_document(parts: Iterable[JsonReader]) -> tuple[Overridden, ...]:
+    """Return the steps that were carried out although they would have had to wait."""
+    return tuple(
+        Overridden(
+            package=part.text("package"),
+            architecture=part.text("architecture"),
+            why=enum_from_document(part, "why", Why),
+            detail=part.text("detail"),
+        )
+        for part in parts
     )
 
 

@@ -1,12 +1,12 @@
 """What an upgrade run has done so far, as a frozen value. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from agent.core.model.facts import Repair
 from agent.core.model.outcome import Failure, Outcome
 from agent.core.model.package import PackageId
-from agent.core.model.plan import Plan, Refusal, Step, Why
+from agent.core.model.plan import Overridden, Plan, Refusal, Step, Why
 from agent.core.model.reasons import Reason, ReasonCode
 from agent.core.packages.batches import Batch
 from agent.worker.steps.install import TransactionResult
@@ -19,6 +19,10 @@ class RunProgress:
 
     outcome: Outcome
     dropped: Mapping[PackageId, Refusal] = field(default_factory=dict)
+
+    def with_overridden(self, steps: Sequence[Overridden]) -> "RunProgress":
+        """Set the steps of the plan that would have to wait."""
+        return replace(self, outcome=replace(self.outcome, overridden=tuple(steps)))
 
     def with_repaired(self, before: Plan, after: Plan) -> "RunProgress":
         """Add what a repair finished, from the plans before and after it."""

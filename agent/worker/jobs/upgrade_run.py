@@ -7,7 +7,7 @@ from dataclasses import replace
 from agent.core.model.facts import Unseen
 from agent.core.model.outcome import Failure, Outcome, Result
 from agent.core.model.package import PackageId
-from agent.core.model.plan import Plan
+from agent.core.model.plan import Plan, Refusal
 from agent.core.model.scope import Scope
 from agent.core.packages import verify
 from agent.core.packages.after_download import Install, Refresh, Replan, after_download, without_oversized
@@ -72,7 +72,9 @@ class UpgradeRun:
         planning.record_plan(self._context, current)
         # Newer lists would have another plan than the requested one.
         self._may_refresh = refresh and not self._selection.fixed
-        return self._selection.first(self._as_requested(current))
+        first = self._selection.first(self._as_requested(current, self._progress.dropped))
+        self._progress = self._progress.with_overridden(first.plan.overridden)
+        return first
 
     def execute(self, current: Planned) -> Outcome:
         """Repair, remove obsolete kernels, download and install as planned, remove what that made unneeded; verify.
@@ -109,8 +111,8 @@ class UpgradeRun:
         scope, dropped = self._progress.outcome.scope, self._progress.dropped
         return planning.observe_and_decide(self._context, scope, self._refreshed, dropped)
 
-    def _as_requested(self, planned: Planned) -> Planned:
-        return planning.without_soak(self._context, planned, self._selection.requested, self._progress.dropped)
+    def _as_requested(self, planned: Planned, dropped: Mapping[PackageId, Refusal]) -> Planned:
+        return planning.without_soak(self._context, planned, self._selection.requested, dropped)
 
     def with_undo(self, outcome: Outcome) -> Outcome:
         """Add how to take the run back; best effort."""
@@ -120,7 +122,7 @@ class UpgradeRun:
         return outcome
 
     def _plan(self) -> Planned:
-        current = self._selection.later(self._as_requested(self._observe_and_decide()))
+        current = self._selection.later(self._as_requested(self._observe_and_decide(), self._progress.dropped))
         if not self._reinstalling:
             return current
         return replace(current, plan=with_reinstallations(current.plan, current.snapshot, self._may_touch))
@@ -259,9 +261,7 @@ class UpgradeRun:
         dropped = self._progress.retryable()
         observed = planning.observe_and_decide(self._context, so_far.scope, self._refreshed, dropped)
         replaced = planning.record_plan(self._context, observed)
-        requested = self._selection.requested
-        after = planning.without_soak(self._context, observed, requested, dropped).plan
-        self._after = observed.snapshot
+        after, self._after = self._as_requested(observed, dropped).plan, observed.snapshot
         known = {failure.package for failure in so_far.failed}
         unfinished = still_unfinished(self._context.policy, after, self._engine.states, self._unrepaired, known)
         failed = (*so_far.failed, *unfinished)
@@ -273,6 +273,7 @@ class UpgradeRun:
             held=concerned.held,
             failed=failed,
             conffiles_kept=self._kept_conffiles(failed),
+            overridden=verify.still_overridden(so_far),
             reboot=after.reboot,
             lists=after.lists,
             lock=self._engine.lock,

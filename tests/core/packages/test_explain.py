@@ -1,5 +1,6 @@
 """Why a package is or is not upgraded: every gate with its verdict."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from agent.core.model.plan import Blocker, Plan, Why
 from agent.core.model.reasons import Reason, ReasonCode, text_reason
 from agent.core.packages.explain import Conclusion, Explanation, GateReport, GateVerdict, Opener, explain_package
 from agent.core.packages.gates.registry import GATES
-from agent.core.policy.policy import Conffiles
+from agent.core.policy.policy import Conffiles, SoakPolicy
 from tests.core import given
 
 NEEDED = text_reason("needs lib (>= 2), but lib is on hold")
@@ -54,6 +55,9 @@ def test_an_update_that_would_be_installed_has_every_gate_open() -> None:
         ("blocklist", {}, {"blocklist": ("a",)}, Why.BLOCKLISTED),
         ("allowlist", {}, {"allowlist": ("z",)}, Why.NOT_ALLOWLISTED),
         ("signature", {"trusted": False}, {}, Why.UNTRUSTED),
+        ("snooze", {"snoozes": (given.snooze(),)}, {}, Why.SNOOZED),
+        ("soak", {"age": given.age()}, {"soak": given.SOAK}, Why.SOAKING),
+        ("soak", {"age": given.age(given.SOAK.security)}, {"soak": given.SOAK}, Why.NOT_IN_COHORT),
         ("rollout", {"phased": 20}, {}, Why.PHASED),
         ("apt-preferences", {"pin": "kept out"}, {}, Why.PINNED),
     ],
@@ -275,3 +279,44 @@ def test_a_dependency_outside_of_the_allowlist_would_be_installed() -> None:
 
     assert explanation.conclusion is Conclusion.WOULD_INSTALL
     assert gate(explanation, "allowlist").verdict is GateVerdict.SHUT
+
+
+def test_a_gate_that_opens_by_itself_says_when() -> None:
+    update = given.update(age=given.age(), snoozes=(given.snooze(),))
+
+    explanation = explained(given.facts(update), plan=given.plan(held=(given.held(),)), soak=given.SOAK)
+
+    assert gate(explanation, "snooze").until == given.snooze().until
+    assert gate(explanation, "soak").until == given.NOW + given.SOAK.security + given.SOAK.rollout / 2
+
+
+def test_the_age_of_an_older_version_of_the_same_fix_is_explained_too() -> None:
+    age = given.age(earlier_at=given.NOW - given.SOAK.security)
+
+    explanation = explained(given.facts(given.update(age=age)), plan=given.plan(held=(given.held(),)), soak=given.SOAK)
+
+    reason = gate(explanation, "soak").reason
+    assert (reason.code, reason.values[2]) == (ReasonCode.SOAKING_AGAIN, age.earlier_at)
+
+
+@pytest.mark.parametrize(
+    ("soak", "code"),
+    [
+        (given.NO_SOAK, ReasonCode.GATE_OPEN),
+        (replace(given.SOAK, rollout=given.SOAK.security * 0), ReasonCode.SOAKED),
+        (replace(given.SOAK, override=("a*",)), ReasonCode.SOAK_OVERRIDDEN),
+    ],
+    ids=["no-soak", "due", "exempt"],
+)
+def test_an_open_soak_gate_says_why(soak: SoakPolicy, code: ReasonCode) -> None:
+    update = given.update(age=given.age(given.SOAK.security))
+
+    explanation = explained(given.facts(update), plan=given.plan(install=(given.step(),)), soak=soak)
+
+    assert (gate(explanation, "soak").verdict, gate(explanation, "soak").reason.code) == (GateVerdict.OPEN, code)
+
+
+def test_a_snoozed_package_without_an_update_has_its_gate_shut() -> None:
+    explanation = explained(given.facts(snoozes=(given.snooze(),)))
+
+    assert (explanation.conclusion, gate(explanation, "snooze").why) == (Conclusion.NO_SECURITY_UPDATE, Why.SNOOZED)

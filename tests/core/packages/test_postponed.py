@@ -144,6 +144,7 @@ def test_a_request_by_name_or_cve_overrides_the_soak_of_an_update_and_of_what_it
     plan = planned(updates, policy=given.policy(soak=given.SOAK), needs="lib", asked=[name])
 
     assert (steps(plan), held(plan)) == (["a", "lib"], {"z": Why.SOAKING})
+    assert [(one.package, one.why) for one in plan.overridden] == [("a", Why.SOAKING), ("lib", Why.SOAKING)]
 
 
 def test_a_request_overrides_no_snooze_hold_or_blocklist() -> None:
@@ -231,3 +232,23 @@ def test_a_snooze_is_in_force_until_its_time_and_not_after_it_was_seen_to_be_ove
     ended = given.snooze("c", ended_at=given.NOW + DAY)
 
     assert in_force([runs, at_its_end, ended], given.NOW) == (runs,)
+
+
+def test_an_update_that_fixes_more_than_what_is_snoozed_is_installed_and_that_is_said() -> None:
+    update = with_snoozes(given.update("a", **CVES), [given.snooze("CVE-2026-0001")])
+
+    plan = planned([update], policy=given.policy())
+
+    assert steps(plan) == ["a"]
+    [said] = plan.overridden
+    assert (said.why, said.cause.code, said.cause.values) == (
+        Why.SNOOZED,
+        ReasonCode.SNOOZED_IN_PART,
+        ("CVE-2026-0001", "CVE-2026-0002"),
+    )
+
+
+def test_a_plan_of_due_updates_overrides_nothing() -> None:
+    plan = planned([given.update("a", age=given.age(30 * DAY))], policy=given.policy(soak=given.SOAK))
+
+    assert (steps(plan), plan.overridden) == (["a"], ())

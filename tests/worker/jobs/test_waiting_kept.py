@@ -117,11 +117,14 @@ def test_a_request_by_name_does_not_wait_nor_does_what_it_needs(agent: Agent) ->
     assert (outcome.result, names(outcome.upgraded)) == (Result.UPDATED, ["libssl3", "nginx"])
     assert agent.machine.packages["zlib1g"].version == "1"
     assert held(agent.check()) == {"zlib1g": Why.SOAKING}
+    assert [(one.package, one.why) for one in outcome.overridden] == [("libssl3", Why.SOAKING), ("nginx", Why.SOAKING)]
+    assert [part["package"] for part in agent.last_run().raw["overridden"]] == ["libssl3", "nginx"]  # type: ignore[attr-defined] # a document
 
 
 def test_a_check_of_a_request_shows_what_the_upgrade_does(agent: Agent) -> None:
     plan = agent.check(only=["nginx"])
 
+    assert "overridden" not in agent.last_plan().raw
     assert agent.upgrade(only=["nginx"], plan_id=plan.id).result is Result.UPDATED
 
 
