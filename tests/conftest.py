@@ -34,13 +34,15 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 
 
 _LONG_GROUPS = (
-    *("engines-2", "engines-1", "weave-1", "weave-2", "booted-2", "booted-1", "engines-3"),
-    *("booted-restarts", "booted-reboots", "weave-3", "package", "endpoint-installed"),
+    *("engines-4", "engines-6", "weave-1", "weave-2", "booted-2", "engines-1", "engines-2", "booted-5", "booted-1"),
+    *("booted-restarts", "booted-reboots", "weave-3", "weave-4", "weave-5", "engines-3", "engines-5", "booted-4"),
+    *("booted-6", "booted-3", "package", "endpoint-installed", "real-archive", "conffiles", "faults"),
+    *("endpoint-server", "endpoint-postgresql"),
 )
-"""Groups of tests on booted machines, which take minutes: they begin, the longest first (`--dist loadgroup`).
+"""Groups of tests that take minutes: they begin, the longest first (`--dist loadgroup`).
 
-They wait more than they compute: for engines, containers and clocks. Files of one kind are in several groups, so that
-none is longer than a process's share of the run.
+Those on booted machines wait more than they compute: for engines, containers and clocks. Files of one kind are in
+several groups, so that none is longer than a process's share of the run; what they need is made once for all of them.
 """
 
 

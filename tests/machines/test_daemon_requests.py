@@ -10,7 +10,7 @@ from tests.support.repository import package
 from tests.support.scenario import names
 from tests.support.terminal import at_terminal
 
-pytestmark = pytest.mark.xdist_group("booted-2")
+pytestmark = pytest.mark.xdist_group("booted-5")
 
 
 def attempted(host: Kept) -> Any:

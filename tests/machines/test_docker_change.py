@@ -15,6 +15,7 @@ from tests.support.engine_archive import exact_version as exact
 from tests.support.engine_packages import CONTAINERD_IO, ce_layers, ce_version
 from tests.support.engines import EngineMachine, engine_options
 
+pytestmark = pytest.mark.xdist_group("engines-6")
 POLICIES = ("no", "always", "unless-stopped", "on-failure:3")
 
 

@@ -7,7 +7,7 @@ import pytest
 from tests.support.engines import NEWER, OLDER, EngineMachine
 from tests.support.recorded import RECORD, Kept
 
-pytestmark = pytest.mark.xdist_group("engines-2")
+pytestmark = pytest.mark.xdist_group("engines-4")
 MANIFEST = "/etc/maestro-agent/manifest.yml"
 SNAPSHOT = f"{RECORD}/docker-snapshot.json"
 CONFIG = "/etc/docker/daemon.json"

@@ -13,7 +13,7 @@ from tests.support.engine_facts import observe_docker
 from tests.support.engine_packages import CONTAINERD_IO, ce_layers, ce_version
 from tests.support.engines import IMAGE, NEWER, OLDER, EngineMachine, engine_machine
 
-pytestmark = pytest.mark.xdist_group("engines-3")
+pytestmark = pytest.mark.xdist_group("engines-5")
 _MANY = 500
 _CREATE = """import concurrent.futures, http.client, json, socket
 def create(number):

@@ -12,7 +12,7 @@ from tests.support.recorded import Kept, installed_layer
 from tests.support.repository import Signer
 
 pytestmark = [
-    pytest.mark.xdist_group("engines-2"),
+    pytest.mark.xdist_group("engines-4"),
     pytest.mark.skipif("forky" not in bases.codenames(), reason="MAESTRO_TEST_RELEASES does not name forky"),
 ]
 MANIFEST = "/etc/maestro-agent/manifest.yml"

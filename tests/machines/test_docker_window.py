@@ -9,7 +9,7 @@ from tests.support.engines import NEWER, OLDER, EngineMachine
 from tests.support.recorded import SOCKET, UNIT, Kept
 from tests.support.terminal import at_terminal
 
-pytestmark = pytest.mark.xdist_group("engines-3")
+pytestmark = pytest.mark.xdist_group("engines-5")
 MANIFEST = "/etc/maestro-agent/manifest.yml"
 DROP_IN = "/etc/maestro-agent/config.d/20-window.toml"
 QUESTION = "[y/N] "

@@ -14,7 +14,7 @@ from tests.support.endpoint_server import EndpointServer
 from tests.support.recorded import RECORD, UNIT, Kept
 from tests.support.repository import package
 
-pytestmark = pytest.mark.xdist_group("booted-2")
+pytestmark = pytest.mark.xdist_group("booted-5")
 PORT = 8443
 SETTINGS = f"""\
 [endpoint]

@@ -9,7 +9,7 @@ import pytest
 from tests.support.engines import NEWER, OLDER, EngineMachine
 from tests.support.recorded import Kept
 
-pytestmark = pytest.mark.xdist_group("engines-3")
+pytestmark = pytest.mark.xdist_group("engines-5")
 _LOOK = """
 import json, sys, time
 from enum import Enum

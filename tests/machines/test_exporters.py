@@ -8,7 +8,7 @@ import pytest
 from tests.support.promtool import promtool
 from tests.support.recorded import RECORD, UNIT, Kept
 
-pytestmark = pytest.mark.xdist_group("booted-2")
+pytestmark = pytest.mark.xdist_group("booted-5")
 STATUS_FILE = "/run/maestro-agent/exporter-endpoint.json"
 FILE = "/var/lib/prometheus/node-exporter/maestro.prom"
 NOBODY_THERE = '[endpoint]\nurl = "https://127.0.0.1:1"\ninterval = "1m"\n'

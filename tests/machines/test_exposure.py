@@ -10,7 +10,7 @@ from agent.state.timestamps import parse_utc
 from tests.support.recorded import UNIT, Kept
 from tests.support.repository import Package, package
 
-pytestmark = pytest.mark.xdist_group("booted-2")
+pytestmark = pytest.mark.xdist_group("booted-4")
 LIBRARY = "/usr/lib/x86_64-linux-gnu/libheld.so.1"
 ELF = next(Path("/usr/lib").glob("*-linux-gnu/libz.so.1")).read_bytes()
 RUNS = f"import ctypes, time; ctypes.CDLL('{LIBRARY}'); open('/run/{{0}}', 'w'); time.sleep(600)"

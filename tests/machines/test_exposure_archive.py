@@ -15,7 +15,7 @@ from tests.support.machine import machine
 from tests.support.recorded import Kept, installed_layer
 from tests.support.repository import Ready, Signer
 
-pytestmark = [pytest.mark.archive, pytest.mark.xdist_group("booted-2")]
+pytestmark = [pytest.mark.archive, pytest.mark.xdist_group("booted-4")]
 
 SERVER = (*bases.BOOTED, "cron", "libpam-systemd", "needrestart", "nginx-light", "openssh-server", "rsyslog")
 """As in test_restart_services.py, so that both use one cached root."""

@@ -15,7 +15,7 @@ from tests.support.recorded import put_off
 from tests.support.repository import Signer, package
 from tests.support.scenario import Scenario
 
-pytestmark = pytest.mark.xdist_group("booted-1")
+pytestmark = pytest.mark.xdist_group("booted-6")
 UNIT = "maestro-agent"
 JOBS = "maestro-agent-worker@*.service"
 

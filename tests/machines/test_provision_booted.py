@@ -8,7 +8,7 @@ import pytest
 from tests.support.recorded import RECORD, UNIT, Kept
 from tests.support.repository import package
 
-pytestmark = pytest.mark.xdist_group("booted-2")
+pytestmark = pytest.mark.xdist_group("booted-5")
 NEEDS_REBOOT = "touch /run/reboot-required; echo a >/run/reboot-required.pkgs"
 FIRST_BOOT = "[provision]\nfirst_boot = true\n"
 

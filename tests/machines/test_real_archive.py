@@ -10,7 +10,7 @@ from tests.support import bases
 from tests.support.machine import Machine, machine
 from tests.support.scenario import Scenario, names
 
-pytestmark = pytest.mark.archive
+pytestmark = [pytest.mark.archive, pytest.mark.xdist_group("real-archive")]
 
 PEER = """#clear Unattended-Upgrade::Origins-Pattern;
 Unattended-Upgrade::Origins-Pattern {{ "origin=Debian,codename={codename}-security,label=Debian-Security"; }};

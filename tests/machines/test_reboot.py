@@ -9,7 +9,7 @@ import pytest
 from tests.support.recorded import RECORD, UNIT, Kept
 from tests.support.repository import package
 
-pytestmark = pytest.mark.xdist_group("booted-1")
+pytestmark = pytest.mark.xdist_group("booted-6")
 NOBODY_THERE = '[endpoint]\nurl = "https://127.0.0.1:1"\ninterval = "1m"\n'
 HOOK = "#!/bin/sh\ncat >>/srv/$(basename $(dirname $0)); echo >>/srv/$(basename $(dirname $0))\n"
 EVENTS = """

@@ -9,7 +9,7 @@ from tests.support.engines import EngineMachine
 from tests.support.recorded import RECORD, UNIT, Kept
 from tests.support.terminal import at_terminal
 
-pytestmark = pytest.mark.xdist_group("booted-2")
+pytestmark = pytest.mark.xdist_group("booted-4")
 QUESTION = "[y/N] "
 INHIBIT = (
     "systemd-run --unit=backup systemd-inhibit --what=shutdown --who=backup --why='copying' --mode=block sleep 900"
@@ -128,7 +128,7 @@ def test_a_person_sees_which_services_are_restarted_and_which_not(own: Kept) -> 
     assert own.runs()
 
 
-@pytest.mark.xdist_group("engines-3")
+@pytest.mark.xdist_group("engines-5")
 def test_the_containers_that_do_not_come_back_are_named_before(kept_engine: tuple[Kept, EngineMachine]) -> None:
     kept, engine = kept_engine
     for name, policy in (("web", "always"), ("db", "unless-stopped"), ("job", "no")):

@@ -9,7 +9,7 @@ from tests.machines.test_reboot_gates import login_layers, server
 from tests.support.recorded import RECORD, Kept
 
 __all__ = ["login_layers", "server"]
-pytestmark = pytest.mark.xdist_group("booted-1")
+pytestmark = pytest.mark.xdist_group("booted-6")
 LOG_IN = (
     "systemd-run -q --unit=login --collect ssh -q -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null "
     "-i /root/key bob@127.0.0.1 'sleep 600'"

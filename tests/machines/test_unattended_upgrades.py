@@ -15,7 +15,7 @@ from tests.support.machine import machine
 from tests.support.recorded import SOCKET, UNIT, Kept, installed_layer
 from tests.support.repository import Signer, package
 
-pytestmark = pytest.mark.xdist_group("booted-2")
+pytestmark = pytest.mark.xdist_group("booted-5")
 PEER = (*bases.BOOTED, "unattended-upgrades")
 TIMER = "apt-daily-upgrade.timer"
 DROP_IN = "/etc/maestro-agent/config.d/20-mode.toml"

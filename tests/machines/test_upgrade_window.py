@@ -8,7 +8,7 @@ import pytest
 from tests.support.recorded import SOCKET, UNIT, Kept
 from tests.support.repository import package
 
-pytestmark = pytest.mark.xdist_group("booted-2")
+pytestmark = pytest.mark.xdist_group("booted-4")
 DROP_IN = "/etc/maestro-agent/config.d/20-window.toml"
 _REQUEST = f"""
 import json, socket

@@ -18,7 +18,7 @@ from tests.support.repository import Signer
 from tests.support.weave_double import WeaveDouble
 from tests.support.weave_machine import NEW, OLD, begin, launch, want, weave_machine
 
-pytestmark = pytest.mark.xdist_group("weave-1")
+pytestmark = pytest.mark.xdist_group("weave-5")
 
 ROUNDS = int(os.environ.get("MAESTRO_FORECAST_ROUNDS", "1"))
 _ANSWERS = "/srv/router-answers"

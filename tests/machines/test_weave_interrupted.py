@@ -24,7 +24,7 @@ from tests.support.weave_machine import (
     weave_machine,
 )
 
-pytestmark = pytest.mark.xdist_group("weave-2")
+pytestmark = pytest.mark.xdist_group("weave-4")
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from tests.support.recorded import Kept
 from tests.support.repository import Signer
 from tests.support.weave_double import SCRIPT, Peer, WeaveDouble
 
-pytestmark = pytest.mark.xdist_group("weave-3")
+pytestmark = pytest.mark.xdist_group("weave-5")
 MANIFEST = "/etc/maestro-agent/manifest.yml"
 PASSWORD = "c0rrect-Horse-77"  # noqa: S105 - an example
 PEER = Peer(name="ce:2c:3b:a6:0f:10", nickname="w2", password=PASSWORD, inbound=True)
