@@ -78,12 +78,13 @@ _maestro_agent() {
             unattended-upgrades) words+=" --json" ;;
             follow) words+=" --wait --json" ;;
             report) words+=" --show --send --run-dir --json" ;;
+            requests) words+=" --number --json" ;;
             history) words+=" --number --verbose --json" ;;
             run) words+=" --run-dir --accepted" ;;
             *) words+=" --json" ;;
         esac
     elif [[ -z $verb ]]; then
-        words="status check upgrade provision snooze explain docker weave reboot restart-services lock unattended-upgrades follow history report config run help"
+        words="status check upgrade provision snooze explain docker weave reboot restart-services lock unattended-upgrades requests follow history report config run help"
     elif [[ $verb == upgrade || $verb == snooze ]]; then
         words=$(_maestro_agent_packages "$current")
     elif [[ $verb == explain ]]; then
@@ -98,7 +99,7 @@ _maestro_agent() {
             docker | weave) words="status plan upgrade" ;;
             lock) words="status release" ;;
             unattended-upgrades) words="status enable disable restore" ;;
-            help) words="status check upgrade provision snooze explain docker weave reboot restart-services lock unattended-upgrades follow history report config run" ;;
+            help) words="status check upgrade provision snooze explain docker weave reboot restart-services lock unattended-upgrades requests follow history report config run" ;;
         esac
     fi
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")

@@ -1,6 +1,6 @@
 # Fish completion for maestro-agent. Reads the dpkg database and the record; needs no network and no root.
 
-set -l commands status check upgrade provision snooze explain docker weave reboot restart-services lock unattended-upgrades follow history report run config help
+set -l commands status check upgrade provision snooze explain docker weave reboot restart-services lock unattended-upgrades requests follow history report run config help
 
 function __maestro_agent_packages
     set -l word (commandline -ct)
@@ -45,6 +45,7 @@ complete -c maestro-agent -n $first -a restart-services -d 'restart services tha
 complete -c maestro-agent -n $first -a lock -d 'show or release the fleet lock'
 complete -c maestro-agent -n $first -a unattended-upgrades -d 'show or switch the distribution'\''s own daily job'
 complete -c maestro-agent -n $first -a follow -d 'show the progress of the running job'
+complete -c maestro-agent -n $first -a requests -d 'list requests of the endpoint, and how they ended'
 complete -c maestro-agent -n $first -a history -d 'list past runs, or show one completely'
 complete -c maestro-agent -n $first -a report -d 'show the status report, or send it'
 complete -c maestro-agent -n $first -a run -d 'run the daemon (systemd starts it)'
@@ -68,7 +69,7 @@ function __maestro_agent_for
     return 1
 end
 
-complete -c maestro-agent -n '__maestro_agent_for status check upgrade provision snooze explain docker weave reboot restart-services lock unattended-upgrades follow history report config' -l json -d 'print a JSON document'
+complete -c maestro-agent -n '__maestro_agent_for status check upgrade provision snooze explain docker weave reboot restart-services lock unattended-upgrades requests follow history report config' -l json -d 'print a JSON document'
 complete -c maestro-agent -n '__maestro_agent_for status check upgrade provision explain docker weave history' -s v -l verbose -d 'list everything'
 complete -c maestro-agent -n '__maestro_agent_for status check upgrade provision snooze docker weave reboot restart-services' -s q -l quiet -d 'print nothing unless something needs a person'
 complete -c maestro-agent -n '__maestro_agent_for status' -l all -d 'list everything'
@@ -111,6 +112,7 @@ complete -c maestro-agent -n '__maestro_agent_for lock' -l forget -d 'remove the
 complete -c maestro-agent -n '__maestro_agent_for lock' -a 'status release'
 complete -c maestro-agent -n '__maestro_agent_for unattended-upgrades' -a 'status enable disable restore'
 complete -c maestro-agent -n '__maestro_agent_for follow' -l wait -d 'wait for the next job'
+complete -c maestro-agent -n '__maestro_agent_for requests' -s n -l number -x -d 'list only the newest requests'
 complete -c maestro-agent -n '__maestro_agent_for history' -s n -l number -x -d 'list only the newest runs'
 complete -c maestro-agent -n '__maestro_agent_for history' -k -a '(__maestro_agent_runs)'
 complete -c maestro-agent -n '__maestro_agent_for report' -l show -d 'print the report'

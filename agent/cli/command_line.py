@@ -28,6 +28,7 @@ COMMANDS = {
     "restart-services": "restart services that run replaced files",
     "lock": "show or release the fleet lock of this machine",
     "unattended-upgrades": "show or switch the distribution's own daily job",
+    "requests": "list requests of the endpoint, and how they ended",
     "follow": "show the running job's progress up to its result",
     "history": "list past runs, or show one completely",
     "report": "show the status report, or send it",

@@ -2,6 +2,8 @@
 
 import argparse
 
+_MOST_DIGITS = 9
+
 
 def add_wait(parser: argparse.ArgumentParser) -> None:
     """Add the option of jobs that hold the job lock."""
@@ -22,3 +24,14 @@ def add_output(parser: argparse.ArgumentParser, documents: str) -> None:
     output.add_argument(
         "-q", "--quiet", action="store_true", help="print nothing unless something needs a person, as for cron"
     )
+
+
+def count(text: str) -> int:
+    """Return the number of entries that an option asks for.
+
+    Raises:
+        ArgumentTypeError: it is no number above 0.
+    """
+    if not text.isascii() or not text.isdecimal() or int(text[:_MOST_DIGITS]) < 1:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a number of runs or requests")
+    return int(text[:_MOST_DIGITS])

@@ -5,7 +5,7 @@ import os
 from contextlib import suppress
 from itertools import islice
 
-from agent.cli.flags import add_verbose
+from agent.cli.flags import add_verbose, count
 from agent.cli.output import print_error, print_json, print_lines
 from agent.core.schemas import EXPOSURE_SCHEMA, HISTORY_SCHEMA
 from agent.errors import ExitCode, RecordError, UsageError
@@ -23,7 +23,6 @@ from agent.state.views import OutcomeView, RunView, run_view
 
 EXAMPLE = "example: maestro-agent history last"
 _LAST = "last"
-_MOST_DIGITS = 9
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "id", nargs="?", metavar="ID|last", help="id of a run, as the list shows it; `last`: newest run"
     )
-    parser.add_argument("-n", "--number", type=_count, metavar="N", help="list only the N newest runs")
+    parser.add_argument("-n", "--number", type=count, metavar="N", help="list only the N newest runs")
     add_verbose(parser)
     parser.add_argument("--json", action="store_true", help="print maestro.history/1, or maestro.outcome/1 for one run")
 
@@ -101,9 +100,3 @@ def _running(store: Store) -> str | None:
         found = store.read_run(newest)
         return newest if found is not None and running.is_run(run_view(found)) else None
     return None
-
-
-def _count(text: str) -> int:
-    if not text.isascii() or not text.isdecimal() or int(text[:_MOST_DIGITS]) < 1:
-        raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a number of runs")
-    return int(text[:_MOST_DIGITS])

@@ -38,6 +38,7 @@ from agent.state.job_views import JobView, job_views
 from agent.state.json_reader import JsonReader
 from agent.state.reboot_outcome_view import RebootOutcomeView
 from agent.state.reboot_view import RebootCourseView, RebootScheduleView
+from agent.state.requests_view import RequestView, read_requests
 from agent.state.snooze_view import SnoozeView, read_snoozes
 from agent.state.store import ENGINE_OUTCOMES, FLEET_LOCK, REBOOT, REBOOT_OUTCOME, REBOOT_SCHEDULE, STATE, Store
 from agent.state.views import RebootView, RunView, StateView
@@ -68,6 +69,7 @@ def collect_status(store: Store, run_dir: str = RUN_DIRECTORY) -> Observed:
         reboots=_reboots(store),
         snoozes=_snoozes(store),
         daily_job=_daily_job(store),
+        requests=_requests(store),
     )
 
 
@@ -149,6 +151,14 @@ def _snoozes(store: Store) -> list[SnoozeView] | Damaged:
 def _daily_job(store: Store) -> DailyJobView | Damaged | None:
     try:
         return read_daily_job(store)
+    except RecordError as error:
+        return Damaged(str(error))
+
+
+def _requests(store: Store) -> list[RequestView] | Damaged | None:
+    try:
+        found = read_requests(store)
+        return found[1] if found else None
     except RecordError as error:
         return Damaged(str(error))
 

@@ -15,6 +15,7 @@ from agent.report.status.observed import Damaged, Observed
 from agent.report.status.reasons import daemon_reasons, job_reasons, plan_reasons, record_reasons, run_reasons
 from agent.report.status.reboots import Reboots
 from agent.report.status.release_support import ReleaseStatus
+from agent.report.status.requests import Requests
 from agent.report.status.runtime import Runtime
 from agent.report.status.waiting import Waiting
 from agent.state.job_views import JOB_NAMES
@@ -49,6 +50,7 @@ class Status:
         self.reboots = Reboots(observed.reboots, now, self.daemon.reboot_at if self.daemon else None)
         self.fleet_lock = LockStatus(observed.reboots.lock, now)
         self.waiting = Waiting(observed.snoozes, self.state, now)
+        self.requests = Requests(observed.requests)
         self.daily_job = None if isinstance(observed.daily_job, Damaged) else observed.daily_job
         theirs = self.daily_job is not None and self.daily_job.patcher == "unattended-upgrades"
         self.automatic = Automatic(observed.daemon, observed.unit, observed.masked_worker, stands_aside=theirs)
@@ -81,6 +83,7 @@ class Status:
             *self.engines.reasons,
             *self.reboots.reasons,
             *self.fleet_lock.reasons,
+            *self.requests.reasons,
             *self.automatic.reasons,
             *daily_job_reasons(self.daily_job),
             *(self.daemon.problems if self.daemon else []),
@@ -116,6 +119,7 @@ def status_document(status: Status) -> Document:
         "reboot": status.reboot.document if status.reboot else None,
         "reboots": status.reboots.document,
         "fleet_lock": status.fleet_lock.document,
+        "requests": status.requests.document,
         **status.engines.document,
         "reporting": exporters_section(status.exporters),
         "daemon": status.daemon.document if status.daemon else None,

@@ -50,6 +50,7 @@ def status_lines(status: Status, *, verbose: bool = False) -> list[str]:
     lines.append(_field("Reboot", _reboot(status.reboot)))
     lines += status.reboots.lines(WIDTH)
     lines += status.fleet_lock.lines(WIDTH)
+    lines += status.requests.lines(WIDTH)
     return lines
 
 

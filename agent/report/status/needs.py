@@ -54,6 +54,7 @@ def needs(status: Status) -> list[Need]:
     found += [Need(f"{run.component}-{run.result}", text, [run.id]) for run, text in status.engines.failures]
     found += [Need("reboot-failed", text, [text]) for text in status.reboots.reasons]
     found += [Need("fleet-lock", text) for text in status.fleet_lock.reasons]
+    found += [Need("requests", text) for text in status.requests.reasons]
     found += [Need("automatic", text) for text in status.automatic.reasons]
     found += [Need("patcher", text, [text.partition(":")[0]]) for text in daily_job_reasons(status.daily_job)]
     found += [Need("daemon", text, [text]) for text in (status.daemon.problems if status.daemon else [])]

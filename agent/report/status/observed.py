@@ -15,6 +15,7 @@ from agent.state.job_views import JOB_NAMES, JobView
 from agent.state.json_reader import JsonReader
 from agent.state.reboot_outcome_view import RebootOutcomeView
 from agent.state.reboot_view import RebootCourseView, RebootScheduleView
+from agent.state.requests_view import RequestView
 from agent.state.snooze_view import SnoozeView
 from agent.state.timestamps import format_utc
 from agent.state.views import AnyRunView, RebootView, RunView, StateView
@@ -138,11 +139,10 @@ class Observed:
         reboots: RebootDocuments | None = None,
         snoozes: list[SnoozeView] | Damaged | None = None,
         daily_job: DailyJobView | Damaged | None = None,
+        requests: Sequence[RequestView] | Damaged | None = None,
     ) -> None:
         """Take the parts; `reboot` None means that none is required, `unit` None that systemd is not init."""
-        self.host = host
-        self.os = os
-        self.changed = list(changed)
+        self.host, self.os, self.changed = host, os, list(changed)
         self.boot = boot or CurrentBoot()
         self.reboot = reboot or RebootView((), None, required=False)
         self.state = state
@@ -150,14 +150,14 @@ class Observed:
         self.jobs = jobs
         self.running = running
         self.daemon = daemon
-        self.unit = unit
-        self.masked_worker = masked_worker
+        self.unit, self.masked_worker = unit, masked_worker
         self.exporters = exporters or {}
         self.engine_runs = engine_runs or {}
         self.reboots = reboots or RebootDocuments()
         self.snoozes = snoozes or []
         """All on record; a damaged document makes nothing unknown: nothing is snoozed then."""
         self.daily_job = daily_job
+        self.requests = requests
 
     @property
     def damaged(self) -> list[str]:
