@@ -58,7 +58,7 @@ _maestro_agent() {
         case $verb in
             "") words+=" --version" ;;
             check) words+=" --verbose --no-refresh --plan --wait --json --quiet" ;;
-            upgrade) words+=" --verbose --security --all --no-refresh --dry-run --reboot-if-required --plan --yes --wait --json --quiet" ;;
+            upgrade) words+=" --verbose --security --all --no-refresh --dry-run --reboot-if-required --only --plan --yes --wait --json --quiet" ;;
             snooze) words+=" --until --comment --list --end --json --quiet" ;;
             provision) words+=" --verbose --no-reboot --force --wait --json --quiet" ;;
             status) words+=" --verbose --all --json --quiet" ;;

@@ -79,6 +79,7 @@ complete -c maestro-agent -n '__maestro_agent_for provision' -l no-reboot -d 'le
 complete -c maestro-agent -n '__maestro_agent_for provision' -l force -d 'also if this server was provisioned'
 complete -c maestro-agent -n '__maestro_agent_for check upgrade docker weave' -l plan -x -d 'exit 6 unless the plan is still this one'
 complete -c maestro-agent -n '__maestro_agent_for check upgrade provision docker weave reboot restart-services lock' -l wait -d 'wait for a running job'
+complete -c maestro-agent -n '__maestro_agent_for upgrade' -l only -x -a '(__maestro_agent_packages)' -d 'only this package or CVE, and what it needs'
 complete -c maestro-agent -n '__maestro_agent_for upgrade' -l security -d 'security updates only'
 complete -c maestro-agent -n '__maestro_agent_for upgrade' -l all -d 'every package to its newest version'
 complete -c maestro-agent -n '__maestro_agent_for upgrade' -l dry-run -d 'print the plan, change nothing'

@@ -43,6 +43,7 @@ _OPTIONS_WITH_VALUE = {
     "--state-dir",
     "--run-dir",
     "--plan",
+    "--only",
     "--number",
     "-n",
     "--at",

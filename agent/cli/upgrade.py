@@ -8,6 +8,8 @@ from agent.cli.options import config_path, requested_by
 from agent.cli.run_job import choose_runner, run_job, run_quietly, running_notice
 from agent.core.job_kinds import JobKind, JobOption
 from agent.core.model.scope import Scope
+from agent.core.packages.explain_cve import cve_id, looks_like_cve
+from agent.errors import UsageError
 from agent.host.machine.session import own_session
 from agent.host.machine.user import is_root
 from agent.report.outcome_text import outcome_lines
@@ -31,6 +33,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `upgrade`."""
     parser.add_argument(
         "packages", nargs="*", metavar="PACKAGE", help="of the plan only these and what they need; name or name:arch"
+    )
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="PACKAGE|CVE",
+        help="the same; of a CVE every update that fixes it",
     )
     scope = parser.add_mutually_exclusive_group()
     scope.add_argument("--security", action="store_true", help="security updates only (the default)")
@@ -63,7 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
         refresh=not (arguments.no_refresh or arguments.dry_run),
         remember=not arguments.dry_run,
         plan_id=arguments.plan,
-        packages=tuple(dict.fromkeys(arguments.packages)),
+        packages=tuple(dict.fromkeys(map(_named, [*arguments.packages, *arguments.only]))),
         options=frozenset({JobOption.REBOOT_IF_REQUIRED} if arguments.reboot_if_required else ()),
         session=own_session() if arguments.reboot_if_required else "",
         wait=arguments.wait,
@@ -92,6 +102,20 @@ def run(arguments: argparse.Namespace) -> int:
         render=lambda document: _result_lines(document, arguments),
         runner=choose_runner(request, run_forked),
     )
+
+
+def _named(text: str) -> str:
+    """Return what a person named, a CVE as it is written officially.
+
+    Raises:
+        UsageError: it looks like the id of a CVE and is none.
+    """
+    if not looks_like_cve(text):
+        return text
+    cve = cve_id(text)
+    if cve is None:
+        raise UsageError(f"{text[:40]!r} is not the id of a CVE, such as CVE-2024-12345")
+    return cve
 
 
 def _result_lines(document: JsonReader, arguments: argparse.Namespace) -> list[str]:

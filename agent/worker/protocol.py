@@ -11,6 +11,7 @@ from pathlib import Path
 from agent.core.job_kinds import JobKind, JobOption
 from agent.core.model.package import is_package_name
 from agent.core.model.scope import Scope
+from agent.core.packages.explain_cve import is_cve
 from agent.core.redact import redact, redact_document
 from agent.core.requests.wire import is_request_id
 from agent.core.schemas import JOB_REQUEST_SCHEMA, Document
@@ -56,7 +57,7 @@ class JobRequest:
     plan_id: str | None = None
     package: str = ""
     packages: tuple[str, ...] = ()
-    """`name` or `name:architecture`: the packages to which the plan is limited; none for all."""
+    """`name`, `name:architecture` or a CVE id: what the plan is limited to; none for all."""
     options: frozenset[JobOption] = frozenset()
     wait: bool = False
     """Wait for another job to end instead of failing with BusyError."""
@@ -175,11 +176,11 @@ def decode_request(line: bytes, state_dir: str) -> JobRequest:
 
 
 def _package_names(reader: JsonReader) -> tuple[str, ...]:
-    """Return the packages of a request; clients of earlier versions send none."""
+    """Return the packages and CVEs of a request; clients of earlier versions send none."""
     names = tuple(reader.optional_texts("packages") or ())
-    wrong = next((name for name in names if not is_package_name(name)), None)
+    wrong = next((name for name in names if not (is_package_name(name) or is_cve(name))), None)
     if wrong is not None:
-        raise UsageError(f"request: {wrong[:40]!r} is not a package name")
+        raise UsageError(f"request: {wrong[:40]!r} is not a package name or a CVE id")
     return names
 
 

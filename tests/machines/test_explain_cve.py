@@ -126,3 +126,28 @@ def test_a_pipe_or_a_link_in_place_of_a_changelog_is_not_followed(host: Scenario
     host.machine.write("/root/secret", entry("2", "Fix CVE-2024-2222."))
 
     assert explain(host, "CVE-2024-2222").code == 3
+
+
+@pytest.mark.every_release
+def test_only_what_fixes_it_is_installed(host: Scenario) -> None:
+    fix, other = changelog("Fix CVE-2024-2222."), changelog("Fix CVE-2024-3333.")
+    host.offer(
+        "security",
+        documented(package("a", "2", depends="lib (>= 2)"), fix),
+        documented(package("b", "2"), other),
+        package("lib", "2"),
+    )
+    host.configuration('[apt]\nfetch_ahead = "off"\n')  # the check reads no changelog
+    host.check()
+
+    planned = host.agent("upgrade --only cve-2024-2222 --dry-run --json")
+    done = host.upgrade("--only CVE-2024-2222")
+    again = host.upgrade("--only CVE-2024-2222")
+    unknown, wrong = host.upgrade("--only CVE-2024-9999"), host.upgrade("--only CVE-2024-99")
+
+    assert (planned.code, done.code) == (10, 0)
+    assert names(planned.json["install"]) == names(done.json["upgraded"]) == ["a", "lib"]
+    assert done.json["requested"] == ["CVE-2024-2222"]
+    assert host.versions("a", "b", "lib") == {"a": "2", "b": "1", "lib": "2"}
+    assert (again.code, unknown.code, wrong.code) == (1, 2, 2)
+    assert "a 2" in again.err

@@ -33,7 +33,7 @@ from agent.core.model.scope import Scope
 from agent.core.model.transaction import TransactionReport
 from agent.core.packages.cves import ChangelogFindings, Findings, VersionChange
 from agent.core.packages.decide import Veto
-from agent.core.packages.explain_cve import InstalledFixes
+from agent.core.packages.explain_cve import InstalledFix, InstalledFixes
 from agent.core.packages.verify import HEALTHY_STATES
 from agent.core.ports import Archive, ChangelogRequest, PackagesSeen, RefreshAttempt, RefreshResult
 from agent.core.reboot.services import ReplacedFile, ServiceScan
@@ -144,6 +144,8 @@ class Simulated:
     """Error of a hook that fails at the end of each transaction."""
     frees: tuple[tuple[str, str], ...] = ()
     """Packages, each with one that its next version makes unneeded."""
+    fixed: tuple[tuple[str, InstalledFix], ...] = ()
+    """CVEs, each with the installed version that fixed it."""
     boot = 1
 
     while_waiting: Callable[[], None] | None = None
@@ -453,8 +455,8 @@ class Simulated:
                 self.read_ahead.append(package)
                 yield one.subject, self.cves[package]
 
-    def installed_fixes(self, cve: str) -> InstalledFixes:  # noqa: ARG002 - the port has it
-        return InstalledFixes()
+    def installed_fixes(self, cve: str) -> InstalledFixes:
+        return InstalledFixes(found=tuple(fix for name, fix in self.fixed if name == cve))
 
     def read_installed_changelogs(self, subjects: Sequence[VersionChange]) -> Findings:
         return {one: self.cves[one.package] for one in subjects if one.package in self.cves}

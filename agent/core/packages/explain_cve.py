@@ -80,6 +80,11 @@ def cve_id(text: str) -> str | None:
     return found[0] if found else None
 
 
+def is_cve(text: str) -> bool:
+    """Whether a text is a CVE id as it is written officially."""
+    return cve_id(text) == text
+
+
 def explain_cve(cve: str, plan: Plan, findings: Findings, installed: InstalledFixes) -> CveExplanation:
     """Return what the plan, the changelog findings and the installed changelogs say about a CVE."""
 

@@ -21,6 +21,7 @@ from agent.worker.steps import prefetch
 from agent.worker.steps.daily_job import settle_after_check
 from agent.worker.steps.engine_documents import engine_documents, fixes_in, with_held_fixes
 from agent.worker.steps.finish_earlier import finish_earlier_jobs
+from agent.worker.steps.named import as_named
 from agent.worker.steps.select import select_requested
 
 
@@ -87,7 +88,7 @@ def check(
         held=held_items(plan.held),
         repair=[f"{item.label} ({item.state})" for item in plan.repair],
     )
-    return select_requested(context, planning.without_soak(context, planned, requested), requested).plan
+    return select_requested(context, as_named(context, planned, requested), requested).plan
 
 
 def _recorded(context: JobContext, planned: planning.Planned, *, prefetching: bool) -> planning.Planned:

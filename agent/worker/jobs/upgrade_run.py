@@ -23,6 +23,7 @@ from agent.worker.context import JobContext
 from agent.worker.jobs.run_progress import RunProgress
 from agent.worker.steps import plan as planning
 from agent.worker.steps.install import run_transaction
+from agent.worker.steps.named import as_named
 from agent.worker.steps.plan import Planned
 from agent.worker.steps.remove import remove_packages
 from agent.worker.steps.repair import not_repaired, still_unfinished, with_reinstallations
@@ -112,7 +113,7 @@ class UpgradeRun:
         return planning.observe_and_decide(self._context, scope, self._refreshed, dropped)
 
     def _as_requested(self, planned: Planned, dropped: Mapping[PackageId, Refusal]) -> Planned:
-        return planning.without_soak(self._context, planned, self._selection.requested, dropped)
+        return as_named(self._context, planned, self._selection.requested, dropped)
 
     def with_undo(self, outcome: Outcome) -> Outcome:
         """Add how to take the run back; best effort."""

@@ -57,6 +57,28 @@ def read_installed_changelogs(context: JobContext, outcome: Outcome, after: Plan
         _attempt(context, lambda: _remove_unneeded(context, after))
 
 
+def read_changelogs_now(context: JobContext, planned: Planned) -> bool:
+    """Read the changelogs of a plan's updates that are not read yet; return whether there are new findings.
+
+    Archives are downloaded for it, because a person waits for the answer. What cannot be read stays unknown.
+    """
+    plan, findings = planned.plan, dict(context.record.findings())
+    items: list[tuple[Step | Held, bool]] = [(step, step.security) for step in plan.install]
+    items += [(held, True) for held in plan.held]
+    wanted = [
+        ChangelogRequest(subject=subject, security=security, may_fetch=True)
+        for item, security in items
+        if (subject := VersionChange.of(item)) is not None and subject not in findings
+    ]
+    if not wanted:
+        return False
+    before = len(findings)
+    context.control.step("reading the changelogs of the pending updates")
+    _attempt(context, lambda: findings.update(planned.snapshot.read_changelogs(wanted)))
+    context.record.save_findings(findings, context.machine.now())
+    return len(findings) > before
+
+
 def _attempt(context: JobContext, act: Callable[[], None]) -> None:
     try:
         act()

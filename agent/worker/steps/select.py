@@ -6,6 +6,8 @@ from dataclasses import replace
 from agent.core.model.package import is_package_name
 from agent.core.model.plan import Plan
 from agent.core.packages import selection
+from agent.core.packages.explain_cve import explain_cve, is_cve
+from agent.core.packages.selection import Names
 from agent.errors import NotInPlanError
 from agent.report.reasons import sentence
 from agent.report.text import with_packages
@@ -58,7 +60,8 @@ class RunSelection:
         """Return what of the plan after the run concerns it: the rest was not requested, and so is not left undone."""
         if not self.requested or self._first is None:
             return after
-        return selection.concerning(after, {step.id for step in self._first.install})
+        ids = {item.id for items in (self._first.install, self._first.held) for item in items}
+        return selection.concerning(after, ids)
 
 
 def select_requested(context: JobContext, planned: Planned, names: Sequence[str]) -> Planned:
@@ -69,7 +72,7 @@ def select_requested(context: JobContext, planned: Planned, names: Sequence[str]
     """
     if not names:
         return planned
-    missing = selection.missing(names, planned.plan)
+    missing = Names(names, planned.facts).missing(planned.plan)
     if missing:
         raise _not_in_plan(context, planned, missing)
     part = _part(context, planned, names)
@@ -79,27 +82,28 @@ def select_requested(context: JobContext, planned: Planned, names: Sequence[str]
 
 
 def _part(context: JobContext, planned: Planned, names: Sequence[str]) -> Planned:
-    plan = planned.plan
-    steps = planned.snapshot.needed_steps(plan.install, selection.wanted(names, plan.install), plan.scope)
-    part = selection.part_of(plan, steps, names)
+    plan, meant = planned.plan, Names(names, planned.facts)
+    wanted = frozenset(step.id for step in plan.install if meant.mean(step))
+    steps = planned.snapshot.needed_steps(plan.install, wanted, plan.scope)
+    part = selection.part_of(plan, steps, meant)
     return replace(planned, plan=planning.planned_removals(context, part, planned.facts, planned.snapshot))
 
 
 def _not_in_plan(context: JobContext, planned: Planned, names: Sequence[str]) -> NotInPlanError:
-    absences = [
-        selection.absence(
-            context.policy,
-            planned.facts,
-            planned.plan,
-            name,
-            planned.snapshot.find(name.removesuffix(":all")) if is_package_name(name) else None,
-        )
-        for name in names
-    ]
+    absences = [_absence(context, planned, name) for name in names]
     texts = [f"{one.name[:80]}: {_reason(one)}" for one in absences]
     hints = [_hint(planned, one) for one in absences]
     reasons = "; ".join(f"{text}{hint}" for text, hint in zip(texts, hints, strict=True))
     return NotInPlanError(f"nothing was done: {reasons}", selection.exit_code_of(absences))
+
+
+def _absence(context: JobContext, planned: Planned, name: str) -> selection.Absence:
+    if is_cve(name):
+        installed = context.engine.installed_fixes(name)
+        found = explain_cve(name, planned.plan, context.record.findings(), installed)
+        return selection.absence_of_cve(found, planned.facts.lists.state)
+    known = planned.snapshot.find(name.removesuffix(":all")) if is_package_name(name) else None
+    return selection.absence(context.policy, planned.facts, planned.plan, name, known)
 
 
 def _reason(absence: selection.Absence) -> str:
