@@ -61,9 +61,10 @@ class Deployment:
         """Return whether one more request may be delivered."""
         return self.status is DeploymentStatus.ACTIVE and self.in_flight < self.at_once and now_s < self.expires_s
 
-    def counted(self, before: RequestStatus, after: RequestStatus, why: str | None) -> "Deployment":
+    def counted(self, request: "QueuedRequest", after: RequestStatus, why: str | None) -> "Deployment":
         """Return the deployment after one of its requests has changed; it stops with the last permitted failure."""
-        failures = self.failures + is_failure(before, after, why)
+        before = request.status
+        failures = self.failures + is_failure(request, after, why)
         stops = self.status is DeploymentStatus.ACTIVE and failures >= self.stop_after
         return replace(
             self,
@@ -109,16 +110,19 @@ _ORDER = {
 }
 
 
-def is_failure(before: RequestStatus, after: RequestStatus, why: str | None) -> bool:
+def is_failure(request: QueuedRequest, after: RequestStatus, why: str | None) -> bool:
     """Return whether a change counts as a failure of its deployment.
 
-    A request that expires was a failure only if it had been delivered: else no host has done anything.
+    A request that expires was a failure only if it had been delivered: else no host has done anything. One that a
+    person has cancelled may be refused for just that: its host finds that the endpoint no longer has it.
     """
     if after is RequestStatus.FAILED:
         return True
+    if request.cancelling:
+        return False
     if after is RequestStatus.REFUSED:
         return why not in LEFT_OUT
-    return after is RequestStatus.EXPIRED and before in IN_FLIGHT
+    return after is RequestStatus.EXPIRED and request.status in IN_FLIGHT
 
 
 def advances(request: QueuedRequest, step: RequestStep) -> bool:

@@ -98,7 +98,7 @@ def _change(made: Exchange, view: ExchangeView, before: QueuedRequest, change: R
     of = before.deployment
     deployment = made.deployments.get(of, view.deployments[of])
     why = change.step.why if change.step is not None else None
-    made.deployments[of] = deployment.counted(before.status, change.request.status, why)
+    made.deployments[of] = deployment.counted(before, change.request.status, why)
     made.requests.append(change)
 
 

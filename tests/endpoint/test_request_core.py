@@ -107,7 +107,14 @@ def test_a_failure_is_what_speaks_against_going_on(
     why: str | None,
     expected: bool,  # noqa: FBT001
 ) -> None:
-    assert is_failure(before, after, why) is expected
+    assert is_failure(queued(status=before), after, why) is expected
+
+
+def test_the_refusal_of_a_cancelled_request_is_no_failure_and_its_failed_run_is_one() -> None:
+    cancelled = queued(status=S.DELIVERED, cancelling=True)
+
+    assert not is_failure(cancelled, S.REFUSED, "not-confirmed")
+    assert is_failure(cancelled, S.FAILED, None)
 
 
 def test_a_receipt_is_bounded() -> None:
