@@ -1,8 +1,10 @@
 """Renders `maestro.explain/1` about a CVE for people. Pure."""
 
 from agent.report.layout import Line, Tone, columns
+from agent.report.snooze_text import snooze_text
 from agent.report.text import counted
 from agent.state.json_reader import JsonReader
+from agent.state.snooze_view import SnoozeView
 
 _CONCLUSIONS = {
     "pending": "an update that is pending fixes it",
@@ -20,6 +22,9 @@ def cve_lines(document: JsonReader) -> list[str]:
     conclusion = document.text("conclusion")
     head = f"{document.text('cve')}: {_CONCLUSIONS.get(conclusion, conclusion)}"
     lines: list[str] = [Line(head, tone=_TONES.get(conclusion))]
+    snooze = document.optional_child("snooze")
+    if snooze is not None:
+        lines.append(Line(f"  snoozed: {snooze_text(SnoozeView(snooze))}", hang=4))
     rows = [_row(fix) for fix in document.children("fixes")]
     rows += [
         (fix.text("source"), f"{fix.text('installed')} installed", f"fixed since {fix.text('fixed_in')}")

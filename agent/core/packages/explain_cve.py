@@ -4,12 +4,13 @@ A CVE that no changelog names proves nothing: the machine may be affected, or ne
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
 from agent.core.model.facts import Update
 from agent.core.model.plan import Held, Plan, Step
+from agent.core.model.waiting import Snooze
 from agent.core.packages.cves import Findings, findings_of
 
 _ID = re.compile(r"CVE-((?:19|20)[0-9]{2})-([0-9]{4,12})")
@@ -67,6 +68,8 @@ class CveExplanation:
     unread: tuple[str, ...]
     """Packages with an update whose changelog was not read, or not completely."""
     installed: InstalledFixes
+    snooze: Snooze | None = None
+    """The snooze of this CVE that is in force."""
 
 
 def looks_like_cve(text: str) -> bool:
@@ -85,7 +88,9 @@ def is_cve(text: str) -> bool:
     return cve_id(text) == text
 
 
-def explain_cve(cve: str, plan: Plan, findings: Findings, installed: InstalledFixes) -> CveExplanation:
+def explain_cve(
+    cve: str, plan: Plan, findings: Findings, installed: InstalledFixes, snoozes: Sequence[Snooze] = ()
+) -> CveExplanation:
     """Return what the plan, the changelog findings and the installed changelogs say about a CVE."""
 
     def names_it(item: Step | Held | Update) -> bool:
@@ -103,6 +108,7 @@ def explain_cve(cve: str, plan: Plan, findings: Findings, installed: InstalledFi
         available=available,
         unread=tuple(sorted(set(_unread((*plan.install, *plan.held), findings)))),
         installed=installed,
+        snooze=max((one for one in snoozes if one.what == cve), key=lambda one: one.until, default=None),
     )
 
 

@@ -6,6 +6,7 @@ from agent.core.model.facts import Update
 from agent.core.model.plan import Held, Step
 from agent.core.packages.explain_cve import CveExplanation, InstalledFix
 from agent.core.schemas import EXPLAIN_SCHEMA, Document
+from agent.state.documents.snoozes import snooze_to_document
 from agent.state.timestamps import format_utc
 
 
@@ -24,6 +25,7 @@ def cve_explanation_to_document(explanation: CveExplanation, generated_at: datet
             *(_fix(update, "available") for update in explanation.available),
         ],
         "fixed": [_installed(fix) for fix in installed.found],
+        "snooze": snooze_to_document(explanation.snooze) if explanation.snooze else None,
         "unread": list(explanation.unread),
         "changelogs_read": installed.read,
         "changelogs_complete": installed.complete,

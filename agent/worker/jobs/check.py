@@ -18,6 +18,7 @@ from agent.worker.log_items import changes, held_items
 from agent.worker.protocol import JobAnswer, JobRequest
 from agent.worker.steps import plan as planning
 from agent.worker.steps import prefetch
+from agent.worker.steps.cve_rules import decided_by_cves
 from agent.worker.steps.daily_job import settle_after_check
 from agent.worker.steps.engine_documents import engine_documents, fixes_in, with_held_fixes
 from agent.worker.steps.finish_earlier import finish_earlier_jobs
@@ -77,6 +78,7 @@ def check(
             # Another program was at work: what looked interrupted was not.
             planned = planning.observe_and_decide(context, scope, refreshed)
         if remember:
+            planned = decided_by_cves(context, planned) if prefetching and refresh else planned
             planned = _recorded(context, planned, prefetching=prefetching and refresh)
     plan = planned.plan
     log.event(

@@ -64,7 +64,8 @@ def explain_one_cve(context: JobContext, name: str) -> CveExplanation:
         raise UsageError(f"{name[:40]!r} is not the id of a CVE, such as CVE-2024-12345")
     observation = observe(context, context.record.load_refresh())
     plan = decide(context, Scope.SECURITY, observation)
-    return explain_cve(cve, plan, context.record.findings(), context.engine.installed_fixes(cve))
+    installed = context.engine.installed_fixes(cve)
+    return explain_cve(cve, plan, context.record.findings(), installed, observation.facts.snoozes)
 
 
 def explain(context: JobContext, name: str) -> tuple[Explanation, Exposure]:

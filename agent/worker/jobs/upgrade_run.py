@@ -22,6 +22,7 @@ from agent.report.text import counted
 from agent.worker.context import JobContext
 from agent.worker.jobs.run_progress import RunProgress
 from agent.worker.steps import plan as planning
+from agent.worker.steps.cve_rules import decided_by_cves
 from agent.worker.steps.install import run_transaction
 from agent.worker.steps.named import as_named
 from agent.worker.steps.plan import Planned
@@ -69,7 +70,7 @@ class UpgradeRun:
         """
         if refresh:
             self._refreshed = planning.refresh(self._context)
-        current = self._observe_and_decide()
+        current = decided_by_cves(self._context, self._observe_and_decide(), self._progress.dropped)
         planning.record_plan(self._context, current)
         # Newer lists would have another plan than the requested one.
         self._may_refresh = refresh and not self._selection.fixed

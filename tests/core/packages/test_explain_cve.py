@@ -78,3 +78,10 @@ def test_what_looks_like_a_cve_is_one_or_an_error(text: str, cve: str | None) ->
 )
 def test_a_package_name_is_no_cve(text: str) -> None:
     assert not looks_like_cve(text)
+
+
+def test_the_snooze_of_the_cve_is_part_of_the_answer() -> None:
+    snoozes = (given.snooze(CVE), given.snooze("a"))
+
+    assert explain_cve(CVE, given.plan(), {}, NONE, snoozes).snooze == snoozes[0]
+    assert explain_cve("CVE-2024-1", given.plan(), {}, NONE, snoozes).snooze is None

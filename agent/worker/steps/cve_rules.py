@@ -1,0 +1,45 @@
+"""Reads changelogs before a plan is carried out, where a rule names CVEs: a snooze, or an entry of `soak.override`.
+
+Without that a new update would be installed, or would soak, before anybody knows which CVEs it fixes.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from agent.core.model.facts import Facts
+from agent.core.model.package import PackageId
+from agent.core.model.plan import Refusal
+from agent.core.packages.cves import VersionChange
+from agent.core.packages.explain_cve import cve_id
+from agent.worker.context import JobContext
+from agent.worker.steps.observe import Observation
+from agent.worker.steps.plan import Planned, decide
+from agent.worker.steps.prefetch import prefetch_updates
+from agent.worker.steps.waiting import with_waiting
+
+
+def decided_by_cves(
+    context: JobContext, planned: Planned, dropped: Mapping[PackageId, Refusal] | None = None
+) -> Planned:
+    """Return the plan by what the changelogs of all updates name, if a rule depends on that and they can be read.
+
+    Raises:
+        HostError: the packages cannot be observed.
+    """
+    if not _rules_name_cves(context, planned.facts) or not _has_unread(context, planned.facts):
+        return planned
+    if not prefetch_updates(context, planned):
+        return planned
+    facts = with_waiting(context, planned.facts)
+    observation = Observation(facts=facts, snapshot=planned.snapshot)
+    return replace(planned, facts=facts, plan=decide(context, planned.plan.scope, observation, dropped))
+
+
+def _rules_name_cves(context: JobContext, facts: Facts) -> bool:
+    named = (*context.policy.soak.override, *(one.what for one in facts.snoozes))
+    return any(cve_id(one) is not None for one in named)
+
+
+def _has_unread(context: JobContext, facts: Facts) -> bool:
+    known = context.record.findings()
+    return any(VersionChange.of(update) not in known for update in facts.updates if update.security)
