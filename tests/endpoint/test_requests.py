@@ -1,8 +1,14 @@
 """Requests from the command line to the host and back: delivery, events, limits, signatures, cancellation, rights."""
 
 import json
+import pwd
+import shutil
+import sqlite3
 import subprocess
+import sys
+import tempfile
 import uuid
+from contextlib import closing
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -17,7 +23,8 @@ from endpoint.http.retention_thread import RetentionThread
 from endpoint.http.validation import strict
 from endpoint.store.deployments import DeploymentStore
 from endpoint.store.tables import REQUEST_ACTIONS, UPKEEP
-from tests.endpoint.conftest import MakeEndpoint
+from tests.endpoint.conftest import CHECKOUT, MakeEndpoint
+from tests.support.endpoint_server import write_config
 from tests.support.local_endpoint import LocalEndpoint
 from tests.support.messages import Outbox, Raw
 from tests.support.promtool import promtool
@@ -438,3 +445,33 @@ def test_the_list_has_the_latest_deployment_first(site: LocalEndpoint) -> None:
     assert "1 queued" in text
     for wrong in ("abc", "ffffffff-0000", "x" * 8, "%%%%"):
         assert site.run("requests", "show", wrong).returncode == 2
+
+
+def test_root_signs_with_its_own_key_though_the_database_belongs_to_another_user(
+    kind: str, site: LocalEndpoint, key: Path, tmp_path: Path
+) -> None:
+    if kind != "sqlite":
+        pytest.skip("only the owner of a file matters")
+    host(site)
+    request(site, "check", "--host", "web1", "--sign-later")
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as name:
+        directory = Path(name)
+        directory.chmod(0o755)
+        place = directory / "database"
+        place.mkdir()
+        with closing(sqlite3.connect(tmp_path / "endpoint.db")) as live, closing(sqlite3.connect(place / "db")) as copy:
+            live.backup(copy)
+        for path in (place, place / "db"):
+            shutil.chown(path, "nobody")
+        config = directory / "config.toml"
+        write_config(config, f"sqlite:///{place}/db")
+        program = "import os, sys; from endpoint.cli.main import main; code = main(sys.argv[1:]); print(os.geteuid()); "
+        command = [sys.executable, "-c", f"{program}sys.exit(code)", "request", "check", "--host", "web1"]
+        more = ["--sign-with", str(key), "--config", str(config)]
+        done = subprocess.run([*command, *more], cwd=CHECKOUT, capture_output=True, text=True, check=False, timeout=60)
+        with closing(sqlite3.connect(place / "db")) as copy:
+            signatures = copy.execute("SELECT signature FROM requests WHERE status = 'queued'").fetchall()
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[-1] == str(pwd.getpwnam("nobody").pw_uid)
+    assert [text.startswith("-----BEGIN SSH SIGNATURE-----") for (text,) in signatures] == [True]
