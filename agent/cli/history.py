@@ -2,6 +2,7 @@
 
 import argparse
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 from itertools import islice
 
@@ -9,17 +10,18 @@ from agent.cli.flags import add_verbose, count
 from agent.cli.output import print_error, print_json, print_lines
 from agent.core.schemas import EXPOSURE_SCHEMA, HISTORY_SCHEMA
 from agent.errors import ExitCode, RecordError, UsageError
+from agent.host.unattended_upgrades.runs import TheirRun, read_their_runs
 from agent.report.exposure_text import run_fixes_lines
 from agent.report.layout import columns
 from agent.report.outcome_text import log_line, undo_lines
-from agent.report.run_text import run_cells, run_lines
+from agent.report.run_text import run_cells, run_lines, their_cells
 from agent.report.status.collect import collect_status
 from agent.report.status.document import build_status
 from agent.report.status.restarts import past_restart_lines
 from agent.state.exposure_view import FixView, fix_views
-from agent.state.store import EXPOSURE, Store
+from agent.state.store import DEFAULT_DIRECTORY, EXPOSURE, Store
 from agent.state.timestamps import format_utc, utc_now
-from agent.state.views import OutcomeView, RunView, run_view
+from agent.state.views import AnyRunView, OutcomeView, RunView, run_view
 
 EXAMPLE = "example: maestro-agent history last"
 _LAST = "last"
@@ -47,13 +49,16 @@ def run(arguments: argparse.Namespace) -> int:
             runs += [run_view(found)] if found is not None else []
         except RecordError as error:
             print_error(str(error))
+    others = _others(store, runs, limited=arguments.number is not None)
     if arguments.json:
-        print_json(
-            {"schema": HISTORY_SCHEMA, "generated_at": format_utc(now), "runs": [dict(found.raw) for found in runs]}
-        )
+        document = {"schema": HISTORY_SCHEMA, "generated_at": format_utc(now)}
+        found_runs = {"runs": [dict(found.raw) for found in runs], "others": [other.document for other in others]}
+        print_json({**document, **found_runs})
     else:
         running = _running(store)
-        rows = [run_cells(found, running=found.id == running) for found in runs]
+        dated = [(found.started_at, run_cells(found, running=found.id == running)) for found in runs]
+        dated += [(other.started_at, their_cells(other)) for other in others]
+        rows = [cells for _, cells in sorted(dated, key=lambda one: one[0], reverse=True)]
         print_lines(columns(rows, indent=0) or ["No run on record yet."])
     return ExitCode.OK
 
@@ -79,6 +84,14 @@ def _show_one(store: Store, arguments: argparse.Namespace) -> int:
             lines.append(log_line(log))
         print_lines([*lines, *(undo_lines(upgrade) if upgrade else [])])
     return ExitCode.OK
+
+
+def _others(store: Store, runs: Sequence[AnyRunView], *, limited: bool) -> list[TheirRun]:
+    """Return the runs of unattended-upgrades on this machine; of a limited list those since its oldest run."""
+    if store.directory != DEFAULT_DIRECTORY:  # the record of another machine
+        return []
+    since = runs[-1].started_at if limited and runs else None
+    return [other for other in read_their_runs() if since is None or other.started_at >= since]
 
 
 def _fixes(store: Store, run: OutcomeView) -> list[FixView]:

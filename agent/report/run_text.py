@@ -1,5 +1,6 @@
 """Renders a run of the history for people, whatever job left it. Pure and light."""
 
+from agent.host.unattended_upgrades.runs import TheirRun
 from agent.report.engine_outcome_text import engine_history_cells, engine_outcome_lines
 from agent.report.outcome_text import history_cells, outcome_lines
 from agent.report.reboot_outcome_text import reboot_history_cells, reboot_outcome_lines
@@ -8,7 +9,10 @@ from agent.state.engine_outcome_view import EngineOutcomeView
 from agent.state.json_reader import JsonReader
 from agent.state.reboot_outcome_view import RebootOutcomeView
 from agent.state.restart_outcome_view import RestartOutcomeView
+from agent.state.timestamps import format_human
 from agent.state.views import AnyRunView, OutcomeView, run_view
+
+_MOST_NAMES = 5
 
 
 def run_lines(run: JsonReader, *, running: bool = False, verbose: bool = False) -> list[str]:
@@ -25,6 +29,15 @@ def run_lines(run: JsonReader, *, running: bool = False, verbose: bool = False) 
     if isinstance(view, RestartOutcomeView):
         return restart_outcome_lines(view, running=running)
     return outcome_lines(OutcomeView(run), running=running, verbose=verbose)
+
+
+def their_cells(run: TheirRun) -> tuple[str, ...]:
+    """Return a run of unattended-upgrades as cells of the history; it has no id, and its log is dpkg's."""
+    duration = f"{(run.finished_at - run.started_at).total_seconds():.0f} s"
+    names = ", ".join(f"{name} {after}" for name, _, _, after in run.changes[:_MOST_NAMES])
+    more = f" and {len(run.changes) - _MOST_NAMES} more" if len(run.changes) > _MOST_NAMES else ""
+    failed = f"; {len(run.unconfirmed)} not installed" if run.unconfirmed else ""
+    return ("-", format_human(run.started_at), "unattended-upgrades", duration, f"installed {names}{more}{failed}")
 
 
 def run_cells(run: AnyRunView, *, running: bool = False) -> tuple[str, ...]:

@@ -1,0 +1,104 @@
+"""Runs of unattended-upgrades, from logs as apt and dpkg write them."""
+
+import gzip
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pytest
+
+from agent.host.unattended_upgrades.runs import read_their_runs
+
+HISTORY = """
+Start-Date: 2026-11-29  06:10:01
+Commandline: /usr/bin/unattended-upgrade
+Upgrade: a:amd64 (1, 2)
+End-Date: 2026-11-29  06:10:02
+
+Start-Date: 2026-11-29  06:10:05
+Commandline: /usr/bin/unattended-upgrade
+Install: new:amd64 (5, automatic)
+Upgrade: b:amd64 (1:1.0, 1:2.0), c:amd64 (1, 2)
+Error: Sub-process /usr/bin/dpkg returned an error code (1)
+End-Date: 2026-11-29  06:10:09
+
+Start-Date: 2026-11-29  07:00:00
+Commandline: /usr/bin/unattended-upgrade --dry-run
+Upgrade: d:amd64 (1, 3)
+End-Date: 2026-11-29  07:00:01
+
+Start-Date: 2026-11-29  08:00:00
+Commandline: apt-get install e
+Upgrade: e:amd64 (1, 2)
+End-Date: 2026-11-29  08:00:01
+
+Start-Date: 2026-11-29  09:00:00
+Commandline: /usr/bin/unattended-upgrade -d
+Upgrade: f:amd64 (1, 2)
+End-Date: 2026-11-29  09:00:01
+"""
+DPKG = """\
+2026-11-29 06:10:01 upgrade a:all 1 2
+2026-11-29 06:10:02 status installed a:all 2
+2026-11-29 06:10:08 status installed new:amd64 5
+2026-11-29 06:10:08 status installed b:amd64 1:2.0
+2026-11-29 06:10:09 status half-configured c:amd64 2
+2026-11-29 08:00:01 status installed e:amd64 2
+2026-11-29 08:30:01 status installed d:amd64 3
+"""
+
+
+def write(directory: Path, history: str = HISTORY, dpkg: str = DPKG) -> None:
+    (directory / "apt").mkdir()
+    (directory / "apt/history.log").write_text(history)
+    (directory / "dpkg.log").write_text(dpkg)
+
+
+def test_only_what_dpkg_installed_in_their_transactions_counts(tmp_path: Path) -> None:
+    write(tmp_path)
+
+    (run,) = read_their_runs(str(tmp_path))
+
+    assert (run.started_at, run.finished_at) == (
+        datetime(2026, 11, 29, 6, 10, 1, tzinfo=timezone.utc),
+        datetime(2026, 11, 29, 6, 10, 9, tzinfo=timezone.utc),
+    )
+    assert run.changes == [
+        ("a", "amd64", "1", "2"),
+        ("b", "amd64", "1:1.0", "1:2.0"),
+        ("new", "amd64", None, "5"),
+    ]
+    assert run.unconfirmed == ["c"]
+
+
+def test_rotated_logs_are_read_too(tmp_path: Path) -> None:
+    write(tmp_path, "", DPKG)
+    (tmp_path / "dpkg.log").rename(tmp_path / "dpkg.log.1")
+    (tmp_path / "apt/history.log.1.gz").write_bytes(gzip.compress(HISTORY.encode()))
+
+    assert [len(run.changes) for run in read_their_runs(str(tmp_path))] == [3]
+
+
+@pytest.mark.parametrize(
+    "history",
+    [
+        "",
+        "Start-Date: yesterday\nCommandline: /usr/bin/unattended-upgrade\nUpgrade: a:amd64 (1, 2)\n",
+        "Start-Date: 2026-11-29  06:10:01\nCommandline: /usr/bin/unattended-upgrade\nUpgrade: a:amd64 (",
+        "Start-Date: 2026-11-29  06:10:01\nCommandline: /usr/bin/my-unattended-upgrade\nUpgrade: a:amd64 (1, 2)\n",
+        "\udcff\0: \n\n: \n",
+    ],
+    ids=["empty", "no-time", "cut-off", "another-program", "no-text"],
+)
+def test_a_log_that_says_nothing_is_no_run(tmp_path: Path, history: str) -> None:
+    write(tmp_path, "")
+    (tmp_path / "apt/history.log").write_bytes(history.encode(errors="surrogateescape"))
+
+    assert read_their_runs(str(tmp_path)) == []
+
+
+def test_missing_and_damaged_logs_are_no_run(tmp_path: Path) -> None:
+    assert read_their_runs(str(tmp_path)) == []
+    write(tmp_path, "")
+    (tmp_path / "apt/history.log.1.gz").write_bytes(b"no gzip")
+
+    assert read_their_runs(str(tmp_path)) == []
