@@ -57,6 +57,8 @@ def run(arguments: argparse.Namespace) -> int:
         if not is_root():
             raise PrivilegeError(f"unattended-upgrades {arguments.action} needs root")
         log.set_up()
+        if not store.writable():
+            raise HostError(f"{store.directory} cannot be written, and nothing is switched without a record")
         switch(job, store, policy)
         record_daily_job(job, store, policy, utc_now())
     view = _look(job, store, policy)

@@ -14,6 +14,7 @@ from tests.support.booted import booted
 from tests.support.machine import machine
 from tests.support.recorded import SOCKET, UNIT, Kept, installed_layer
 from tests.support.repository import Signer, package
+from tests.support.scenario import Scenario
 
 pytestmark = pytest.mark.xdist_group("booted-5")
 PEER = (*bases.BOOTED, "unattended-upgrades")
@@ -204,3 +205,34 @@ def test_commands_switch_the_job_and_the_removal_of_the_agent_puts_it_back(kept:
     assert timer(kept) == on
     assert not kept.machine.path(OWN).exists() or 'Upgrade "0"' not in kept.machine.path(OWN).read_text()
     assert kept.machine.run("systemctl --failed --no-legend").stdout == ""
+
+
+BROKEN = 'APT::Periodic::Enable "1"\n#clear APT::Periodic'
+"""Without a semicolon: no apt command works any more."""
+
+
+def test_without_systemd_the_drop_in_alone_switches_and_is_undone_where_apt_cannot_read_it(host: Scenario) -> None:
+    job = "unattended-upgrades --json"
+    before = host.agent(job)
+    off = host.agent("unattended-upgrades disable --json")
+    restored = host.agent("unattended-upgrades restore --json")
+    host.machine.write("/etc/apt/apt.conf.d/99broken", BROKEN)
+    unknown = host.agent(job)
+    failed, left = host.agent("unattended-upgrades disable"), host.machine.path(OWN).exists()
+    host.machine.check("rm /etc/apt/apt.conf.d/99broken")
+    host.machine.write("/etc/apt/apt.conf.d/20auto-upgrades", 'APT::Periodic::Update-Package-Lists "0";\n')
+    owners_no = host.agent(job)
+    set_up = host.agent("unattended-upgrades enable --json")
+    host.machine.check("dpkg --force-all -r unattended-upgrades")
+    absent = host.agent("unattended-upgrades enable")
+
+    assert (before.code, before.json["patcher"], before.json["timer"]) == (0, THEIRS, None)
+    assert (off.code, off.json["gaps"], off.json["patcher"]) == (0, ["upgrade-off"], "agent")
+    assert (restored.json["on"], restored.json["stood_down"]) == (True, None)
+    assert (unknown.code, unknown.json["on"], unknown.json["patcher"]) == (3, None, "agent")
+    assert "99broken" in unknown.json["unseen"]
+    assert (failed.code, left) == (1, False)
+    assert owners_no.json["gaps"] == ["upgrade-off"]
+    assert (set_up.code, set_up.json["on"]) == (0, True)
+    assert set_up.json["settings"]["update_package_lists"] == "1"
+    assert (absent.code, "apt-get install unattended-upgrades" in absent.err) == (1, True)

@@ -71,7 +71,7 @@ def script(deb: Path, name: str) -> str:
 
 def test_an_upgrade_restarts_the_daemon_and_the_socket_and_stops_no_job(deb: Path) -> None:
     upgraded = [line for line in script(deb, "postinst").splitlines() if "deb-systemd-invoke" in line]
-    removed = [line for line in script(deb, "prerm").splitlines() if "deb-systemd-invoke" in line]
+    removed = [line for line in script(deb, "prerm").splitlines() if "deb-systemd-invoke stop" in line]
 
     assert [line.split("'")[1] for line in upgraded] == ["maestro-agent-worker.socket", "maestro-agent.service"]
     assert [line.split("'")[1] for line in removed] == [
