@@ -67,7 +67,8 @@ _maestro_endpoint() {
             tag*) words+=" --config --add --remove" ;;
             requestslist | requestsshow*) words+=" --config --json" ;;
             requestssign*) words+=" --config --with --write --read" ;;
-            requestscancel* | requestsresume*) words+=" --config" ;;
+            requestscancel*) words+=" --config --lost" ;;
+            requestsresume*) words+=" --config" ;;
         esac
         if [[ $verb == request ]]; then
             words+=" --config --host --tag --all --fix --when --reboot --plan --at-once --stop-after --expires"

@@ -116,6 +116,7 @@ def _add_requests(parser: argparse.ArgumentParser) -> None:
     how.add_argument("--read", metavar="DIR", type=Path, help="read the signatures from there")
     one = actions.add_parser("cancel", parents=[common], help="cancel a deployment, or the request of one host")
     one.add_argument("id", metavar="ID", type=_printable)
+    one.add_argument("--lost", action="store_true", help="wait for no host to report the end: it will not come back")
     one = actions.add_parser("resume", parents=[common], help="go on with a deployment that stopped")
     one.add_argument("id", metavar="ID", type=_printable)
 

@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> None:
         elif arguments.action == "show":
             _show(arguments, config, database, person.at)
         elif arguments.action == "cancel":
-            _cancel(arguments.id, database, person)
+            _cancel(arguments, database, person)
         else:
             deployment = _deployment(database, arguments.id)
             DeploymentStore(database).resume(deployment, person)
@@ -78,9 +78,9 @@ def _sign(arguments: argparse.Namespace, config: Config, person: Person) -> None
         print(f"signed: {signed} of {len(forms)} requests of {deployment}")
 
 
-def _cancel(text: str, database: Database, person: Person) -> None:
-    deployment, request = RequestQueries(database).find(text)
-    left = DeploymentStore(database).cancel(deployment, request, person)
+def _cancel(arguments: argparse.Namespace, database: Database, person: Person) -> None:
+    deployment, request = RequestQueries(database).find(arguments.id)
+    left = DeploymentStore(database).cancel(deployment, request, person, lost=arguments.lost)
     print(f"cancelled: {request or deployment}")
     if left:
         print(f"{left} were delivered: their hosts get the cancellation, and may have started by then")

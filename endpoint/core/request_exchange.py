@@ -118,16 +118,19 @@ def expire(deployment: Deployment, requests: tuple[QueuedRequest, ...], now_s: f
     return made
 
 
-def cancel(deployment: Deployment, requests: tuple[QueuedRequest, ...], now_s: float) -> Exchange:
+def cancel(
+    deployment: Deployment, requests: tuple[QueuedRequest, ...], now_s: float, *, lost: bool = False
+) -> Exchange:
     """Return what changes if a person cancels these requests of a deployment.
 
-    A host that may have its request gets the cancellation, and says how it ended. After the expiry the person's word
-    ends it: the host may be lost.
+    A host that may have its request gets the cancellation, and says how it ended. After the expiry, or if the person
+    gives the host up as `lost`, the person's word ends it.
     """
     view = ExchangeView(requests=requests, deployments={deployment.id: deployment}, hosts=frozenset(), now_s=now_s)
     made = Exchange()
     for request in requests:
-        if request.status in UNSENT or (request.status in IN_FLIGHT and now_s >= deployment.expires_s):
+        ends = lost or now_s >= deployment.expires_s
+        if request.status in UNSENT or (request.status in IN_FLIGHT and ends):
             _change(made, view, request, RequestChange(request=replace(request, status=RequestStatus.CANCELLED)))
         elif request.status in IN_FLIGHT and not request.cancelling:
             _change(made, view, request, RequestChange(request=replace(request, cancelling=True)))

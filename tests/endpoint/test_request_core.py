@@ -175,6 +175,7 @@ def test_expiry_and_cancellation_leave_what_runs_to_its_host() -> None:
         *[(False, True)] * 4,
     ]
     assert ended.deployments["d"].in_flight == 0
+    assert cancel(deployment, requests, 0.0, lost=True).deployments["d"].in_flight == 0
     assert expire(deployment, requests, 999.0).requests == []
 
 

@@ -270,6 +270,24 @@ def test_one_request_of_a_deployment_can_be_cancelled(site: LocalEndpoint) -> No
     assert show(site, of_web)["status"] == "active"
 
 
+def test_a_lost_host_is_given_up_and_the_next_one_gets_its_turn(site: LocalEndpoint) -> None:
+    lost, other = host(site), host(site, "web2")
+    made = request(site, "check", "--host", "web1", "web2", "--at-once", "1")
+    (found,) = [*lost.offered(), *other.offered()]
+    gone, waiting = (lost, other) if found["host_id"] == lost.host_id else (other, lost)
+    gone.step(found["id"], "running")
+
+    first = site.run("requests", "cancel", found["id"])
+    before = waiting.offered()
+    second = site.run("requests", "cancel", found["id"], "--lost")
+    after = waiting.offered()
+    gone.step(found["id"], "done")
+
+    assert (first.returncode, second.returncode) == (0, 0)
+    assert (before, len(after)) == ([], 1)
+    assert sorted(statuses(site, made)) == ["delivered", "done"]
+
+
 def test_expired_requests_end_and_a_person_ends_one_that_runs_on_a_lost_host(site: LocalEndpoint) -> None:
     hosts = [host(site, f"web{number}") for number in range(4)]
     made = request(site, "check", "--all", "--at-once", "3", "--expires", "1h", "--stop-after", "9")
