@@ -20,7 +20,7 @@ SENTENCES: Mapping[ReasonCode, str] = {
     ReasonCode.ROLLOUT: "rolled out to {0} % of machines so far, not yet to this one",
     ReasonCode.CONTAINER_RUNTIME: "belongs to the container runtime: upgrading it means downtime "
     "(security.include_runtime = true opens it)",
-    ReasonCode.SNOOZED: "{0} is snoozed until {1} by {2}: {3}",
+    ReasonCode.SNOOZED: "snoozed until {1} by {2}: {3}",
     ReasonCode.SNOOZED_CVES: "all its CVEs are snoozed ({0}), until {1} by {2}: {3}",
     ReasonCode.SNOOZED_IN_PART: "{0}: snoozed, but the update also fixes {1}",
     ReasonCode.SNOOZED_UNREAD: "{0}: snoozed, but the changelog was not read completely, so the update may fix others",

@@ -11,8 +11,12 @@ from hypothesis import given as given_any
 from hypothesis import strategies as st
 
 from agent.core.model.facts import Facts, Lists, ListsState, SourceLists, Update
+from agent.core.model.plan import Held, Resolution, Step
+from agent.core.model.scope import Scope
 from agent.core.packages.cohort import cohort_of
+from agent.core.packages.decide import Veto, decide
 from agent.core.packages.first_seen import MAX_GONE, FirstSeen, advance, age_of, with_ages
+from agent.core.packages.snoozes import with_snoozes
 from agent.core.packages.soak import waiting
 from agent.core.policy.policy import SoakPolicy
 from tests.core import given
@@ -207,3 +211,45 @@ def test_who_is_in_a_lower_cohort_never_waits_longer(
     )
 
     assert low or not high
+
+
+UPDATES = st.lists(
+    st.tuples(
+        st.sampled_from(["a", "b", "c", "lib"]),
+        st.booleans(),
+        st.none() | st.integers(0, 40),
+        st.sampled_from([(), ("a",), ("lib:amd64",), ("CVE-2026-0001",), ("CVE-2026-0001", "CVE-2026-0002")]),
+    ),
+    max_size=6,
+    unique_by=lambda one: one[:2],
+)
+"""Updates: package, class, the days that each is known, and what is snoozed."""
+
+
+@given_any(found=UPDATES, soak=st.integers(0, 20), rollout=st.integers(0, 20), scope=st.sampled_from(Scope))
+def test_an_update_is_installed_or_held_with_a_reason_and_never_lost(
+    found: Sequence[tuple[str, bool, int | None, tuple[str, ...]]], soak: int, rollout: int, scope: Scope
+) -> None:
+    snoozes = [given.snooze(what) for *_, whats in found for what in whats]
+    cves = {"cves": ("CVE-2026-0001", "CVE-2026-0002"), "cves_complete": True}
+    updates = []
+    for package, security, days, _ in found:
+        make = given.update if security else given.other
+        age = given.age(days * DAY) if days is not None else None
+        updates.append(with_snoozes(make(package, age=age, **cves), snoozes))
+    policy = given.policy(soak=SoakPolicy(security=soak * DAY, other=2 * soak * DAY, rollout=rollout * DAY))
+
+    def resolve(admitted: Sequence[Update], veto: Veto) -> Resolution:
+        assert [one for one in admitted if veto(one.id) is not None] == []
+        steps = tuple(given.step(one.package, candidate=one.candidate, security=one.security) for one in admitted)
+        return Resolution(steps=steps, refused=())
+
+    plan = decide(policy, given.facts(*updates, snoozes=tuple(snoozes)), scope, {}, resolve)
+
+    wanted = {(one.id, one.candidate) for one in updates if one.security or scope is not Scope.SECURITY}
+    taken = {step.id: step.candidate for step in plan.install}
+    shown: list[Step | Held] = [*plan.install, *plan.held]
+    told = {(item.id, item.candidate) for item in shown}
+    lower = {(one, version) for one, version in wanted if taken.get(one, "0") > version}
+    assert wanted - lower == told
+    assert all(item.until is not None for item in plan.held)

@@ -208,3 +208,13 @@ def test_damaged_snoozes_hold_nothing_and_stay_for_status(agent: Agent, text: st
 
     assert names(outcome.upgraded) == ["libssl3", "nginx"]
     assert Path(agent.store.path(SNOOZES)).read_text() == text
+
+
+def test_a_request_by_cve_does_not_wait_either(agent: Agent) -> None:
+    agent.machine.cves["nginx"] = ChangelogFindings(cves=(CVE,), security_upload=True, complete=True)
+    agent.machine.offer("zlib1g")
+
+    outcome = agent.upgrade(only=[CVE])
+
+    assert names(outcome.upgraded) == ["libssl3", "nginx"]
+    assert [one.package for one in outcome.overridden] == ["libssl3", "nginx"]
