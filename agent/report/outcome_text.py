@@ -3,6 +3,7 @@
 from agent.core.package_label import label_of
 from agent.report.layout import Line, Tone
 from agent.report.plan_text import nothing_pending
+from agent.report.provision_text import provision_lines
 from agent.report.text import (
     counted,
     cve_suffix,
@@ -69,7 +70,7 @@ def outcome_lines(outcome: OutcomeView, *, running: bool = False, verbose: bool 
         for name in outcome.conffiles_kept
     ]
     if outcome.finished_at:
-        lines.append(reboot_line(outcome.reboot))
+        lines += [*provision_lines(outcome.provision), reboot_line(outcome.reboot)]
     return lines
 
 

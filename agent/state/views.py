@@ -16,6 +16,7 @@ from agent.state.exposure_view import ExposureView
 from agent.state.json_reader import JsonReader
 from agent.state.lists_view import ListsView
 from agent.state.overridden_view import overridden_views
+from agent.state.provision_view import ProvisionNoteView
 from agent.state.reboot_outcome_view import RebootOutcomeView
 from agent.state.release_view import ReleaseView
 from agent.state.restart_outcome_view import RestartOutcomeView
@@ -272,3 +273,6 @@ class OutcomeView(RunView):
         self.restart = [part.text("unit") for part in run.optional_children("restart")]
         """Units that still ran replaced files after the run; empty if there were none, or if that is not known."""
         self.reboot = RebootView.of(run.optional_child("reboot"))
+        provision = run.optional_child("provision")
+        self.provision = ProvisionNoteView(provision) if provision else None
+        """None: the run does not belong to provisioning."""

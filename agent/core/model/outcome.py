@@ -74,6 +74,17 @@ class ProvisionPhase(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ForeignChange:
+    """What a transaction of another program did."""
+
+    by: str
+    at: datetime
+    installed: int = 0
+    upgraded: int = 0
+    removed: tuple[PackageId, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProvisionNote:
     """How far provisioning had come after a run that belongs to it."""
 
@@ -81,6 +92,8 @@ class ProvisionNote:
     started_at: datetime
     done_at: datetime | None = None
     rebooted: bool = False
+    before: tuple[ForeignChange, ...] = ()
+    """What another program changed on the new server before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

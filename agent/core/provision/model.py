@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
 
-from agent.core.model.outcome import Outcome, ProvisionNote, ProvisionPhase, Result
+from agent.core.model.outcome import ForeignChange, Outcome, ProvisionNote, ProvisionPhase, Result
 
 _DONE = frozenset({Result.UP_TO_DATE, Result.UPDATED, Result.DEGRADED})
 """Results after which nothing is left that another attempt would install."""
@@ -39,6 +39,8 @@ class Provision:
     """Of the kernel's boot in which the restart was asked for; None: it was not, or the boot is unknown."""
     runs: tuple[str, ...] = ()
     """Ids of its upgrade runs, oldest first."""
+    before: tuple[ForeignChange, ...] = ()
+    """What another program changed on the new server before, such as cloud-init."""
     result: str = ""
     """The result of the last run; empty: none has ended."""
 
@@ -80,4 +82,5 @@ class Provision:
             started_at=self.started_at,
             done_at=self.entered_at if self.done else None,
             rebooted=self.rebooted,
+            before=self.before,
         )

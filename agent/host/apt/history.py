@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import apt_pkg
 
+_MAX_HISTORY_BYTES = 2_000_000
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOrigin:
@@ -23,3 +25,13 @@ class RunOrigin:
         with suppress(KeyError):
             # Of the variables that libapt reads, the one that no maintainer script takes for sudo's.
             os.environ["PACKAGEKIT_CALLER_UID"] = str(pwd.getpwnam(self.requested_by).pw_uid)
+
+
+def read_history() -> str:
+    """Return the end of apt's history; empty if there is none, or it was rotated away."""
+    try:
+        with open(apt_pkg.config.find_file("Dir::Log::History"), "rb") as file:
+            file.seek(max(os.fstat(file.fileno()).st_size - _MAX_HISTORY_BYTES, 0))
+            return file.read(_MAX_HISTORY_BYTES).decode(errors="replace")
+    except OSError:
+        return ""

@@ -36,6 +36,7 @@ from agent.state.job_progress import last_message
 from agent.state.job_status import read_job_status, running_job
 from agent.state.job_views import JobView, job_views
 from agent.state.json_reader import JsonReader
+from agent.state.provision_view import ProvisionView, read_provision
 from agent.state.reboot_outcome_view import RebootOutcomeView
 from agent.state.reboot_view import RebootCourseView, RebootScheduleView
 from agent.state.requests_view import RequestView, read_requests
@@ -68,6 +69,7 @@ def collect_status(store: Store, run_dir: str = RUN_DIRECTORY) -> Observed:
         engine_runs=_engine_runs(store),
         reboots=_reboots(store),
         snoozes=_snoozes(store),
+        provision=_provision(store),
         daily_job=_daily_job(store),
         requests=_requests(store),
     )
@@ -144,6 +146,13 @@ def _reboots(store: Store) -> RebootDocuments:
 def _snoozes(store: Store) -> list[SnoozeView] | Damaged:
     try:
         return read_snoozes(store)
+    except RecordError as error:
+        return Damaged(str(error))
+
+
+def _provision(store: Store) -> ProvisionView | Damaged | None:
+    try:
+        return read_provision(store)
     except RecordError as error:
         return Damaged(str(error))
 

@@ -12,6 +12,7 @@ from agent.report.status.fleet_lock import LockStatus
 from agent.report.status.health import Health
 from agent.report.status.lists import attention_reasons
 from agent.report.status.observed import Damaged, Observed
+from agent.report.status.provisioning import Provisioning
 from agent.report.status.reasons import daemon_reasons, job_reasons, plan_reasons, record_reasons, run_reasons
 from agent.report.status.reboots import Reboots
 from agent.report.status.release_support import ReleaseStatus
@@ -49,6 +50,7 @@ class Status:
         self.release = ReleaseStatus(self.state.release if self.state else None, now)
         self.reboots = Reboots(observed.reboots, now, self.daemon.reboot_at if self.daemon else None)
         self.fleet_lock = LockStatus(observed.reboots.lock, now)
+        self.provisioning = Provisioning(observed.provision, now)
         self.waiting = Waiting(observed.snoozes, self.state, now)
         self.requests = Requests(observed.requests)
         self.daily_job = None if isinstance(observed.daily_job, Damaged) else observed.daily_job
@@ -77,6 +79,7 @@ class Status:
             *(attention_reasons(self.state, self.now) if self.state else []),
             *self.release.reasons,
             *self.waiting.reasons,
+            *self.provisioning.reasons,
             *run_reasons(self.last_run, self.running),
             *(["a reboot is required"] if self.reboot and self.reboot.required else []),
             *self.runtime.reasons,
@@ -118,6 +121,7 @@ def status_document(status: Status) -> Document:
         "running": {**running.document, "last_run": status.run_in_progress} if running else None,
         "reboot": status.reboot.document if status.reboot else None,
         "reboots": status.reboots.document,
+        "provision": status.provisioning.document,
         "fleet_lock": status.fleet_lock.document,
         "requests": status.requests.document,
         **status.engines.document,

@@ -38,6 +38,7 @@ def status_lines(status: Status, *, verbose: bool = False) -> list[str]:
         lines += lists_lines(state.plan.lists, now, width=WIDTH, verbose=verbose)
         lines += _plan_lines(state.plan, verbose=verbose)
     lines += status.waiting.lines(WIDTH)
+    lines += status.provisioning.lines(WIDTH)
     lines += [*_run_lines(status), *_running_lines(status.running, now)]
     lines.append(_field("Automatic", status.automatic.text(now)))
     if status.daily_job is not None and status.daily_job.version is not None:

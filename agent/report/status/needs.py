@@ -46,6 +46,7 @@ def needs(status: Status) -> list[Need]:
         found.append(Need("reboot", f"a reboot is required{f' by {names}' if names else ''}"))
     found += [Need("release-support", text, [status.release.support.state.value]) for text in status.release.reasons]
     found += [Need("snoozes", text) for text in status.waiting.reasons]
+    found += [Need("provision", text) for text in status.provisioning.reasons]
     found += [Need("service-failed", text, [unit]) for unit, text in status.runtime.failures.items()]
     for engine in (status.engines.docker, status.engines.weave):
         if engine is not None and engine.restart_pending:

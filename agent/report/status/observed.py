@@ -13,6 +13,7 @@ from agent.state.engine_outcome_view import EngineOutcomeView
 from agent.state.fleet_lock_view import FleetLockView
 from agent.state.job_views import JOB_NAMES, JobView
 from agent.state.json_reader import JsonReader
+from agent.state.provision_view import ProvisionView
 from agent.state.reboot_outcome_view import RebootOutcomeView
 from agent.state.reboot_view import RebootCourseView, RebootScheduleView
 from agent.state.requests_view import RequestView
@@ -138,6 +139,7 @@ class Observed:
         engine_runs: Mapping[str, EngineOutcomeView | Damaged] | None = None,
         reboots: RebootDocuments | None = None,
         snoozes: list[SnoozeView] | Damaged | None = None,
+        provision: ProvisionView | Damaged | None = None,
         daily_job: DailyJobView | Damaged | None = None,
         requests: Sequence[RequestView] | Damaged | None = None,
     ) -> None:
@@ -155,6 +157,7 @@ class Observed:
         self.engine_runs = engine_runs or {}
         self.reboots = reboots or RebootDocuments()
         self.snoozes = snoozes or []
+        self.provision = provision
         """All on record; a damaged document makes nothing unknown: nothing is snoozed then."""
         self.daily_job = daily_job
         self.requests = requests

@@ -5,10 +5,10 @@ Decoders raise RecordError.
 
 from datetime import datetime
 
-from agent.core.model.outcome import ProvisionNote, ProvisionPhase
+from agent.core.model.outcome import ForeignChange, ProvisionNote, ProvisionPhase
 from agent.core.provision.model import Provision
 from agent.core.schemas import PROVISION_SCHEMA, Document
-from agent.state.documents.parts import enum_from_document
+from agent.state.documents.parts import enum_from_document, package_from_text
 from agent.state.json_reader import JsonReader
 from agent.state.timestamps import format_utc
 
@@ -28,6 +28,7 @@ def provision_to_document(provision: Provision, generated_at: datetime) -> Docum
         "reboot": provision.reboot,
         "rebooted": provision.rebooted,
         "boot_id": provision.boot_id,
+        "before": [_change_to_document(change) for change in provision.before],
         "runs": list(provision.runs),
         "result": provision.result or None,
     }
@@ -45,6 +46,7 @@ def provision_from_document(part: JsonReader) -> Provision:
         reboot=part.boolean("reboot"),
         rebooted=part.boolean("rebooted"),
         boot_id=part.optional_text("boot_id"),
+        before=tuple(_change_from_document(change) for change in part.optional_children("before")),
         runs=tuple(part.texts("runs")),
         result=part.optional_text("result") or "",
     )
@@ -57,6 +59,7 @@ def note_to_document(note: ProvisionNote) -> Document:
         "started_at": format_utc(note.started_at),
         "done_at": format_utc(note.done_at) if note.done_at else None,
         "rebooted": note.rebooted,
+        **({"before": [_change_to_document(change) for change in note.before]} if note.before else {}),
     }
 
 
@@ -69,4 +72,25 @@ def note_from_document(part: JsonReader | None) -> ProvisionNote | None:
         started_at=part.time("started_at"),
         done_at=part.optional_time("done_at"),
         rebooted=part.boolean("rebooted"),
+        before=tuple(_change_from_document(change) for change in part.optional_children("before")),
+    )
+
+
+def _change_to_document(change: ForeignChange) -> Document:
+    return {
+        "by": change.by,
+        "at": format_utc(change.at),
+        "installed": change.installed,
+        "upgraded": change.upgraded,
+        "removed": list(map(str, change.removed)),
+    }
+
+
+def _change_from_document(part: JsonReader) -> ForeignChange:
+    return ForeignChange(
+        by=part.text("by"),
+        at=part.time("at"),
+        installed=int(part.number("installed")),
+        upgraded=int(part.number("upgraded")),
+        removed=tuple(map(package_from_text, part.texts("removed"))),
     )

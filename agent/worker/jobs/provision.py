@@ -11,11 +11,15 @@ from agent.core.job_kinds import JobKind, JobOption
 from agent.core.model.facts import Unseen
 from agent.core.model.outcome import Outcome, ProvisionPhase
 from agent.core.model.scope import Scope
+from agent.core.packages.apt_history import changes_by_cloud_init
 from agent.core.policy.policy import SoakPolicy
 from agent.core.provision.model import NextStep, Provision
 from agent.errors import ExitCode, HostError, NothingDoneError
+from agent.host.apt.history import read_history
 from agent.host.machine.boot_id import boot_id
 from agent.host.machine.facts import host_id
+from agent.host.machine.first_boot import first_booted_at
+from agent.host.machine.identity import local_zone
 from agent.state.documents.outcome import outcome_to_document
 from agent.state.job_status import REQUESTED_BY_SCHEDULE
 from agent.state.provision_record import load_or_forget, save_provision
@@ -81,6 +85,7 @@ def _current(request: JobRequest, context: JobContext) -> Provision:
             entered_at=now,
             version=VERSION,
             requested_by=request.requested_by,
+            before=changes_by_cloud_init(read_history(), local_zone(), first_booted_at()),
         )
     if request.requested_by != REQUESTED_BY_SCHEDULE:
         found = replace(found, reboot=JobOption.NO_REBOOT not in request.options)

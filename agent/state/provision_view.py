@@ -1,0 +1,61 @@
+"""Read-only views of `maestro.provision/1` and of its part of `maestro.outcome/1`. Light, as `agent.state.views`.
+
+The encoder is `agent.state.documents.provision`.
+"""
+
+from agent.core.schemas import PROVISION_SCHEMA, Document
+from agent.state.json_reader import JsonReader
+from agent.state.store import PROVISION, Store
+from agent.state.timestamps import format_utc
+
+
+class ProvisionView:
+    """How far the provisioning of this server has come."""
+
+    def __init__(self, part: JsonReader) -> None:
+        self.phase = part.text("phase")
+        self.started_at = part.time("started_at")
+        self.entered_at = part.time("entered_at")
+        self.done_at = part.optional_time("done_at")
+        self.rebooted = part.boolean("rebooted")
+        self.requested_by = part.optional_text("requested_by")
+
+    @property
+    def document(self) -> Document:
+        """Return the `provision` of the status."""
+        return {
+            "phase": self.phase,
+            "started_at": format_utc(self.started_at),
+            "done_at": format_utc(self.done_at) if self.done_at else None,
+            "rebooted": self.rebooted,
+            "requested_by": self.requested_by,
+        }
+
+
+class ForeignChangeView:
+    """What a transaction of another program did."""
+
+    def __init__(self, part: JsonReader) -> None:
+        self.by = part.text("by")
+        self.at = part.time("at")
+        self.installed = int(part.number("installed"))
+        self.upgraded = int(part.number("upgraded"))
+        self.removed = part.texts("removed")
+
+
+class ProvisionNoteView:
+    """How far provisioning had come after a run."""
+
+    def __init__(self, part: JsonReader) -> None:
+        self.phase = part.text("phase")
+        self.before = [ForeignChangeView(change) for change in part.optional_children("before")]
+
+
+def read_provision(store: Store) -> ProvisionView | None:
+    """Return how far it has come; None: it never began.
+
+    Raises:
+        RecordError: the document is damaged. It stays: the daemon provisions no server whose record it cannot read.
+    """
+    found = store.read(PROVISION, PROVISION_SCHEMA, keep=True)
+    return ProvisionView(found) if found else None
