@@ -17,11 +17,11 @@ from agent.version import VERSION
 
 COMMANDS = {
     "status": "show updates, runs, reboot need: no root, no network",
-    "check": "fetch the package lists, plan, record; installs nothing",
+    "check": "fetch package lists, plan, record; installs nothing",
     "upgrade": "install security updates (--all: every update)",
     "snooze": "leave an update alone until a date, list or end that",
     "provision": "new server: every package to its latest, restart",
-    "explain": "show why a package is upgraded or not, or a reboot due",
+    "explain": "why a package is upgraded or not, or a reboot due",
     "docker": "show Docker's versions, plan or apply the manifest's",
     "weave": "show Weave's versions, plan or apply the manifest's",
     "reboot": "reboot through the gates, now or at a time",
@@ -94,6 +94,7 @@ class _CommandsFormatter(_HelpFormatter):
     def __init__(self, prog: str) -> None:
         super().__init__(prog)
         self._action_max_length = max(map(len, COMMANDS)) + 4
+        self._max_help_position = self._action_max_length + 2
 
 
 class _Parser(argparse.ArgumentParser):

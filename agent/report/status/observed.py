@@ -155,9 +155,8 @@ class Observed:
         self.unit, self.masked_worker = unit, masked_worker
         self.exporters = exporters or {}
         self.engine_runs = engine_runs or {}
-        self.reboots = reboots or RebootDocuments()
+        self.reboots, self.provision = reboots or RebootDocuments(), provision
         self.snoozes = snoozes or []
-        self.provision = provision
         """All on record; a damaged document makes nothing unknown: nothing is snoozed then."""
         self.daily_job = daily_job
         self.requests = requests
