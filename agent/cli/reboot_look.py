@@ -21,6 +21,7 @@ from agent.host.process.hooks import find_hooks
 from agent.host.reboot.facts import read_reboot
 from agent.host.reboot.gate_facts import read_gate_facts
 from agent.report.reboot_explanation import RebootLook
+from agent.state.daily_job_view import DailyJobView, read_daily_job
 from agent.state.fleet_lock_record import FleetLockRecord
 from agent.state.reboot_record import RebootRecord
 from agent.state.store import Store
@@ -45,8 +46,16 @@ def look_at_reboot(config: Path | None, state_dir: str) -> RebootLook:
         lock=_read(FleetLockRecord(store).load, NO_LOCK, problems),
         course=course,
         schedule=_read(record.load_schedule, None, problems),
+        theirs_at=_theirs_at(_read(lambda: read_daily_job(store), None, problems)),
         problems=tuple(problems),
     )
+
+
+def _theirs_at(job: DailyJobView | None) -> str:
+    """Return when the distribution's daily job reboots the machine, if it is on and configured to."""
+    if job is None or not job.is_on or job.settings is None or not job.settings.reboots:
+        return ""
+    return job.settings.reboot_time
 
 
 def _rules(config: Path | None) -> tuple[RebootRules, str, str]:

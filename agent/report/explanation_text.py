@@ -31,6 +31,11 @@ _CONCLUSIONS = {
     "not-managed": "not in the manifest",
     "unknown": "unknown",
 }
+_BY_OTHERS = {
+    "unattended-upgrades": "update pending, left to unattended-upgrades; `maestro-agent upgrade` installs it now",
+    "nobody": "update pending, and nobody installs updates by themselves; `maestro-agent upgrade` installs it",
+}
+"""Where the daemon upgrades nothing, by who patches daily instead."""
 _PHASES = {
     "waiting": "a reboot waits for a gate",
     "fired": "a reboot was triggered, and is not verified yet,",
@@ -61,7 +66,10 @@ def explanation_lines(document: JsonReader, *, verbose: bool = False) -> list[st
                 *([f"-> {candidate}"] if candidate else []),
             )
         )
-    head = Line(f"{subject}: {_CONCLUSIONS.get(conclusion, conclusion)}", tone=_TONES.get(conclusion))
+    text = _CONCLUSIONS.get(conclusion, conclusion)
+    if conclusion == "would-install" and document.optional_text("patcher") in _BY_OTHERS:
+        text = _BY_OTHERS[str(document.optional_text("patcher"))]
+    head = Line(f"{subject}: {text}", tone=_TONES.get(conclusion))
     return [
         head,
         *_reboot_lines(document),
@@ -116,6 +124,10 @@ def _reboot_lines(document: JsonReader) -> list[str]:
         by = f" by {scheduled.optional_text('requested_by')}" if scheduled.optional_text("requested_by") else ""
         when = format_human(scheduled.time("at"))
         lines.append(Line(f"  scheduled{by} for {when}; `maestro-agent reboot --cancel` cancels it", hang=4))
+    theirs_at = document.optional_text("unattended_upgrades_at")
+    if theirs_at is not None:
+        text = f"  unattended-upgrades reboots after a run, if one is required: {theirs_at!r} (Automatic-Reboot-Time)"
+        lines.append(Line(text, hang=4, tone=Tone.ATTENTION))
     return lines
 
 

@@ -35,6 +35,8 @@ class RebootLook:
     lock: LockRecord = NO_LOCK
     course: RebootCourse | None = None
     schedule: RebootSchedule | None = None
+    theirs_at: str = ""
+    """When unattended-upgrades reboots after a run of its own, as `shutdown -r` gets it; empty: it does not."""
     problems: tuple[str, ...] = ()
     """Why a part of the record could not be read."""
 
@@ -52,6 +54,7 @@ def explain_reboot(look: RebootLook, now: datetime) -> Document:
         "reboot": reboot_to_document(look.reboot),
         "underway": _underway(look.course),
         "scheduled": _schedule(look.schedule, now),
+        "unattended_upgrades_at": look.theirs_at or None,
         "problems": list(look.problems),
         "gates": [{**required, "why": None}, *map(_gate, states)],
     }

@@ -10,6 +10,7 @@ from agent.state.documents.cve_explanation import cve_explanation_to_document
 from agent.state.documents.explanation import explanation_to_document
 from agent.worker.context import JobContext
 from agent.worker.protocol import JobAnswer, JobRequest
+from agent.worker.steps.daily_job import recorded_patcher
 from agent.worker.steps.exposure import observe_exposure
 from agent.worker.steps.observe import observe
 from agent.worker.steps.plan import decide
@@ -49,6 +50,7 @@ def run(request: JobRequest, context: JobContext) -> JobAnswer:
         wording=fix_wording(context.record.held_fixes()),
         exposure=exposure,
     )
+    document["patcher"] = recorded_patcher(context.record.store) or None
     return JobAnswer(exit_code=_EXIT_CODES[explanation.conclusion], document=document)
 
 

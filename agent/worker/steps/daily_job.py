@@ -62,7 +62,7 @@ def record_daily_job(
         overdue="" if isinstance(theirs, Unseen) or not theirs_patches else is_overdue(theirs, oldest_pending, now),
         problem=problem,
     )
-    if _recorded_patcher(store) != decided.patcher.value:
+    if recorded_patcher(store) != decided.patcher.value:
         log.event(log.LogEvent.PATCHER_CHANGED, patcher=decided.patcher.value, mode=mode.value)
     store.write(UNATTENDED_UPGRADES, document)
     return decided
@@ -96,7 +96,7 @@ def require_turn(context: JobContext) -> None:
     )
     if decided.patcher is Patcher.AGENT:
         return
-    if _recorded_patcher(store) != decided.patcher.value:  # else what the last check saw of it is kept
+    if recorded_patcher(store) != decided.patcher.value:  # else what the last check saw of it is kept
         record_daily_job(context.daily_job, store, context.policy, now, problem=problem)
     raise StandsAsideError("unattended-upgrades installs the security updates (`maestro-agent unattended-upgrades`)")
 
@@ -110,6 +110,15 @@ def oldest_pending(exposure: Exposure, plan: Plan) -> datetime | None:
         if fix.stage is FixStage.PENDING and (fix.package, fix.architecture) in installable
     ]
     return min(pending, default=None)
+
+
+def recorded_patcher(store: Store) -> str:
+    """Return who patches by the last check; empty if that is not on record."""
+    try:
+        found = read_daily_job(store)
+    except RecordError:
+        return ""
+    return found.patcher if found is not None else ""
 
 
 def _switched(job: DailyJobPort, mode: DailyJobMode, now: datetime) -> str:
@@ -135,11 +144,3 @@ def _stood_down(job: DailyJobPort) -> StandDown | None:
         return job.stood_down()
     except RecordError:  # `problem` has it
         return None
-
-
-def _recorded_patcher(store: Store) -> str:
-    try:
-        found = read_daily_job(store)
-    except RecordError:
-        return ""
-    return found.patcher if found is not None else ""

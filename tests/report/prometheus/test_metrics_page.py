@@ -47,7 +47,7 @@ def test_promtool_accepts_the_rules() -> None:
     code, output = promtool("check", "rules", str(RULES))
 
     assert code == 0, output
-    assert "24 rules found" in output
+    assert "25 rules found" in output
 
 
 def test_rules_use_existing_metrics_and_labels() -> None:

@@ -4,11 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from agent.core.model.facts import Unseen
+from agent.core.model.facts import Reboot, Unseen
 from agent.core.policy.policy import DailyJobMode
 from agent.core.unattended_upgrades.model import Gap, JobSettings, RebootKeys, StandDown, TheirJob
 from agent.core.unattended_upgrades.patcher import daily_patcher
 from agent.report.daily_job_text import GAPS, daily_job_lines, daily_job_reasons, status_text
+from agent.report.explanation_text import explanation_lines
+from agent.report.reboot_explanation import RebootLook, explain_reboot
 from agent.report.status.document import build_status, status_document
 from agent.report.status.needs import needs
 from agent.report.status.observed import Damaged, Observed
@@ -93,3 +95,35 @@ def test_a_reboot_of_theirs_is_shown() -> None:
 
     assert "reboots by itself" in status_text(found)
     assert any("'02:00'" in line and "Automatic-Reboot" in line for line in daily_job_lines(found, NOW))
+
+
+@pytest.mark.parametrize(
+    ("patcher", "words"),
+    [
+        ("agent", "the next upgrade installs it"),
+        (None, "the next upgrade installs it"),
+        ("unattended-upgrades", "left to unattended-upgrades"),
+        ("nobody", "nobody installs updates"),
+    ],
+)
+def test_the_explanation_of_a_pending_update_names_who_installs_it(patcher: str | None, words: str) -> None:
+    names = {"subject": "package", "package": "a", "architecture": "amd64", "installed": "1", "candidate": "2"}
+    found: dict[str, object] = {
+        **names,
+        "conclusion": "would-install",
+        "patcher": patcher,
+        "gates": [],
+        "cves": None,
+        "exposure": [],
+    }
+
+    assert words in explanation_lines(JsonReader(found, "explain"))[0]
+
+
+def test_the_explanation_of_a_reboot_has_the_one_that_theirs_takes() -> None:
+    document = explain_reboot(RebootLook(reboot=Reboot(required=False), gates=(), theirs_at="02:00"), NOW)
+
+    lines = explanation_lines(JsonReader(document, "explain"))
+
+    assert document["unattended_upgrades_at"] == "02:00"
+    assert any("'02:00'" in line for line in lines)
