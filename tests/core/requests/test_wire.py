@@ -5,6 +5,8 @@ from typing import Any
 
 import jsonschema
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from agent.core.requests import wire
 from agent.core.requests.model import Malformed, Request, RequestWhy, Verb
@@ -123,6 +125,23 @@ def test_the_digest_covers_everything_but_the_signature() -> None:
     assert request(signature=SIGNATURE).digest == digest
     for changed in VALID[1:]:
         assert request(**changed).digest != digest
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8) | st.floats(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(name=st.sampled_from(sorted(document())), value=JSON)
+def test_no_value_of_a_member_breaks_the_reading(name: str, value: object) -> None:
+    found = wire.read_request({**document(), name: value})
+
+    assert isinstance(found, Request | Malformed | None)
+    if isinstance(found, Request):
+        assert SCHEMA.is_valid({**document(), name: value})
 
 
 def test_offers_are_bounded_and_of_the_right_type() -> None:
