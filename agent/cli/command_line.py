@@ -129,7 +129,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         raise CommandLineError(f"there is no command {verb!r}{similar}", _program_parser().format_usage())
     if "--version" in before:
         return _program_parser().parse_args(["--version"])
-    return _command_parser(verb).parse_args([*before, *behind])
+    return command_parser(verb).parse_args([*before, *behind])
 
 
 def _split(argv: Sequence[str]) -> tuple[str | None, Sequence[str], Sequence[str]]:
@@ -168,7 +168,8 @@ def _program_parser() -> _Parser:
     return parser
 
 
-def _command_parser(verb: str) -> _Parser:
+def command_parser(verb: str) -> argparse.ArgumentParser:
+    """Return the parser of what stands before and behind a command."""
     hidden = HIDDEN_COMMANDS.get(verb)
     module: ModuleType = importlib.import_module(f"agent.cli.{'export' if hidden else verb.replace('-', '_')}")
     summary = hidden or COMMANDS[verb]

@@ -5,6 +5,7 @@ import pty
 import re
 import subprocess
 import tempfile
+from functools import cache
 from pathlib import Path
 
 from tests.conftest import CHECKOUT
@@ -20,7 +21,7 @@ _FISH = "source completion/maestro-agent.fish; complete -C (string join ' ' -- m
 _ZSHRC = """
 fpath=({completion} $fpath)
 autoload -U compinit
-compinit -u -D
+compinit -u -C -d {directory}/known
 compadd() {{
     local -a hits
     if [[ " $* " != *" -O "* && " $* " != *" -D "* && " $* " != *" -A "* ]]; then
@@ -49,20 +50,26 @@ def fish(*words: str) -> set[str]:
 
 def zsh(*words: str) -> set[str]:
     """Return what zsh offers for the last word: it completes only at a terminal."""
-    with tempfile.TemporaryDirectory() as directory:
-        Path(directory, ".zshrc").write_text(_ZSHRC.format(completion=CHECKOUT / "completion"))
-        own, terminal = pty.openpty()
-        environment = {**os.environ, "ZDOTDIR": directory, "TERM": "dumb", "COLUMNS": _SCREEN_COLUMNS}
-        process = subprocess.Popen(
-            ["zsh", "-d", "-i"], stdin=terminal, stdout=terminal, stderr=terminal, env=environment, cwd=CHECKOUT
-        )
-        os.close(terminal)
-        _read_until(own, "ready")
-        os.write(own, f"maestro-agent {' '.join(words)}\t".encode())
-        shown = _read_until(own, None)
-        process.wait(timeout=60)
-        os.close(own)
+    own, terminal = pty.openpty()
+    environment = {**os.environ, "ZDOTDIR": _zsh_home().name, "TERM": "dumb", "COLUMNS": _SCREEN_COLUMNS}
+    process = subprocess.Popen(
+        ["zsh", "-d", "-i"], stdin=terminal, stdout=terminal, stderr=terminal, env=environment, cwd=CHECKOUT
+    )
+    os.close(terminal)
+    _read_until(own, "ready")
+    os.write(own, f"maestro-agent {' '.join(words)}\t".encode())
+    shown = _read_until(own, None)
+    process.wait(timeout=60)
+    os.close(own)
     return set(re.findall(r"<([^<>]+)>", shown)) - {"end"}
+
+
+@cache
+def _zsh_home() -> "tempfile.TemporaryDirectory[str]":
+    """Return a directory with zsh's settings; its first start adds what it has found of all completions."""
+    home = tempfile.TemporaryDirectory()
+    Path(home.name, ".zshrc").write_text(_ZSHRC.format(completion=CHECKOUT / "completion", directory=home.name))
+    return home
 
 
 def _lines(command: list[str]) -> set[str]:

@@ -1,29 +1,18 @@
-"""Completion offers exactly the commands and options that exist, in each shell."""
+"""Completion offers exactly the commands, options and values that the parser takes, in each shell."""
 
-import re
-import subprocess
 from collections.abc import Callable
 
 import pytest
 
 from agent.cli.command_line import COMMANDS
+from tests.cli.parsers import VERBS, options, subjects, with_value
 from tests.cli.shells import bash, fish, zsh
-from tests.conftest import CHECKOUT
 
-VERBS = sorted(set(COMMANDS) - {"help"})
 RECORD = "tests/fixtures/state-8f639af"
+GLOBAL = {"--config", "--state-dir"}
+TAKE_PACKAGES = {"explain", "snooze", "upgrade"}
 RUNS = {"20261128T214724Z", "20261128T214726Z"}
 Shell = Callable[..., set[str]]
-
-
-def usage(*words: str) -> str:
-    command = ["/usr/bin/python3", "-m", "agent", *words, "--help"]
-    return subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=True).stdout
-
-
-def options(verb: str) -> set[str]:
-    lines = re.findall(r"(?m)^  (-\S.*?)(?:  |$)", usage(verb))
-    return {option for line in lines for option in re.findall(r"--[a-z-]+", line)}
 
 
 @pytest.fixture(params=[bash, zsh, fish], ids=lambda shell: shell.__name__)
@@ -32,9 +21,31 @@ def shell(request: pytest.FixtureRequest) -> Shell:
     return found
 
 
+def arguments(offered: set[str]) -> set[str]:
+    """Return what is offered but for options: zsh offers those of a command without arguments, too."""
+    return {word for word in offered if not word.startswith("-")}
+
+
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_option_of_a_command_is_offered(shell: Shell, verb: str) -> None:
     assert shell(verb, "--") == options(verb)
+
+
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if subjects(verb)])
+def test_every_action_of_a_command_is_offered(shell: Shell, verb: str) -> None:
+    assert shell(verb, "") == subjects(verb)
+
+
+@pytest.mark.parametrize("option", sorted(with_value()))
+def test_a_value_is_offered_where_it_is_known_and_never_taken_for_a_command(shell: Shell, option: str) -> None:
+    verb, values = with_value()[option]
+
+    if values:
+        assert shell(verb, option, "") == values
+    word = "base-fi" if verb in TAKE_PACKAGES else ""
+    assert arguments(shell(verb, option, "value", word)) == arguments(shell(verb, word))
+    if shell is not zsh or option in GLOBAL:  # zsh offers only options of every command before the command
+        assert shell(option, "value", "") == set(COMMANDS)
 
 
 def test_every_command_is_offered(shell: Shell) -> None:
@@ -44,7 +55,7 @@ def test_every_command_is_offered(shell: Shell) -> None:
     assert shell("sta") == {"status"}
 
 
-@pytest.mark.parametrize("verb", ["explain", "upgrade"])
+@pytest.mark.parametrize("verb", sorted(TAKE_PACKAGES))
 def test_installed_packages_are_offered_also_after_another(shell: Shell, verb: str) -> None:
     assert shell(verb, "base-fi") == {"base-files"}
     assert shell(verb, "apt", "base-fi") == {"base-files"}
@@ -54,7 +65,3 @@ def test_installed_packages_are_offered_also_after_another(shell: Shell, verb: s
 @pytest.mark.parametrize("words", [("--state-dir", RECORD, "history", ""), ("history", "--state-dir", RECORD, "")])
 def test_the_runs_on_record_are_offered(shell: Shell, words: tuple[str, ...]) -> None:
     assert shell(*words) == {"last", *RUNS}
-
-
-def test_the_actions_of_config_are_offered(shell: Shell) -> None:
-    assert shell("config", "") == {"check", "show", "accept"}

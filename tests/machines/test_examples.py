@@ -1,10 +1,9 @@
-"""The examples in the README and the manual page are commands that work."""
+"""The examples in the README are commands that work."""
 
 import re
 
 import pytest
 
-from agent.cli.command_line import COMMANDS
 from tests.conftest import CHECKOUT
 from tests.support.repository import package
 from tests.support.scenario import Scenario
@@ -40,11 +39,3 @@ def test_the_example_of_a_configuration_error_is_the_real_message(host: Scenario
     message = host.agent("config check").err.strip()
 
     assert message in (CHECKOUT / "README.md").read_text()
-
-
-def test_every_option_is_in_the_manual_page(host: Scenario) -> None:
-    page = (CHECKOUT / "docs/maestro-agent.8").read_text().replace("\\-", "-")
-
-    for verb in sorted(set(COMMANDS) - {"help", "run"}):
-        for option in re.findall(r"(?<![\w-])--[a-z][a-z-]+", host.agent(f"{verb} --help").out):
-            assert option in page, (verb, option)
