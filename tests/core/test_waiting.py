@@ -62,6 +62,7 @@ COURSES: dict[str, tuple[Sequence[Facts], float]] = {
     "not-authenticated-lists-do-not-count": ([at(0, offer(trusted=False)), at(3, offer())], 0),
     "a-clock-that-was-ahead": ([at(900, offer()), at(1, offer()), at(2, offer()), at(2.5, offer())], 1.5),
     "ahead-and-then-off-for-long": ([at(900, offer()), at(1, offer()), at(30, offer())], 1),
+    "ahead-by-days": ([at(9, offer()), *(at(day, offer()) for day in range(12))], 11),
     "set-back-for-a-while": ([at(0, offer()), at(-400, offer()), at(1, offer())], 1),
     "set-back-and-partly-corrected": ([at(0, offer()), at(-40, offer()), at(-20, offer()), at(-19.5, offer())], 1.5),
     "set-back-again-and-again": ([at(0, offer()), at(-4, offer()), at(-8, offer()), at(-7.5, offer())], 0.5),
@@ -153,6 +154,7 @@ def test_a_clock_that_is_set_back_never_releases_early(observations: Sequence[tu
 
 @given_any(ahead=st.floats(min_value=0, max_value=5000), pause=st.floats(min_value=0.05, max_value=3))
 def test_a_clock_that_was_ahead_at_first_sight_holds_nothing_for_ever(ahead: float, pause: float) -> None:
+    """Neither when the clock passes the time of the first sight, nor afterwards."""
     observations = [at(ahead, offer()), *(at(number * pause, offer()) for number in range(int(14 / min(pause, 1)) + 2))]
 
     [update] = with_ages(after(*observations), [offer()], observations[-1].seen_at, 0)

@@ -5,8 +5,8 @@ are stale or incomplete end nothing. A version that is no longer offered is kept
 for some days, and while an update to a newer version is offered: `explain` shows the age of both.
 
 Clocks: a first sight that lies ahead of the clock was recorded while one of both was wrong. Which one is not known, so
-the time is kept and the waiting is counted in small steps meanwhile. If the clock comes back to it, the time counts
-again: a clock that was set back releases nothing early. If it does not, the count releases the update in the end.
+the time is kept and the waiting is counted in small steps meanwhile; the greater age of both counts. A clock that was
+set back releases nothing early, and one that was ahead holds nothing for ever.
 A clock behind the date of the package lists is certainly wrong: that date is the earliest that a first sight can have.
 """
 
@@ -47,7 +47,7 @@ class Sighting(OfPackage):
     security: bool
     first_seen_at: datetime
     counted: Counted | None = None
-    """None unless the clock is behind `first_seen_at`."""
+    """None unless the clock was behind `first_seen_at`, and that still counts."""
     gone_at: datetime | None = None
     """When it was first not offered any more; None while it is."""
 
@@ -113,13 +113,16 @@ def _first(update: Update, at: datetime) -> Sighting:
 
 
 def _counted(one: Sighting, now: datetime) -> Sighting:
-    """Return a sighting with the time that it has waited, if the clock is behind its first sight."""
-    if one.first_seen_at <= now:
-        return replace(one, counted=None)
+    """Return a sighting with the time that it has waited, from when the clock was behind its first sight.
+
+    It is counted on until the first sight alone makes it as old: what was released stays so.
+    """
     if one.counted is None:
-        return replace(one, counted=Counted(waited=_NOTHING, at=now))
+        behind = one.first_seen_at > now
+        return replace(one, counted=Counted(waited=_NOTHING, at=now)) if behind else one
     step = min(max(now - one.counted.at, _NOTHING), _LONGEST_STEP)
-    return replace(one, counted=Counted(waited=one.counted.waited + step, at=now))
+    waited = one.counted.waited + step
+    return replace(one, counted=Counted(waited=waited, at=now) if now - one.first_seen_at < waited else None)
 
 
 def _gone_at(facts: Facts) -> datetime | None:
