@@ -95,7 +95,8 @@ CLASHES = (
         changes={"a": "2"},
         differs=Differs(
             peer={"a": "2", "lib": "gone"},
-            because="The agent removes only obsolete kernels; `apt-get autoremove` is up to the administrator.",
+            because='By default the agent removes only obsolete kernels; `security.remove_unused = "new"` removes it, '
+            "too.",
         ),
     ),
     World(
