@@ -1,20 +1,12 @@
 """The bash completion offers exactly the commands and options that exist."""
 
-import re
 import subprocess
 
 import pytest
 
-from endpoint.core.request_arguments import Verb
+from tests.endpoint.commands import commands, options, with_value, words
 from tests.support.endpoint_server import CHECKOUT
-from tests.support.local_endpoint import run_command
 
-COMMANDS = (
-    *("", "serve", "try", "fleet", "gaps", "locks", "locks list", "locks release"),
-    *("token", "token add", "token list", "token revoke", "tag", "request", "requests", "requests list"),
-    *("requests show", "requests sign", "requests cancel", "requests resume"),
-)
-VERBS = {verb.value for verb in Verb}
 COMPLETE = """
 . completion/maestro-endpoint.bash
 COMP_WORDS=(maestro-endpoint "$@"); COMP_CWORD=$#
@@ -29,18 +21,22 @@ def offered(*words: str) -> set[str]:
     return set(subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=True).stdout.split())
 
 
-def usage(*words: str) -> str:
-    return run_command(*words, "--help").stdout
-
-
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", commands())
 def test_every_option_and_every_command_is_offered(command: str) -> None:
-    words = command.split()
-    printed = usage(*words)
+    given = command.split()
 
-    assert offered(*words, "--") == set(re.findall(r"(?m)^ +(?:-h, )?(--[a-z-]+)", printed))
-    verbs = VERBS if command == "request" else set()
-    assert offered(*words, "") == set(re.findall(r"(?m)^    ([a-z]+)  ", printed)) | verbs
+    assert offered(*given, "--") == options(command)
+    assert offered(*given, "") == words(command)
+
+
+@pytest.mark.parametrize("option", sorted(with_value()))
+def test_a_value_is_offered_where_it_is_known_and_never_taken_for_a_command(option: str) -> None:
+    command, values = with_value()[option]
+    given = command.split()
+
+    if values:
+        assert offered(*given, option, "") == values
+    assert offered(*given, option, "value", "--") == options(command)
 
 
 def test_an_options_value_is_not_taken_for_a_command() -> None:
