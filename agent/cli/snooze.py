@@ -20,6 +20,7 @@ from agent.host.machine.identity import local_zone
 from agent.host.machine.user import is_root
 from agent.report.snooze_text import snooze_lines
 from agent.state.documents.snoozes import snoozes_to_document
+from agent.state.job_lock import worker_pid
 from agent.state.json_reader import JsonReader
 from agent.state.snooze_view import SnoozeView
 from agent.state.store import Store
@@ -96,6 +97,8 @@ def _add(arguments: argparse.Namespace, record: WaitingRecord, now: datetime) ->
             comment=one.comment,
         )
     _warn_of_unknown(what)
+    if worker_pid(arguments.state_dir) is not None:
+        print_error("a job is running; what it has planned already may still be installed (`maestro-agent follow`)")
     return after
 
 

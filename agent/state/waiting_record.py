@@ -25,7 +25,8 @@ class WaitingRecord:
         reader = self._store.read_or_warn(FIRST_SEEN, FIRST_SEEN_SCHEMA)
         try:
             return first_seen_from_document(reader) if reader else ()
-        except RecordError:
+        except RecordError as error:
+            self._store.warn(str(error))
             return ()
 
     def save_first_seen(self, seen: FirstSeen, now: datetime) -> None:
