@@ -6,7 +6,7 @@ The first line is what is true now; it is read at night by somebody who has to d
 from agent.report.engine_text import seconds_range
 from agent.report.layout import Line, Tone, columns, field
 from agent.report.status.engines import NAMES
-from agent.report.text import counted
+from agent.report.text import counted, requester_name
 from agent.state.engine_outcome_view import EngineOutcomeView
 from agent.state.timestamps import format_human
 
@@ -93,7 +93,7 @@ def engine_history_cells(outcome: EngineOutcomeView, *, running: bool = False) -
         parts.append(f"{seconds(outcome.engine_s)} down" if outcome.engine_s else "no downtime")
     if outcome.lost and not running:
         parts.append(f"{counted(len(outcome.lost), 'container')} lost")
-    by = "timer" if outcome.requested_by == "schedule" else outcome.requested_by or "-"
+    by = "timer" if outcome.requested_by == "schedule" else requester_name(outcome.requested_by)
     took = "-" if outcome.duration_s is None or running else f"{outcome.duration_s:.0f} s"
     return (outcome.id, format_human(outcome.started_at), by, took, ", ".join(parts))
 

@@ -13,6 +13,7 @@ from agent.report.text import (
     overridden_lines,
     reboot_line,
     requested_lines,
+    requester_name,
     update_lines,
 )
 from agent.state.timestamps import format_human
@@ -119,7 +120,7 @@ def history_cells(run: RunView, *, running: bool = False) -> tuple[str, ...]:
 
 def requester(run: RunView) -> str:
     """Return who requested a run: "timer", a person's name, or "-" for runs of earlier versions."""
-    return "timer" if run.requested_by == _BY_SCHEDULE else run.requested_by or "-"
+    return "timer" if run.requested_by == _BY_SCHEDULE else requester_name(run.requested_by)
 
 
 def _changed_lines(outcome: OutcomeView, *, verbose: bool) -> list[str]:

@@ -6,7 +6,7 @@ The first line is what is true now: whether the machine was rebooted, and if not
 from collections.abc import Sequence
 
 from agent.report.layout import Line, Tone, field
-from agent.report.text import counted
+from agent.report.text import counted, requester_name
 from agent.state.reboot_outcome_view import RebootGateView, RebootOutcomeView
 from agent.state.timestamps import format_human
 
@@ -112,7 +112,7 @@ def reboot_history_cells(outcome: RebootOutcomeView, *, running: bool = False) -
         parts += [f"{duration(outcome.downtime_s)} down"] if outcome.downtime_s is not None else []
         parts += [counted(len(outcome.problems), "problem")] if outcome.problems else []
         parts += [outcome.blocked.why or outcome.blocked.gate] if outcome.blocked else []
-    by = "timer" if outcome.origin == "policy" else outcome.requested_by or "-"
+    by = "timer" if outcome.origin == "policy" else requester_name(outcome.requested_by)
     took = "-" if outcome.duration_s is None or running else f"{outcome.duration_s:.0f} s"
     return (outcome.id, format_human(outcome.started_at), by, took, ", ".join(parts))
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from agent.report.layout import Line, Tone, columns, field
-from agent.report.text import counted
+from agent.report.text import counted, requester_name
 from agent.state.restart_outcome_view import RestartOutcomeView, RestartUnitView
 from agent.state.timestamps import format_human
 
@@ -72,7 +72,7 @@ def restart_history_cells(outcome: RestartOutcomeView, *, running: bool = False)
     for result in () if running else ("restarted", "failed", "left"):
         count = len(outcome.of_result(result))
         parts += [f"{count} {result}"] if count else []
-    by = outcome.requested_by or "-"
+    by = requester_name(outcome.requested_by)
     took = "-" if outcome.duration_s is None or running else f"{outcome.duration_s:.0f} s"
     return (outcome.id, format_human(outcome.started_at), by, took, ", ".join(parts))
 

@@ -3,6 +3,7 @@
 Lines are of any length; `agent.report.layout` fits them to a terminal. `--json` prints the same documents.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 
 from agent.core.package_label import package_labels
@@ -15,6 +16,16 @@ from agent.state.views import HeldView, PackageView, RebootView, StepView, Updat
 _MORE = "and {} more (-v)"
 _UNHOLD = "`apt-mark unhold`"
 """Command in the reason of a package on hold, shown with the packages of its source."""
+
+
+_OF_ENDPOINT = re.compile(r"request [0-9a-f-]{36} by (.*)", re.DOTALL)
+"""`requested_by` of a run that a request of the endpoint caused."""
+
+
+def requester_name(requested_by: str) -> str:
+    """Return who requested a run, for a column: a name, that of a person with a request of the endpoint, or "-"."""
+    found = _OF_ENDPOINT.fullmatch(requested_by)
+    return f"{found[1]} (request)" if found else requested_by or "-"
 
 
 class SourceGroup:

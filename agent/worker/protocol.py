@@ -6,6 +6,7 @@ The same values pass over the pipe between a command and the job that it forks.
 import json
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from agent.core.job_kinds import JobKind, JobOption
@@ -71,6 +72,8 @@ class JobRequest:
     """A request of the endpoint, as it was received; of `JobKind.REQUEST`."""
     cancelled: tuple[str, ...] = ()
     """Ids of requests of the endpoint that are no longer wanted; of `JobKind.REQUEST`."""
+    not_after: datetime | None = None
+    """Give up if the job has to wait for another one for longer. Never sent."""
     request_id: str = ""
     """The request of the endpoint that this job is for; empty: none. Never sent."""
     config: Path | None = None

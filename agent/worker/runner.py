@@ -262,12 +262,14 @@ def _notify(store: Store, request: JobRequest) -> None:
 
 
 def _acquire_job_lock(stack: ExitStack, request: JobRequest, store: Store, control: JobControl) -> None:
-    """Hold the job lock until the stack unwinds; with `wait`, wait for another job to end first.
+    """Hold the job lock until the stack unwinds; with `wait`, wait for another job to end first, up to `not_after`.
 
     Raises:
         BusyError: another job runs. StoppedError: asked to stop while waiting.
     """
     while True:
+        if request.not_after is not None and utc_now() >= request.not_after:
+            raise BusyError("its time is over, after waiting for another job; nothing was changed")
         try:
             stack.enter_context(job_lock(store))
         except BusyError:

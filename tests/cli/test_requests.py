@@ -15,6 +15,7 @@ from agent.report.status.collect import collect_status
 from agent.report.status.document import Status, build_status, status_document
 from agent.report.status.lines import status_lines
 from agent.report.status.needs import needs
+from agent.report.text import requester_name
 from agent.state.requests_record import RequestsRecord
 from agent.state.requests_view import RequestView, read_requests
 from agent.state.store import REQUESTS, Store
@@ -77,6 +78,11 @@ def test_every_reason_has_its_sentence(store: Store) -> None:
     for why in RequestWhy:
         step.why, step.detail = why.value, ""
         assert reason_text(step) != why.value
+
+
+def test_a_run_of_a_request_has_the_person_in_its_column() -> None:
+    assert requester_name(f"request {request_id()} by jörg by the way") == "jörg by the way (request)"
+    assert [requester_name(name) for name in ("ann", "request", "")] == ["ann", "request", "-"]
 
 
 def test_the_document_has_its_schema(store: Store, capsys: pytest.CaptureFixture[str]) -> None:

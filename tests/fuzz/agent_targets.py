@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import json
 from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
@@ -14,6 +15,8 @@ from agent.core.packages.changelog import collect_findings, parse_entries
 from agent.core.policy.distro import Distro
 from agent.core.policy.policy import DockerPolicy
 from agent.core.redact import one_line, redact
+from agent.core.requests.model import Request
+from agent.core.requests.wire import read_offers, read_request
 from agent.errors import ConfigError, HostError, RecordError, UsageError
 from agent.host import http
 from agent.host.apt.changelog_files import lines
@@ -25,6 +28,7 @@ from agent.report.endpoint.messages import Message, MessageKind, read_receipt
 from agent.report.layout import display_width, lay_out
 from agent.report.otlp.headers import read_headers
 from agent.worker.protocol import decode_line, decode_request
+from tests.core.requests.given_request import document
 from tests.fuzz.target import CHECKOUT, CHOICES, Parse, Target, documents
 
 _NOW = datetime(2026, 11, 23, 8, 10, tzinfo=timezone.utc)
@@ -144,6 +148,26 @@ def _headers(directory: Path) -> Parse:
     return _file(directory, "headers", lambda path: read_headers(str(path)))
 
 
+def _endpoint_request(_directory: Path) -> Parse:
+    """Read a request of the endpoint; one that is accepted is read to the same from its own record."""
+    encode = documents((document(), document(verb="upgrade-fixes", arguments={"fixes": ["a2", "CVE-2026-12345"]})))
+
+    def parse(data: bytes) -> None:
+        try:
+            raw = json.loads(encode(data))
+        except (ValueError, RecursionError):
+            return
+        found = read_request(raw) if isinstance(raw, dict) else None
+        if isinstance(found, Request):
+            again = read_request(found.document)
+            assert isinstance(again, Request)
+            assert again.digest == found.digest
+        if isinstance(raw, dict):
+            read_offers({"requests": raw.get("arguments"), "requests_cancelled": raw.get("id"), **raw})
+
+    return parse
+
+
 def _receipt(_directory: Path) -> Parse:
     keys = ("s-1", "e-2")
     messages = [
@@ -228,6 +252,7 @@ TARGETS = (
     Target(name="manifest", prepare=_manifest, seeds=_MANIFESTS, errors=(ConfigError,)),
     Target(name="job-request", prepare=_request, seeds=CHOICES, errors=(UsageError,)),
     Target(name="worker-line", prepare=_worker_line, seeds=CHOICES, errors=(RecordError,)),
+    Target(name="endpoint-request", prepare=_endpoint_request, seeds=CHOICES),
     Target(name="receipt", prepare=_receipt, seeds=CHOICES),
     Target(
         name="otlp-headers", prepare=_headers, seeds=(b"Authorization: Bearer x\n# c\nX-A: b\n",), errors=(ConfigError,)

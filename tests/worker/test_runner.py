@@ -16,6 +16,7 @@ from agent.core.job_kinds import JobKind, JobOption
 from agent.errors import BusyError, HostError, PlanChangedError, PrivilegeError
 from agent.state.job_status import read_job_status
 from agent.state.store import Store
+from agent.state.timestamps import utc_now
 from agent.worker import runner
 from agent.worker.context import JobContext
 from agent.worker.protocol import JobAnswer, JobRequest
@@ -74,6 +75,19 @@ def test_the_jobs_module_is_imported_before_the_job_lock_is_waited_for(
         run_in_process(request_for(JobKind.UPGRADE), CONTROL)
 
     assert order == ["import", "lock"]
+
+
+def test_a_job_that_waits_gives_up_at_its_time(
+    monkeypatch: pytest.MonkeyPatch, request_for: Callable[..., JobRequest]
+) -> None:
+    def refused(_store: Store) -> None:
+        raise BusyError("busy")
+
+    monkeypatch.setattr(runner, "job_lock", refused)
+    request = replace(request_for(JobKind.UPGRADE), wait=True, not_after=utc_now())
+
+    with pytest.raises(BusyError):
+        run_in_process(request, CONTROL)
 
 
 def test_the_modules_of_the_job_that_follows_are_imported_before_the_upgrade_may_replace_them(

@@ -82,6 +82,7 @@ def job_of(request: Request, by: JobRequest) -> JobRequest:
         options=frozenset(options),
         wait=True,
         requested_by=f"request {request.id} by {_name(request)}",
+        not_after=request.expires_at,
         request_id=request.id,
         state_dir=by.state_dir,
     )
