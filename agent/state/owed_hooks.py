@@ -1,31 +1,43 @@
-"""The document owed-hooks.json: a run whose hooks of post-upgrade.d have to run, even if it was interrupted."""
+"""The document owed-hooks.json: a run whose hooks of a `post-` directory have to run, even if it was interrupted."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
+from agent.core.hooks import POST_UPGRADE
 from agent.core.schemas import OWED_HOOKS_SCHEMA
 from agent.errors import RecordError
 from agent.state.store import OWED_HOOKS, Store
 from agent.state.timestamps import format_utc
 
 
-def owe_hooks(store: Store, run_id: str, now: datetime) -> None:
-    """Record that the hooks after this run have to run.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwedHooks:
+    """Hooks that have to run."""
+
+    run: str
+    """Id of the run; empty if it is not known."""
+    directory: str = POST_UPGRADE
+
+
+def owe_hooks(store: Store, owed: OwedHooks, now: datetime) -> None:
+    """Record that the hooks after a run have to run.
 
     Raises:
         HostError: it cannot be written.
     """
-    store.write(OWED_HOOKS, {"schema": OWED_HOOKS_SCHEMA, "generated_at": format_utc(now), "run": run_id})
+    document = {"generated_at": format_utc(now), "run": owed.run, "directory": owed.directory}
+    store.write(OWED_HOOKS, {"schema": OWED_HOOKS_SCHEMA, **document})
 
 
-def owed_run(store: Store) -> str | None:
-    """Return the id of the run whose hooks are owed, empty if the document is damaged; None: no run owes any."""
+def owed_hooks(store: Store) -> OwedHooks | None:
+    """Return what is owed, those of an upgrade of packages if the document is damaged; None: nothing is."""
     if not store.has(OWED_HOOKS):
         return None
     found = store.read_or_warn(OWED_HOOKS, OWED_HOOKS_SCHEMA)
     try:
-        return found.text("run") if found else ""
+        return OwedHooks(run=found.text("run"), directory=found.text("directory")) if found else OwedHooks(run="")
     except RecordError:
-        return ""
+        return OwedHooks(run="")
 
 
 def settle_hooks(store: Store) -> None:

@@ -35,7 +35,7 @@ SNAPSHOTS = {"docker": "docker-snapshot", "weave": "weave-snapshot"}
 ENGINE_OUTCOMES = {"docker": "docker-outcome", "weave": "weave-outcome"}
 """The outcome of the last run by component: `status` need not search the history."""
 OWED_HOOKS = "owed-hooks"
-"""The upgrade run whose hooks of post-upgrade.d have to run; there from before those of pre-upgrade.d until then."""
+"""The run whose hooks of a post- directory have to run; there from before those of the pre- directory until then."""
 REBOOT = "reboot"
 """The course of the reboot that is under way or waits."""
 REBOOT_SCHEDULE = "reboot-schedule"

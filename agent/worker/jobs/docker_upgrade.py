@@ -100,6 +100,7 @@ class DockerUpgrade:
         snapshot = replace(snapshot, hooked=self._upgrade.hooked)
         try:
             DockerChangeRecord(context.record.store).save(snapshot, context.machine.now())
+            self._upgrade.settle_hooks()
             self._upgrade.save()
             done = perform(context, snapshot, _unit(docker), lambda change: change.carry_out(), self._upgrade.outcome)
         except (BusyError, HostError) as error:

@@ -99,6 +99,7 @@ class WeaveUpgrade:
         self._upgrade.save()
         try:
             snapshot = prepare.take_weave_snapshot(context, now, digest, hooked=self._upgrade.hooked)
+            self._upgrade.settle_hooks()
             done = perform_weave(context, snapshot, lambda change: change.carry_out(), self._upgrade.outcome)
         except HostError as error:
             clear(context, found.script)

@@ -1,6 +1,7 @@
 """What the upgrades of Docker and of Weave share: the outcome of a run, its hooks, its answer."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 
@@ -10,6 +11,7 @@ from agent.errors import ExitCode, HostError, PlanChangedError
 from agent.host import log
 from agent.report.engine_reasons import block_sentence
 from agent.state.documents.engine_outcome import engine_outcome_to_document
+from agent.state.owed_hooks import OwedHooks, owe_hooks, settle_hooks
 from agent.worker.context import JobContext
 from agent.worker.log_items import engine_outcome_items
 from agent.worker.protocol import JobAnswer, JobRequest
@@ -68,6 +70,7 @@ class EngineUpgrade:
         finally:
             if self.hooked:  # whatever the result: a pre-hook may have drained the machine
                 run_post_hooks(self._context, self.outcome)
+                self.settle_hooks()
 
     def describe(self, plan: EnginePlan, running: str | None) -> None:
         """Add the plan to the outcome; `running` is the version that runs, None: none does."""
@@ -97,16 +100,30 @@ class EngineUpgrade:
     def run_pre_hooks(self, plan: EnginePlan) -> None:
         """Run the hooks before the upgrade.
 
+        What they owe is on record before the first one starts, until the snapshot of the change has it.
+
         Raises:
             NotNowError: one failed or deferred it.
+            HostError: what is owed cannot be recorded; nothing was changed.
         """
-        document = engine_document(self._context, self._component, plan) or {}
-        self._context.control.step("running the hooks before the upgrade")
-        verdict = self._context.engine_acts.host.run_hooks(f"pre-{self._component.value}.d", document)
+        context, name = self._context, f"{self._component.value}.d"
+        document = engine_document(context, self._component, plan) or {}
+        if context.hooks.has_hooks(f"pre-{name}"):
+            owed = OwedHooks(run=context.run_id, directory=f"post-{name}")
+            owe_hooks(context.record.store, owed, context.machine.now())
+        context.control.step("running the hooks before the upgrade")
+        verdict = context.engine_acts.host.run_hooks(f"pre-{name}", document)
         self.hooked = verdict.ran > 0
+        if not self.hooked:
+            self.settle_hooks()
         if verdict.problem:
             why = EngineWhy.HOOK_DEFERRED if verdict.deferred else EngineWhy.HOOK_FAILED
             raise NotNowError(Block(why=why, values=(verdict.problem,)))
+
+    def settle_hooks(self) -> None:
+        """Record that no hooks are owed beside those of the snapshot; if that fails, they run once more."""
+        with suppress(HostError):
+            settle_hooks(self._context.record.store)
 
     def save(self) -> None:
         """Record that the change begins.

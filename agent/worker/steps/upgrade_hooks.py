@@ -10,12 +10,12 @@ from agent.core.hooks import POST_UPGRADE, PRE_UPGRADE
 from agent.core.model.outcome import Outcome
 from agent.core.model.plan import Plan
 from agent.core.packages import verify
-from agent.core.schemas import OUTCOME_SCHEMA, Document
+from agent.core.schemas import ENGINE_OUTCOME_SCHEMA, OUTCOME_SCHEMA, Document
 from agent.errors import DeferredError, HostError, RecordError
 from agent.host import log
 from agent.state.documents.outcome import outcome_to_document
 from agent.state.documents.plan import plan_to_document
-from agent.state.owed_hooks import owe_hooks, owed_run, settle_hooks
+from agent.state.owed_hooks import OwedHooks, owe_hooks, owed_hooks, settle_hooks
 from agent.worker.context import JobContext
 
 
@@ -42,7 +42,7 @@ class UpgradeHooks:
         if not (hooks.has_hooks(PRE_UPGRADE) or hooks.has_hooks(POST_UPGRADE)):
             return
         now = self._context.machine.now()
-        owe_hooks(store, self._context.run_id, now)
+        owe_hooks(store, OwedHooks(run=self._context.run_id), now)
         self._owed = True
         self._context.control.step("running the hooks before the upgrade")
         verdict = hooks.run_hooks(PRE_UPGRADE, plan_to_document(plan, now, self._context.record.findings()))
@@ -59,7 +59,7 @@ class UpgradeHooks:
         if not self._owed:
             return outcome
         document = outcome_to_document(outcome, self._context.machine.now(), self._context.record.findings())
-        problem = _run_after(self._context, document)
+        problem = _run_after(self._context, POST_UPGRADE, document)
         self._settle()
         return verify.with_cause(outcome, problem)
 
@@ -70,26 +70,27 @@ class UpgradeHooks:
 
 
 def finish_owed_hooks(context: JobContext) -> None:
-    """Run the hooks after an upgrade run that was interrupted; once more if this job is interrupted, too."""
+    """Run the hooks after an upgrade that was interrupted; once more if this job is interrupted, too."""
     store = context.record.store
-    run_id = owed_run(store)
-    if run_id is None:
+    owed = owed_hooks(store)
+    if owed is None:
         return
-    problem = _run_after(context, _interrupted(context, run_id))
-    log.event(log.LogEvent.HOOKS_FINISHED, run=run_id, error=problem)
+    problem = _run_after(context, owed.directory, _interrupted(context, owed))
+    log.event(log.LogEvent.HOOKS_FINISHED, run=owed.run, error=problem)
     with suppress(HostError):
         settle_hooks(store)
 
 
-def _run_after(context: JobContext, document: Document) -> str:
+def _run_after(context: JobContext, directory: str, document: Document) -> str:
     context.control.step("running the hooks after the upgrade")
-    return context.hooks.run_hooks(POST_UPGRADE, document).problem
+    return context.hooks.run_hooks(directory, document).problem
 
 
-def _interrupted(context: JobContext, run_id: str) -> Document:
+def _interrupted(context: JobContext, owed: OwedHooks) -> Document:
     """Return what is on record of a run; only its id and result if nothing is."""
     with suppress(RecordError):
-        run = context.record.store.read_run(run_id) if run_id else None
+        run = context.record.store.read_run(owed.run) if owed.run else None
         if run is not None:
             return dict(run.raw)
-    return {"schema": OUTCOME_SCHEMA, "id": run_id, "result": "interrupted"}
+    schema = OUTCOME_SCHEMA if owed.directory == POST_UPGRADE else ENGINE_OUTCOME_SCHEMA
+    return {"schema": schema, "id": owed.run, "result": "interrupted"}

@@ -23,14 +23,14 @@ from agent.state.engine_interrupted import engine_interrupted
 from agent.state.engine_outcome_view import EngineOutcomeView
 from agent.state.json_reader import JsonReader
 from agent.state.record import Record
-from agent.state.store import STATE, Store
+from agent.state.store import OWED_HOOKS, STATE, Store
 from agent.state.views import StateView
 from agent.worker.jobs import docker_upgrade
 from agent.worker.protocol import JobAnswer
 from tests.core.docker.given_docker import ENGINE, NEW, OLD, UNIT, container
 from tests.report.given_engine_outcome import INTERRUPTED
 from tests.worker.jobs.engine_upgrades import run_upgrade
-from tests.worker.jobs.simulator import Agent
+from tests.worker.jobs.simulator import Agent, raising
 from tests.worker.steps.docker.fake_engine import BEFORE, CONTAINERS, FakeEngine, Killed
 
 WANTED = Manifest(docker_version="26.1.5")
@@ -360,6 +360,34 @@ def test_after_a_kill_the_run_that_finishes_it_runs_the_post_hooks_once(host: Ho
     host.agent.check()
 
     assert host.engines.host.hooks == ["post-docker.d"]
+
+
+def test_after_a_kill_while_hooks_run_the_next_job_runs_those_after_it_once(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host.agent.hooks.verdicts = {"pre-docker.d": HookVerdict(ran=1)}
+    monkeypatch.setattr(host.engines.host, "run_hooks", lambda _name, _document: raising(Killed())())
+    with pytest.raises(Killed):
+        host.upgrade()
+    waits = engine_interrupted(host.agent.store)
+
+    host.agent.check()
+    host.agent.check()
+
+    assert (waits, engine_interrupted(host.agent.store)) == (True, False)
+    assert host.agent.hooks.ran == ["post-docker.d"]
+    assert host.agent.hooks.documents["post-docker.d"]["schema"] == "maestro.engine-outcome/1"
+
+
+@pytest.mark.parametrize("ran", [0, 1])
+def test_what_the_snapshot_of_a_change_has_is_owed_nowhere_else(host: Host, ran: int) -> None:
+    host.agent.hooks.verdicts = {"pre-docker.d": HookVerdict(ran=ran)}
+    host.engines.host.verdicts["pre-docker.d"] = HookVerdict(ran=ran)
+    host.engine.dies_at = 0
+    with pytest.raises(Killed):
+        host.upgrade()
+
+    assert not host.agent.store.has(OWED_HOOKS)
 
 
 def test_another_plan_than_the_requested_one_is_refused(host: Host) -> None:
