@@ -1,0 +1,125 @@
+"""When the daemon has a request carried out: from the record of root and the accepted configuration alone."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+
+from agent.core.policy.policy import Policy, RequestsPolicy
+from agent.core.requests.ending import JobEnd
+from agent.core.requests.model import Authentic, Verb
+from agent.core.schedule.slots import JobAttempts
+from agent.host.machine.facts import host_id
+from agent.state.requests_record import RequestsRecord
+from agent.state.store import REQUESTS, Store
+from agent.worker.request_rules import request_rules
+from agent.worker.request_runs import RequestsWatch
+from agent.worker.steps.requests.desk import RequestDesk
+from tests.core import given
+from tests.core.given import NOW
+from tests.core.requests.given_request import DAY, document, request_id
+
+UTC = timezone.utc
+WINDOW = "Sat 02:00-04:00 UTC"
+OPENS = NOW.replace(day=28, hour=2, minute=0)
+
+
+def policy(window: str = WINDOW, *, allow: tuple[str, ...] = ("upgrade-security", "check")) -> Policy:
+    made = given.policy()
+    return replace(made, agent=replace(made.agent, upgrade_window=window), requests=RequestsPolicy(allow=allow))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(str(tmp_path))
+
+
+def desk(store: Store, of: Policy, now: datetime = NOW) -> RequestDesk:
+    return RequestDesk(RequestsRecord(store), request_rules(of, UTC), lambda: now)
+
+
+def receive(store: Store, number: int = 1, *, when: str = "now", lives: timedelta = 8 * DAY) -> None:
+    made = document(number, host_id=host_id(), arguments={"when": when}, lives=lives)
+    desk(store, policy()).receive(made, lambda _request: Authentic())
+
+
+def next_at(store: Store, of: Policy | None = None, now: datetime = NOW, last: JobAttempts | None = None) -> object:
+    return RequestsWatch(store).next_at(of or policy(), last or JobAttempts(), now, UTC)
+
+
+def test_without_requests_nothing_starts(store: Store) -> None:
+    assert next_at(store) is None
+
+
+def test_a_request_starts_at_once_or_in_its_window(store: Store) -> None:
+    receive(store, when="window")
+    assert next_at(store) == OPENS
+    receive(store, 2)
+    assert next_at(store) == NOW
+
+
+@pytest.mark.parametrize("changed", [policy(""), policy(allow=())], ids=["no-window", "not-allowed"])
+def test_what_is_no_longer_possible_is_ended_at_once(store: Store, changed: Policy) -> None:
+    receive(store, when="window")
+
+    assert next_at(store, changed) == NOW
+
+
+def test_a_window_that_is_moved_behind_the_expiry_has_it_expire(store: Store) -> None:
+    receive(store, when="window", lives=6 * DAY)
+
+    assert next_at(store, policy("Sun 01:00-02:00 UTC")) == NOW.replace(day=29, hour=1, minute=0)
+    assert next_at(store, policy("1st Sat 02:00-04:00 UTC")) == NOW + 6 * DAY
+
+
+def test_one_that_waits_for_the_end_of_a_reboot_is_looked_at_once_a_minute(store: Store) -> None:
+    receive(store)
+    assert desk(store, policy()).begin() is not None
+    last = JobAttempts(last=NOW)
+
+    assert next_at(store, last=last) == NOW + timedelta(minutes=1)
+    receive(store, 2)
+    assert next_at(store, last=last) == NOW, "another one need not wait for that"
+    assert next_at(store, last=JobAttempts(last=NOW, failures=1)) == NOW + timedelta(minutes=1)
+    assert next_at(store, last=JobAttempts(last=NOW + DAY, failures=1)) == NOW, "that clock was wrong"
+
+
+def test_the_record_is_read_again_after_a_change_only(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    receive(store)
+    watch = RequestsWatch(store)
+    assert watch.next_at(policy(), JobAttempts(), NOW, UTC) == NOW
+    desk(store, policy()).begin()
+    desk(store, policy()).finish(request_id(), JobEnd(exit_code=0))
+    assert watch.next_at(policy(), JobAttempts(), NOW, UTC) is None
+
+    monkeypatch.setattr(RequestsRecord, "load", lambda _record: pytest.fail("it has not changed"))
+    assert watch.next_at(policy(), JobAttempts(), NOW, UTC) is None
+
+
+def test_a_damaged_record_starts_nothing(store: Store) -> None:
+    receive(store)
+    Path(store.path(REQUESTS)).write_text("{")
+
+    assert next_at(store) is None
+
+
+def test_each_kind_of_work_has_the_window_of_its_section() -> None:
+    made = given.policy()
+    made = replace(
+        made,
+        agent=replace(made.agent, upgrade_window="Mon 01:00-02:00"),
+        reboot=replace(made.reboot, window="Tue 01:00-02:00"),
+        docker=replace(made.docker, window="Wed 01:00-02:00"),
+        weave=replace(made.weave, window="Thu 01:00-02:00 Nowhere/Land"),
+    )
+
+    found = request_rules(made, UTC).windows
+
+    assert {verb: work.window.text[:3] for verb, work in found.items()} == {
+        Verb.UPGRADE_SECURITY: "Mon",
+        Verb.UPGRADE_FIXES: "Mon",
+        Verb.REBOOT_IF_REQUIRED: "Tue",
+        Verb.APPLY_DOCKER: "Wed",
+    }
+    assert found[Verb.REBOOT_IF_REQUIRED].needed == made.reboot.expected + made.reboot.warning
