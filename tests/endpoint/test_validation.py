@@ -42,17 +42,8 @@ def faults(name: str, document: Any) -> list[str]:
 def test_every_document_of_the_contract_has_a_schema() -> None:
     names = (
         *("batch", "event", "fleet", "heartbeat", "notification", "outcome", "reboot-outcome", "reboot-schedule"),
-        *(
-            "receipt",
-            "report",
-            "request",
-            "deployment",
-            "deployments",
-            "locks",
-            "fleet-lock",
-            "restart-outcome",
-            "snoozes",
-        ),
+        *("receipt", "report", "request", "requests", "deployment", "deployments", "locks", "fleet-lock"),
+        *("restart-outcome", "snoozes", "unattended-upgrades"),
     )
 
     assert [f"maestro.{name}-1" for name in sorted(names)] == NAMES

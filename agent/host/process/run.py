@@ -13,7 +13,7 @@ from agent.core.redact import redact
 from agent.host.process.environment import system_environment
 
 _MAX_OUTPUT = 64 * 1024
-"""Characters of output that are kept."""
+"""Characters of output that are kept, unless the caller needs more."""
 _ALIVE_S = 10.0
 
 
@@ -34,11 +34,12 @@ def run_program(
     environment: Mapping[str, str] = MappingProxyType({}),
     alive: Callable[[], None] = lambda: None,
     input_file: str = os.devnull,
+    most: int = _MAX_OUTPUT,
 ) -> ProgramResult:
     """Run a program, and kill it at the deadline. Never raises for its sake.
 
     `environment` are variables beside those of `system_environment`; `alive` is called while it runs; `input_file` is
-    its standard input.
+    its standard input; of its output `most` characters are kept.
     """
     try:
         with open(input_file, "rb") as given:
@@ -57,7 +58,7 @@ def run_program(
         output = _output(process, time.monotonic() + limit_s, alive)
     if output is None:
         return ProgramResult(code=None, output=f"{arguments[0]}: no answer within {limit_s:.0f} s")
-    return ProgramResult(code=process.returncode, output=redact(output.decode(errors="replace")[:_MAX_OUTPUT].strip()))
+    return ProgramResult(code=process.returncode, output=redact(output.decode(errors="replace")[:most].strip()))
 
 
 def _output(process: "subprocess.Popen[bytes]", end: float, alive: Callable[[], None]) -> bytes | None:

@@ -23,6 +23,8 @@ SERVICE = "apt-daily-upgrade.service"
 _STAMP = "/var/lib/apt/periodic/upgrade-stamp"
 """Touched by apt.systemd.daily after a run without an error; by no dry run, unlike unattended-upgrade's own stamp."""
 _CALL_S = 30.0
+_MOST_OUTPUT = 4 << 20
+"""Of apt's configuration: the part of unattended-upgrades comes last."""
 _PROPERTIES = "Id,LoadState,ActiveState,SubState,UnitFileState,NextElapseUSecRealtime"
 _TIME = "%a %Y-%m-%d %H:%M:%S UTC"
 _AT_WORK = frozenset({"activating", "active", "deactivating", "reloading"})
@@ -50,7 +52,7 @@ def look_at_daily_job(
 
 def read_settings(apt_config: Sequence[str] = ("apt-config",)) -> JobSettings | Unseen:
     """Return the merged configuration, read in a new process: libapt in this one keeps what it read at its start."""
-    done = run_program((*apt_config, "dump"), limit_s=_CALL_S)
+    done = run_program((*apt_config, "dump"), limit_s=_CALL_S, most=_MOST_OUTPUT)
     if done.code != 0:
         return Unseen(reason=f"apt's configuration cannot be read: {_last_line(done.output)}")
     return job_settings(parse_dump(done.output))

@@ -1,7 +1,9 @@
 """What `status` shows of the daily patcher, and when it asks for a person."""
 
+import json
 from dataclasses import replace
 
+import jsonschema
 import pytest
 
 from agent.core.model.facts import Reboot, Unseen
@@ -17,9 +19,11 @@ from agent.report.status.observed import Damaged, Observed
 from agent.state.daily_job_view import DailyJobView
 from agent.state.documents.unattended_upgrades import daily_job_to_document
 from agent.state.json_reader import JsonReader
+from tests.conftest import CHECKOUT
 from tests.core.unattended_upgrades.test_patcher import NOW, OFF, ON, UNKNOWN, WORKS
 
 COEXIST, REPLACE, DELEGATE = DailyJobMode.COEXIST, DailyJobMode.REPLACE, DailyJobMode.DELEGATE
+SCHEMA = json.loads((CHECKOUT / "schemas/maestro.unattended-upgrades-1.json").read_text())
 ALL = {**{gap.value: job for gap, job in OFF.items()}, **WORKS, **UNKNOWN}
 
 
@@ -53,6 +57,7 @@ def test_every_gap_has_its_words() -> None:
 def test_every_state_is_rendered_and_nobody_is_an_alarm(mode: DailyJobMode, theirs: TheirJob | Unseen) -> None:
     found = view(theirs, mode)
 
+    jsonschema.Draft7Validator(SCHEMA).validate(dict(found.raw))
     assert daily_job_lines(found, NOW)
     assert status_text(found)
     assert bool(daily_job_reasons(found)) is (found.patcher == "nobody" or (mode is REPLACE and found.is_on is True))
