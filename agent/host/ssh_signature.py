@@ -8,6 +8,7 @@ from agent.core.redact import one_line
 from agent.errors import HostError
 from agent.host.process.run import ProgramResult, run_program
 
+_PROGRAM = "ssh-keygen"
 _LIMIT_S = 10.0
 """For one call: none of them reads anything but the files that it is given."""
 _MOST_PRINCIPALS = 8
@@ -49,7 +50,7 @@ class _Files:
         self._signature.write_text(signature, encoding="ascii")
 
     def run(self, action: str, *options: str) -> ProgramResult:
-        arguments = ["ssh-keygen", "-Y", action, "-s", str(self._signature), *options]
+        arguments = [_PROGRAM, "-Y", action, "-s", str(self._signature), *options]
         done = run_program(arguments, limit_s=_LIMIT_S, input_file=str(self._message))
         if done.code is None:
             raise HostError(f"{_NO_PROGRAM} ({done.output})")

@@ -113,6 +113,14 @@ def test_status_shows_those_that_wait_and_the_last_one(store: Store) -> None:
     assert any("upgrade-security by jörg: accepted" in line for line in status_lines(found))
 
 
+def test_what_ended_long_ago_is_no_line_of_status(store: Store) -> None:
+    RequestDesk(RequestsRecord(store), rules(), utc_now).cancel([request_id(1)])
+    later = build_status(collect_status(store, store.directory), utc_now() + timedelta(days=8))
+
+    assert any(line.startswith("Requests") for line in status_lines(status(store)))
+    assert not any(line.startswith("Requests") for line in status_lines(later))
+
+
 def test_a_damaged_record_needs_a_person_and_stays(store: Store) -> None:
     Path(store.path(REQUESTS)).write_text("{")
     found = status(store)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from agent.core.job_kinds import JobKind, JobOption
+from agent.host import ssh_signature
 from agent.worker.protocol import JobAnswer
 from tests.core.requests.given_request import request_id
 from tests.core.requests.test_ending import RUN, outcome
@@ -186,6 +187,17 @@ def test_a_signers_file_that_somebody_else_can_change_counts_for_nothing(
     signing.carry(people["ann"].sign(signing.request()))
 
     assert (signing.why(), signing.did) == ("signer-unknown", [])
+
+
+def test_a_host_without_ssh_keygen_says_so(
+    signing: Worker, people: dict[str, Signer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ssh_signature, "_PROGRAM", "/nonexistent/ssh-keygen")
+
+    signing.carry(people["ann"].sign(signing.request()))
+
+    assert signing.why() == "signer-unknown"
+    assert "openssh-client" in signing.book.entries[0].last.detail
 
 
 def test_a_verb_that_root_has_not_allowed_never_runs(worker: Worker, endpoint: ConfirmingEndpoint) -> None:

@@ -52,7 +52,7 @@ class Status:
         self.fleet_lock = LockStatus(observed.reboots.lock, now)
         self.provisioning = Provisioning(observed.provision, now)
         self.waiting = Waiting(observed.snoozes, self.state, now)
-        self.requests = Requests(observed.requests)
+        self.requests = Requests(observed.requests, now)
         self.daily_job = None if isinstance(observed.daily_job, Damaged) else observed.daily_job
         theirs = self.daily_job is not None and self.daily_job.patcher == "unattended-upgrades"
         self.automatic = Automatic(observed.daemon, observed.unit, observed.masked_worker, stands_aside=theirs)

@@ -1,6 +1,7 @@
 """Requests of the endpoint in `status`: those that have not ended, and the last one. Pure and light."""
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
 
 from agent.core.schemas import Document
 from agent.report.layout import Line, field
@@ -9,6 +10,8 @@ from agent.report.status.observed import Damaged
 from agent.state.requests_view import RequestView
 from agent.state.timestamps import format_human
 
+_RECENT = timedelta(days=7)
+"""How long the last request is shown, once it has ended."""
 _MOST = 3
 """Requests with a line of their own."""
 
@@ -16,7 +19,8 @@ _MOST = 3
 class Requests:
     """What the record has of requests, the newest first."""
 
-    def __init__(self, found: Sequence[RequestView] | Damaged | None) -> None:
+    def __init__(self, found: Sequence[RequestView] | Damaged | None, now: datetime) -> None:
+        self._now = now
         problem = found.reason if isinstance(found, Damaged) else ""
         self._found = () if isinstance(found, Damaged) or found is None else found
         self._known = not problem and found is not None
@@ -36,7 +40,8 @@ class Requests:
 
     def lines(self, width: int) -> Iterator[Line]:
         """Render the requests that have not ended, or else the last one."""
-        shown = [one for one in self._found if not one.ended] or list(self._found[:1])
+        recent = [one for one in self._found[:1] if self._now - one.last.at < _RECENT]
+        shown = [one for one in self._found if not one.ended] or recent
         for number, one in enumerate(shown[:_MOST]):
             by = f" by {one.requested_by}" if one.requested_by else ""
             reason = waiting_text(one) or reason_text(one.last)

@@ -30,11 +30,7 @@ def authenticator(policy: Policy) -> Authenticate:
 
 
 def by_signature(request: Request, policy: RequestsPolicy) -> Authentic | RequestRefusal:
-    """Return who has signed a request, or why it does not count as signed.
-
-    Raises:
-        HostError: ssh-keygen cannot be run.
-    """
+    """Return who has signed a request, or why it does not count as signed: also where that cannot be checked here."""
     if request.signature is None:
         return RequestRefusal(why=RequestWhy.UNSIGNED, detail="requests.signers is set")
     try:
@@ -42,7 +38,10 @@ def by_signature(request: Request, policy: RequestsPolicy) -> Authentic | Reques
     except ConfigError as error:
         return RequestRefusal(why=RequestWhy.SIGNER_UNKNOWN, detail=str(error))
     message = canonical_form(request.document)
-    found = find_signer(message, request.signature, policy.signers, SIGNATURE_NAMESPACE)
+    try:
+        found = find_signer(message, request.signature, policy.signers, SIGNATURE_NAMESPACE)
+    except HostError as error:  # the person who sent it is to see that
+        return RequestRefusal(why=RequestWhy.SIGNER_UNKNOWN, detail=str(error))
     return RequestRefusal(why=_FAULTS[found]) if isinstance(found, SignatureFault) else Authentic(signed_by=found)
 
 
