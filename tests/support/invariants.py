@@ -7,10 +7,10 @@ def broken_invariants(world: World, before: State, after: State) -> list[str]:
     """Return the broken invariants, each with the packages concerned."""
     broken = {
         "from an origin that is not allowed": _from_other_origins(world, before, after),
-        "removed": _removed(before, after),
+        "removed": _removed(world, before, after),
         "on hold and changed": {name for name in before.held if before.packages[name] != after.packages.get(name)},
         "hold set or removed": before.held ^ after.held,
-        "automatic mark changed": (before.automatic ^ after.automatic) & _installed(before),
+        "automatic mark changed": (before.automatic ^ after.automatic) & _installed(before) & _installed(after),
         "left unfinished": set() if world.breaks else set(after.audit.splitlines()),
     }
     return [f"{invariant}: {', '.join(sorted(names))}" for invariant, names in broken.items() if names]
@@ -22,8 +22,10 @@ def _from_other_origins(world: World, before: State, after: State) -> set[str]:
     return {name for name in arrived if (name.split(":")[0], _version(after.packages[name])) not in offered}
 
 
-def _removed(before: State, after: State) -> set[str]:
-    return _installed(before) - _installed(after)
+def _removed(world: World, before: State, after: State) -> set[str]:
+    """Return the removed packages, where the world asks for that all but the automatically installed ones."""
+    gone = _installed(before) - _installed(after)
+    return gone - before.automatic if "remove_unused" in world.config else gone
 
 
 def _installed(state: State) -> set[str]:

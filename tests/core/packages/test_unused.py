@@ -5,6 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given as given_random
+from hypothesis import strategies as st
 
 from agent.core.model.facts import Facts
 from agent.core.model.kernels import AutoRemovable, Dependency, KernelFacts, NewlyUnneeded
@@ -88,3 +90,31 @@ def test_what_was_unneeded_before_keeps_what_it_needs() -> None:
     needs = (Dependency(package=name("old"), any_of=(name("lib"),)),)
 
     assert removed(one("old"), one("lib"), facts=machine("old"), needs=needs) == []
+
+
+NAMES = "abcdefgh"
+
+
+@st.composite
+def machines(draw: st.DrawFn) -> tuple[Facts, tuple[AutoRemovable, ...], tuple[Dependency, ...]]:
+    """Return facts, unneeded packages of which some are on hold or were unneeded before, and their dependencies."""
+    some = st.sets(st.sampled_from(NAMES), max_size=4)
+    held, before = draw(some), draw(some)
+    found = tuple(one(each, on_hold=each in held) for each in NAMES)
+    targets = st.sets(st.sampled_from(NAMES), min_size=1, max_size=3)
+    pairs = draw(st.lists(st.tuples(st.sampled_from(f"{NAMES}xy"), targets), max_size=12))
+    needs = tuple(Dependency(package=name(who), any_of=tuple(map(name, sorted(any_of)))) for who, any_of in pairs)
+    return machine(*before), found, needs
+
+
+@given_random(machines())
+def test_nothing_that_stays_loses_a_dependency(
+    world: tuple[Facts, tuple[AutoRemovable, ...], tuple[Dependency, ...]],
+) -> None:
+    facts, found, needs = world
+    going = {name(each) for each in removed(*found, facts=facts, needs=needs)}
+    may_go = {each.id for each in found if not each.on_hold} - {each.id for each in facts.kernels.unneeded}
+
+    assert going <= may_go
+    assert not any(need.package not in going and going.issuperset(need.any_of) for need in needs)
+    assert going == may_go or needs
