@@ -54,6 +54,8 @@ COURSES: dict[str, tuple[Sequence[Facts], float]] = {
     "new": ([at(0, offer())], 0),
     "known": ([at(0, offer()), at(3, offer())], 3),
     "stale-lists-reset-nothing": ([at(0, offer()), at(3, lists=STALE), at(4, offer())], 4),
+    "offered-by-stale-lists": ([at(0, offer()), at(3, offer(), lists=STALE), at(4, offer())], 4),
+    "first-offered-by-stale-lists": ([at(0, offer(), lists=STALE), at(3, offer())], 3),
     "a-source-that-was-away-resets-nothing": ([at(0, offer()), at(3), at(9), at(20, offer())], 20),
     "withdrawn-for-long-and-offered-again": ([at(0, offer()), at(3), at(34), at(40, offer())], 0),
     "a-newer-version-starts-its-own": ([at(0, offer("2")), at(3, offer("3"))], 0),
