@@ -41,7 +41,7 @@ class LogEvent(Enum):
     CONFIG_REJECTED = "config.rejected", Level.ERROR, text.with_reason("the new configuration is invalid")
     CONFIG_RELOADED = "config.reloaded", Level.INFO, "configuration reloaded"
     DAILY_JOB_FAILED = (
-        "daily-job.failed",
+        "patcher.failed",
         Level.WARNING,
         text.with_reason("the distribution's daily job could not be switched as the mode {mode} asks"),
     )

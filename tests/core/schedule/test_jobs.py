@@ -35,6 +35,13 @@ def test_a_disabled_upgrade_is_never_due() -> None:
     assert set(next_runs(replace(POLICY, upgrade=False), {}, HOST, NOW)) == {JobKind.CHECK}
 
 
+def test_an_agent_that_stands_aside_only_checks_and_catches_up_once_it_does_not() -> None:
+    a_month_ago = {JobKind.UPGRADE: ago(24 * 30)}
+
+    assert set(next_runs(POLICY, a_month_ago, replace(HOST, stands_aside=True), NOW)) == {JobKind.CHECK}
+    assert next_runs(POLICY, a_month_ago, HOST, NOW)[JobKind.UPGRADE] <= NOW
+
+
 def test_a_successful_upgrade_counts_as_a_check() -> None:
     just_upgraded = {JobKind.UPGRADE: ago(0), JobKind.CHECK: ago(30)}
 
