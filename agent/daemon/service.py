@@ -27,7 +27,7 @@ from agent.daemon.scheduler import Scheduler
 from agent.errors import AgentError
 from agent.host import log
 from agent.host.boot_time import booted_at
-from agent.host.changes import packages_changed_at
+from agent.host.changes import daily_job_changed_at, packages_changed_at
 from agent.host.machine.boot_id import boot_id
 from agent.host.machine.cloud_init import is_cloud_init_running
 from agent.host.machine.identity import local_zone, machine_id
@@ -243,7 +243,7 @@ class Daemon:
             up_since=now - up,
             known_since=known_since,
             booted_at=max(filter(None, (booted_at(), self._soft_rebooted_at))),
-            packages_changed_at=packages_changed_at(),
+            packages_changed_at=max(filter(None, (packages_changed_at(), daily_job_changed_at())), default=None),
             engine_interrupted=engine_interrupted(self._store),
             stands_aside=stands_aside(self._policy, self._store),
             upgrade_window=upgrade_window(self._policy.agent),

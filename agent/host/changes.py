@@ -38,6 +38,18 @@ def packages_changed_at(root: str = "/") -> datetime | None:
     return datetime.fromtimestamp(changed, timezone.utc) - _RESOLUTION
 
 
+def daily_job_changed_at(root: str = "/") -> datetime | None:
+    """Return when what switches the distribution's daily job last changed; None if nothing of it can be read.
+
+    That is apt's configuration, and the links by which units are enabled and masked.
+    """
+    times = list(_changes(os.path.join(root, "etc/apt/apt.conf.d")))
+    for name in ("", "timers.target.wants"):
+        with suppress(OSError):
+            times.append(os.stat(os.path.join(root, "etc/systemd/system", name)).st_ctime)
+    return datetime.fromtimestamp(max(times), timezone.utc) - _RESOLUTION if times else None
+
+
 def _changes(path: str) -> Iterator[float]:
     """Yield when a file's content or place was changed last, and those of a directory's files.
 

@@ -1,12 +1,14 @@
 """What was changed since a check: by a hand or a program, with any time of modification."""
 
 import os
+import time
+from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 
-from agent.host.changes import changed_since, packages_changed_at
+from agent.host.changes import changed_since, daily_job_changed_at, packages_changed_at
 
 FILES = (
     "var/lib/dpkg/status",
@@ -80,3 +82,32 @@ def test_the_last_change_of_the_packages_is_that_of_dpkgs_database(root: Path) -
 
 def test_without_a_dpkg_database_the_last_change_is_unknown(tmp_path: Path) -> None:
     assert packages_changed_at(str(tmp_path)) is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda root: (root / "etc/apt/apt.conf.d/20x").write_text("x"),
+        lambda root: (root / "etc/apt/apt.conf.d/99new").touch(),
+        lambda root: (root / "etc/systemd/system/apt-daily-upgrade.timer").symlink_to("/dev/null"),
+        lambda root: (root / "etc/systemd/system/timers.target.wants/apt-daily-upgrade.timer").unlink(),
+    ],
+    ids=["edited", "added", "masked", "disabled"],
+)
+def test_what_switches_the_daily_job_is_seen_to_change(root: Path, change: Callable[[Path], object]) -> None:
+    wants = root / "etc/systemd/system/timers.target.wants"
+    wants.mkdir(parents=True)
+    (wants / "apt-daily-upgrade.timer").symlink_to("/lib/systemd/system/apt-daily-upgrade.timer")
+    time.sleep(0.02)  # longer than the kernel's clock of files ticks
+    before = daily_job_changed_at(str(root))
+    time.sleep(0.02)
+    change(root)
+    after = daily_job_changed_at(str(root))
+
+    assert before is not None
+    assert after is not None
+    assert before < after
+
+
+def test_a_machine_without_any_of_it_knows_no_change(tmp_path: Path) -> None:
+    assert daily_job_changed_at(str(tmp_path)) is None

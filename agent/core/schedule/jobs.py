@@ -38,7 +38,7 @@ class ScheduleContext:
     booted_at: datetime | None = None
     """By the clock as it is set now; the last soft-reboot, which restarts all services, counts as a boot."""
     packages_changed_at: datetime | None = None
-    """When dpkg's database last changed; None if unknown."""
+    """When dpkg's database, or what switches the distribution's daily job, last changed; None if unknown."""
     engine_interrupted: bool = False
     """Whether an upgrade was interrupted: a check finishes or rolls back that of an engine, and runs owed hooks."""
     stands_aside: bool = False
