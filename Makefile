@@ -77,6 +77,9 @@ install-endpoint:
 	install -m 755 bin/maestro-endpoint $(DESTDIR)/usr/bin/maestro-endpoint
 	install -D -m 644 completion/maestro-endpoint.bash \
 		$(DESTDIR)/usr/share/bash-completion/completions/maestro-endpoint
+	install -D -m 644 completion/_maestro-endpoint $(DESTDIR)/usr/share/zsh/vendor-completions/_maestro-endpoint
+	install -D -m 644 completion/maestro-endpoint.fish \
+		$(DESTDIR)/usr/share/fish/vendor_completions.d/maestro-endpoint.fish
 
 clean:
 	rm -rf build .venv .mypy_cache .ruff_cache .pytest_cache

@@ -11,13 +11,15 @@ from pathlib import Path
 from tests.conftest import CHECKOUT
 
 _BASH = """
-. completion/maestro-agent.bash
-COMP_WORDS=(maestro-agent "$@"); COMP_CWORD=$#
+program=$1
+shift
+. "completion/$program.bash"
+COMP_WORDS=("$program" "$@"); COMP_CWORD=$#
 compopt() { :; }
-_maestro_agent
+"_${program//-/_}"
 printf '%s\\n' "${COMPREPLY[@]}"
 """
-_FISH = "source completion/maestro-agent.fish; complete -C (string join ' ' -- maestro-agent $argv)"
+_FISH = "source completion/$argv[1].fish; complete -C (string join ' ' -- $argv)"
 _ZSHRC = """
 fpath=({completion} $fpath)
 autoload -U compinit
@@ -38,17 +40,20 @@ PROMPT='ready'
 _SCREEN_COLUMNS = "1000"
 
 
-def bash(*words: str) -> set[str]:
+AGENT = "maestro-agent"
+
+
+def bash(*words: str, program: str = AGENT) -> set[str]:
     """Return what bash offers for the last word."""
-    return _lines(["bash", "-c", _BASH, "bash", *words])
+    return _lines(["bash", "-c", _BASH, "bash", program, *words])
 
 
-def fish(*words: str) -> set[str]:
+def fish(*words: str, program: str = AGENT) -> set[str]:
     """Return what fish offers for the last word."""
-    return {line.partition("\t")[0] for line in _lines(["fish", "--no-config", "-c", _FISH, "--", *words])}
+    return {line.partition("\t")[0] for line in _lines(["fish", "--no-config", "-c", _FISH, "--", program, *words])}
 
 
-def zsh(*words: str) -> set[str]:
+def zsh(*words: str, program: str = AGENT) -> set[str]:
     """Return what zsh offers for the last word: it completes only at a terminal."""
     own, terminal = pty.openpty()
     environment = {**os.environ, "ZDOTDIR": _zsh_home().name, "TERM": "dumb", "COLUMNS": _SCREEN_COLUMNS}
@@ -57,7 +62,7 @@ def zsh(*words: str) -> set[str]:
     )
     os.close(terminal)
     _read_until(own, "ready")
-    os.write(own, f"maestro-agent {' '.join(words)}\t".encode())
+    os.write(own, f"{program} {' '.join(words)}\t".encode())
     shown = _read_until(own, None)
     process.wait(timeout=60)
     os.close(own)

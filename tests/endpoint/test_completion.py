@@ -1,9 +1,12 @@
-"""The bash completion offers exactly the commands and options that exist."""
+"""Completion offers exactly the commands, options and values that the parser takes, in each shell."""
 
 import subprocess
+from collections.abc import Callable
+from functools import partial
 
 import pytest
 
+from tests.cli.shells import bash, fish, zsh
 from tests.endpoint.commands import commands, options, with_value, words
 from tests.support.endpoint_server import CHECKOUT
 
@@ -21,22 +24,34 @@ def offered(*words: str) -> set[str]:
     return set(subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=True).stdout.split())
 
 
+@pytest.fixture(params=[bash, zsh, fish], ids=lambda shell: shell.__name__)
+def shell(request: pytest.FixtureRequest) -> Callable[..., set[str]]:
+    return partial(request.param, program="maestro-endpoint")
+
+
+def arguments(found: set[str]) -> set[str]:
+    """Return what is offered but for options: zsh offers those of a command without arguments, too."""
+    return {word for word in found if not word.startswith("-")}
+
+
 @pytest.mark.parametrize("command", commands())
-def test_every_option_and_every_command_is_offered(command: str) -> None:
+def test_every_option_and_every_command_is_offered(shell: Callable[..., set[str]], command: str) -> None:
     given = command.split()
 
-    assert offered(*given, "--") == options(command)
-    assert offered(*given, "") == words(command)
+    assert shell(*given, "--") == options(command)
+    assert arguments(shell(*given, "")) == words(command)
 
 
 @pytest.mark.parametrize("option", sorted(with_value()))
-def test_a_value_is_offered_where_it_is_known_and_never_taken_for_a_command(option: str) -> None:
+def test_a_value_is_offered_where_it_is_known_and_never_taken_for_a_command(
+    shell: Callable[..., set[str]], option: str
+) -> None:
     command, values = with_value()[option]
     given = command.split()
 
     if values:
-        assert offered(*given, option, "") == values
-    assert offered(*given, option, "value", "--") == options(command)
+        assert shell(*given, option, "") == values
+    assert arguments(shell(*given, option, "value", "")) == words(command)
 
 
 def test_an_options_value_is_not_taken_for_a_command() -> None:

@@ -1,0 +1,79 @@
+# Fish completion for maestro-endpoint. Uses no database and no network.
+
+# Whether the command is one of these: "token add"; "request VERB" is `request` with its verb.
+function __maestro_endpoint_in
+    set -l words (commandline -opc)
+    set -l found
+    set -l skip 1
+    for word in $words[2..]
+        if test $skip = 0
+            set skip 1
+        else if contains -- $word --config --dir --port --name --host --why --group --tag --add --remove --fix --when \
+                --reboot --plan --at-once --stop-after --expires --comment --sign-with --with --write --read
+            set skip 0
+        else if not string match -q -- '-*' $word
+            set -a found $word
+        end
+    end
+    set -l command $found[1]
+    if test (count $found) -gt 1
+        switch $command
+            case request
+                set command 'request VERB'
+            case locks requests token
+                set command $found[1..2]
+        end
+    end
+    contains -- "$command" $argv
+end
+
+complete -c maestro-endpoint -f
+complete -c maestro-endpoint -s h -l help -d 'show the help'
+complete -c maestro-endpoint -n '__maestro_endpoint_in ""' -l version -d 'show the version'
+complete -c maestro-endpoint -n '__maestro_endpoint_in ""' -a serve -d 'accept reports until stopped'
+complete -c maestro-endpoint -n '__maestro_endpoint_in ""' -a try -d 'serve on loopback with a generated certificate and token'
+complete -c maestro-endpoint -n '__maestro_endpoint_in ""' -a fleet -d 'hosts: pending, held, reboot required, silent'
+complete -c maestro-endpoint -n '__maestro_endpoint_in ""' -a gaps -d 'events that are missing'
+complete -c maestro-endpoint -n '__maestro_endpoint_in ""' -a locks -d 'reboot slots: who holds one, who waits'
+complete -c maestro-endpoint -n '__maestro_endpoint_in ""' -a request -d 'request work of hosts, some at a time'
+complete -c maestro-endpoint -n '__maestro_endpoint_in ""' -a requests -d 'the requests made so far'
+complete -c maestro-endpoint -n '__maestro_endpoint_in ""' -a tag -d 'tags of hosts'
+complete -c maestro-endpoint -n '__maestro_endpoint_in ""' -a token -d 'tokens of agents and administrators'
+complete -c maestro-endpoint -n '__maestro_endpoint_in locks' -a 'list release'
+complete -c maestro-endpoint -n '__maestro_endpoint_in requests' -a 'list show sign cancel resume'
+complete -c maestro-endpoint -n '__maestro_endpoint_in token' -a 'add list revoke'
+complete -c maestro-endpoint -n '__maestro_endpoint_in request' -a 'check send-report upgrade-security upgrade-fixes reboot-if-required apply-docker apply-weave'
+
+set -l all serve fleet gaps locks '"locks list"' '"locks release"' request '"request VERB"' '"requests list"' '"requests show"' \
+    '"requests sign"' '"requests cancel"' '"requests resume"' tag '"token add"' '"token list"' '"token revoke"'
+complete -c maestro-endpoint -n "__maestro_endpoint_in $all" -l config -r -F -d 'configuration file to read instead of the default'
+complete -c maestro-endpoint -n '__maestro_endpoint_in fleet locks "locks list" request "request VERB" "requests list" "requests show"' -l json -d 'print a JSON document'
+complete -c maestro-endpoint -n '__maestro_endpoint_in try' -l dir -x -a '(__fish_complete_directories)' -d 'where all files are kept'
+complete -c maestro-endpoint -n '__maestro_endpoint_in try' -l port -x -d 'on 127.0.0.1'
+complete -c maestro-endpoint -n '__maestro_endpoint_in "locks release"' -l why -x -d 'for the record'
+complete -c maestro-endpoint -n '__maestro_endpoint_in "locks release"' -l group -x -d 'if the host holds several'
+complete -c maestro-endpoint -n '__maestro_endpoint_in tag' -l add -x -d 'tags to add'
+complete -c maestro-endpoint -n '__maestro_endpoint_in tag' -l remove -x -d 'tags to remove'
+complete -c maestro-endpoint -n '__maestro_endpoint_in "token add"' -l name -x -d 'what it is for'
+complete -c maestro-endpoint -n '__maestro_endpoint_in "token add"' -l host -x -d 'valid for this host only'
+complete -c maestro-endpoint -n '__maestro_endpoint_in "token add"' -l admin -d 'may read the fleet, may not send'
+complete -c maestro-endpoint -n '__maestro_endpoint_in "requests sign"' -l with -r -F -d 'key to sign with'
+complete -c maestro-endpoint -n '__maestro_endpoint_in "requests sign"' -l write -x -a '(__fish_complete_directories)' -d 'write what is to be signed there'
+complete -c maestro-endpoint -n '__maestro_endpoint_in "requests sign"' -l read -x -a '(__fish_complete_directories)' -d 'read the signatures from there'
+complete -c maestro-endpoint -n '__maestro_endpoint_in "requests cancel"' -l lost -d 'the host will not come back'
+
+set -l request '__maestro_endpoint_in request "request VERB"'
+complete -c maestro-endpoint -n $request -l host -x -d 'by name or host id'
+complete -c maestro-endpoint -n $request -l tag -x -d 'all with one of these tags'
+complete -c maestro-endpoint -n $request -l all -d 'all that take requests'
+complete -c maestro-endpoint -n $request -l fix -x -d 'package or CVE, for upgrade-fixes'
+complete -c maestro-endpoint -n $request -l when -x -a 'now window' -d "now, or in the host's maintenance window"
+complete -c maestro-endpoint -n $request -l reboot -x -a 'no if-required' -d 'after an upgrade'
+complete -c maestro-endpoint -n $request -l plan -x -d 'of one host: refused if its plan is another one'
+complete -c maestro-endpoint -n $request -l at-once -x -d 'hosts in flight'
+complete -c maestro-endpoint -n $request -l stop-after -x -d 'failures'
+complete -c maestro-endpoint -n $request -l expires -x -d 'no host starts it later'
+complete -c maestro-endpoint -n $request -l comment -x -d 'why; hosts show it'
+complete -c maestro-endpoint -n $request -l sign-with -r -F -d 'key to sign with'
+complete -c maestro-endpoint -n $request -l sign-later -d 'wait for requests sign'
+complete -c maestro-endpoint -n $request -l dry-run -d 'show the hosts, change nothing'
