@@ -20,6 +20,7 @@ from agent.core.policy.policy import ScriptDigests
 from agent.core.schemas import CONFIG_SCHEMA
 from agent.errors import AgentError, ConfigError, ExitCode, HostError, PrivilegeError, UsageError
 from agent.host import log
+from agent.host.hook_directory import refused_hooks
 from agent.host.machine.os_release import read_distro
 from agent.host.machine.user import daemon_group, is_root
 from agent.host.unattended_upgrades.switch import LocalDailyJob
@@ -54,6 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
         print_json(_document(inputs, manifest, ignored))
     elif arguments.action == "check":
         print_lines(["The configuration is valid.", *_not_in_use(arguments)])
+        ignored += refused_hooks()
     else:
         print_lines([f"{name} = {format_value(entry.value)}    # {entry.source}" for name, entry in inputs.items()])
         print_lines([f"# manifest: {one.name} = {_quoted(one.value)}    # {one.source}" for one in manifest])

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from agent.core.hooks import HookVerdict
 from agent.host import log
+from agent.host.process.file_trust import distrust
 from agent.host.process.hooks import HookResult, find_hooks, run_hook
 
 DIRECTORY = "/etc/maestro-agent/hooks"
@@ -62,6 +63,16 @@ def run_hooks(
             if not name.startswith("post-"):
                 break
     return HookVerdict(ran=ran, problem="; ".join(problems), deferred=deferred)
+
+
+def refused_hooks() -> list[str]:
+    """Return why hooks would not be run, one line each: others than root can change them."""
+    try:
+        names = sorted(name for name in os.listdir(DIRECTORY) if name.endswith(".d"))
+    except OSError:
+        return []
+    paths = [path for name in names for path in find_hooks(os.path.join(DIRECTORY, name))]
+    return [f"{path} is not run: {problem}" for path in paths if (problem := distrust(path))]
 
 
 def _run(path: str, document: Mapping[str, object], limit_s: float, alive: Callable[[], None]) -> HookResult:

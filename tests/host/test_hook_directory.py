@@ -6,7 +6,7 @@ import pytest
 
 from agent.core.hooks import POST_UPGRADE, PRE_UPGRADE, HookVerdict
 from agent.host import hook_directory
-from agent.host.hook_directory import LocalHooks, run_hooks
+from agent.host.hook_directory import LocalHooks, refused_hooks, run_hooks
 
 
 @pytest.fixture
@@ -57,6 +57,20 @@ def test_once_the_common_limit_is_over_no_hook_is_started(hooks: Path) -> None:
 
     assert verdict.ran == 0
     assert not (hooks / "ran").exists()
+
+
+def test_hooks_that_would_be_refused_are_known_in_advance(hooks: Path) -> None:
+    found = refused_hooks()
+
+    assert [line.partition(" is not run: ")[0] for line in found] == [
+        str(hooks / name / "20-open") for name in (POST_UPGRADE, PRE_UPGRADE)
+    ]
+
+
+def test_without_a_directory_none_is_refused(root_directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hook_directory, "DIRECTORY", str(root_directory / "missing"))
+
+    assert refused_hooks() == []
 
 
 @pytest.mark.parametrize("present", [True, False])

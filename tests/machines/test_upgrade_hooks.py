@@ -71,12 +71,13 @@ def test_a_hook_defers_the_upgrade_and_the_next_run_carries_it_out(server: Scena
 def test_a_hook_that_others_can_change_is_not_run_and_prevents_the_upgrade(server: Scenario, place: str) -> None:
     server.machine.check(f"chmod o+w /etc/maestro-agent/{place}")
 
-    refused = server.upgrade()
+    refused, checked = server.upgrade(), server.agent("config check")
     noted = ran(server)
     server.machine.check(f"chmod o-w /etc/maestro-agent/{place}")
 
     assert (refused.code, refused.json["result"], noted) == (1, "failed", [])
     assert f"/etc/maestro-agent/{place} is writable by others" in refused.json["message"]
+    assert f"{HOOKS}/pre-upgrade.d/10-both" in checked.err
     assert server.machine.version("a") == "1"
     assert server.upgrade().json["result"] == "updated"
 
