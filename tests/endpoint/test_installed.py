@@ -5,6 +5,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -122,9 +123,24 @@ def test_the_local_agent_reports_after_pasting_the_commands(host: Booted) -> Non
     user = host.check("ps -o user:20= -p $(systemctl show -p MainPID --value maestro-agent)").strip()
     rights = host.check(f"stat -c '%U %G %a' {place}/token").split()
     sent = host.run(by_hand)
+    requested = request_of_the_agent(host, f"--config {place}/endpoint.toml")
     host.check("kill $(cat /srv/pid)")
 
     assert by_hand == "maestro-agent report --send"
     assert sent.returncode == 0, sent.stderr
+    assert (requested["status"], requested["counts"]["done"]) == ("ended", 1), requested
     assert user == "maestro-agent"
     assert rights == ["root", "maestro-agent", "640"]
+
+
+def request_of_the_agent(host: Booted, config: str) -> dict[str, Any]:
+    """Have the machine's agent carry out a request of the endpoint; return how it ended, as maestro.deployment/1."""
+    host.write("/etc/maestro-agent/config.d/requests.toml", '[requests]\nallow = ["send-report"]\n')
+    host.check("systemctl reload maestro-agent")
+    host.check("maestro-agent report --send")  # only from now on it takes requests
+    made = json.loads(host.check(f"maestro-endpoint request send-report --all --json {config}"))
+    host.check("maestro-agent report --send")
+    shown = f"maestro-endpoint requests show {made['id']} --json {config}"
+    host.run(f'timeout 150 sh -c \'until {shown} | grep -q "\\"ended\\""; do sleep 2; done\'', timeout=180)
+    found: dict[str, Any] = json.loads(host.check(shown))
+    return found
