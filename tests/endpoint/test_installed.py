@@ -141,6 +141,8 @@ def request_of_the_agent(host: Booted, config: str) -> dict[str, Any]:
     made = json.loads(host.check(f"maestro-endpoint request send-report --all --json {config}"))
     host.check("maestro-agent report --send")
     shown = f"maestro-endpoint requests show {made['id']} --json {config}"
-    host.run(f'timeout 150 sh -c \'until {shown} | grep -q "\\"ended\\""; do sleep 2; done\'', timeout=180)
+    # Without the loop, the event that it is done waits for the daemon's next report.
+    host.write("/srv/wait", f"until {shown} | grep -q '\"ended\"'; do maestro-agent report --send; sleep 3; done\n")
+    host.run("timeout 150 sh /srv/wait", timeout=180)
     found: dict[str, Any] = json.loads(host.check(shown))
     return found
