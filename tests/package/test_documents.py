@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from agent.cli.command_line import COMMANDS
 from tests.conftest import CHECKOUT
+from tests.endpoint.commands import commands
 
 PAGES = sorted(
     path.relative_to(CHECKOUT).as_posix()
@@ -49,6 +51,25 @@ def test_the_architecture_names_every_room() -> None:
     rooms = [path.name for path in (CHECKOUT / "agent").iterdir() if path.is_dir() and path.name != "__pycache__"]
 
     assert [room for room in rooms if f"`agent/{room}/`" not in text] == []
+
+
+@pytest.mark.parametrize(
+    ("program", "command"),
+    [
+        *(("maestro-agent", command) for command in COMMANDS if command != "help"),
+        # `serve` is what the service runs: only its unit and the manual page name it.
+        *(
+            ("maestro-endpoint", command)
+            for command in commands()
+            if command not in ("", "serve") and " " not in command
+        ),
+    ],
+)
+def test_every_command_is_in_the_readme_or_a_page(program: str, command: str) -> None:
+    pages = [page for page in PAGES if page != "CONTRIBUTING.md" and not page.startswith("docs/adr/")]
+    named = re.compile(rf"(?:{program} |`){command}(?![\w-])")
+
+    assert any(named.search((CHECKOUT / page).read_text()) for page in pages)
 
 
 @pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])

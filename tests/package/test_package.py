@@ -83,7 +83,7 @@ def test_an_upgrade_restarts_the_daemon_and_the_socket_and_stops_no_job(deb: Pat
 
 
 @pytest.mark.parametrize("package", ["maestro-agent", "maestro-endpoint"])
-def test_each_package_contains_the_schemas_and_a_completion(deb: Path, package: str) -> None:
+def test_each_package_contains_the_schemas_and_completions(deb: Path, package: str) -> None:
     file = next(deb.parent.glob(f"{package}_*_all.deb"))
     listed = subprocess.run(["dpkg-deb", "--contents", str(file)], capture_output=True, text=True, check=True).stdout
     files = {
@@ -95,6 +95,8 @@ def test_each_package_contains_the_schemas_and_a_completion(deb: Path, package: 
     assert len(schemas) >= len(("report", "event", "batch"))
     assert schemas <= files
     assert f"usr/share/bash-completion/completions/{package}" in files
+    assert f"usr/share/zsh/vendor-completions/_{package}" in files
+    assert f"usr/share/fish/vendor_completions.d/{package}.fish" in files
 
 
 def test_needrestart_may_restart_the_daemon_and_never_a_job() -> None:
