@@ -9,7 +9,7 @@ from agent.errors import HostError
 from agent.host import log
 from agent.worker.context import JobContext
 from agent.worker.log_items import engine_outcome_items
-from agent.worker.steps.engine_upgrade import record_outcome, run_post_hooks
+from agent.worker.steps.engine_upgrade import record_outcome, run_post_hooks, with_problem
 from agent.worker.steps.engines import observe_engines
 from agent.worker.steps.exposure import record_services
 
@@ -57,6 +57,7 @@ def close_change(
 def close_recovery(context: JobContext, outcome: EngineOutcome, *, hooked: bool) -> EngineOutcome:
     """Run the post-hooks that an interrupted run owes, and log its end; return the outcome."""
     if hooked and outcome.finished_at is not None:  # a pre-hook may have drained the machine
-        run_post_hooks(context, outcome)
+        problem = run_post_hooks(context, outcome)
+        outcome = with_problem(context, outcome, problem) if problem else outcome
     log.event(log.LogEvent.ENGINE_RECOVERED, run=outcome.id, **engine_outcome_items(outcome))
     return outcome

@@ -54,23 +54,29 @@ class EngineUpgrade:
         )
 
     def run(self, act: Callable[[], JobAnswer]) -> JobAnswer:
-        """Return the answer of `act`, or that it may not happen now; run the post-hooks.
+        """Return the answer of `act`, or that it may not happen now; run the post-hooks, and add what failed of them.
 
         Raises:
             PlanChangedError: as `act`; nothing was changed, and nothing is recorded.
         """
+        problem = ""
         try:
-            return act()
+            answer = act()
         except NotNowError as error:
-            return self.end(EngineResult.BLOCKED, error.message, blocked=error.blocks)
+            answer = self.end(EngineResult.BLOCKED, error.message, blocked=error.blocks)
         except PlanChangedError as error:  # not recorded; the post-hooks get it
             now = self._context.machine.now()
             self.outcome = replace(self.outcome, result=EngineResult.BLOCKED, message=str(error), finished_at=now)
             raise
         finally:
             if self.hooked:  # whatever the result: a pre-hook may have drained the machine
-                run_post_hooks(self._context, self.outcome)
+                problem = run_post_hooks(self._context, self.outcome)
                 self.settle_hooks()
+        if not problem:
+            return answer
+        self.outcome = with_problem(self._context, self.outcome, problem)
+        code = ExitCode.ATTENTION if answer.exit_code == ExitCode.OK else answer.exit_code
+        return replace(answer, exit_code=code, document=_document(self._context, self.outcome))
 
     def describe(self, plan: EnginePlan, running: str | None) -> None:
         """Add the plan to the outcome; `running` is the version that runs, None: none does."""
@@ -185,9 +191,18 @@ def end_damaged(context: JobContext, component: Component) -> None:
         record_outcome(context, replace(last, finished_at=context.machine.now(), message=_DAMAGED))
 
 
-def run_post_hooks(context: JobContext, outcome: EngineOutcome) -> None:
-    """Run the hooks after an upgrade, with its outcome."""
-    context.engine_acts.host.run_hooks(f"post-{outcome.component.value}.d", _document(context, outcome))
+def run_post_hooks(context: JobContext, outcome: EngineOutcome) -> str:
+    """Run the hooks after an upgrade, with its outcome; return which failed, and why."""
+    verdict = context.engine_acts.host.run_hooks(f"post-{outcome.component.value}.d", _document(context, outcome))
+    return verdict.problem
+
+
+def with_problem(context: JobContext, outcome: EngineOutcome, problem: str) -> EngineOutcome:
+    """Record and return the outcome of a run with what failed after it in its message."""
+    outcome = replace(outcome, message="; ".join(filter(None, (outcome.message, problem))))
+    with suppress(HostError):  # the log has it
+        context.record.save_engine_outcome(outcome, context.machine.now(), block_sentence)
+    return outcome
 
 
 def _document(context: JobContext, outcome: EngineOutcome) -> dict[str, object]:

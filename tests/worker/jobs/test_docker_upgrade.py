@@ -348,6 +348,19 @@ def test_hooks_run_before_and_after_a_change(host: Host) -> None:
     assert host.engines.host.hooks == ["pre-docker.d", "post-docker.d"]
 
 
+def test_a_hook_that_fails_after_a_change_needs_attention(host: Host) -> None:
+    host.engines.host.verdicts["pre-docker.d"] = HookVerdict(ran=1)
+    host.engines.host.verdicts["post-docker.d"] = HookVerdict(ran=1, problem="post-docker.d/10-fill: exit code 1")
+
+    answer = host.upgrade()
+    recorded = host.agent.last_run()
+
+    assert (answer.exit_code, recorded.text("result")) == (10, "upgraded")
+    assert "post-docker.d/10-fill: exit code 1" in recorded.text("message")
+    assert answer.document is not None
+    assert answer.document["message"] == recorded.text("message")
+
+
 def test_after_a_kill_the_run_that_finishes_it_runs_the_post_hooks_once(host: Host) -> None:
     host.engines.host.verdicts["pre-docker.d"] = HookVerdict(ran=1)
     host.engine.dies_at = 0
@@ -356,10 +369,13 @@ def test_after_a_kill_the_run_that_finishes_it_runs_the_post_hooks_once(host: Ho
     host.engine.dies_at = None
     host.engines.host.hooks.clear()  # those of the killed process
 
+    host.engines.host.verdicts["post-docker.d"] = HookVerdict(ran=1, problem="post-docker.d/10-fill: exit code 1")
+
     host.agent.check()
     host.agent.check()
 
     assert host.engines.host.hooks == ["post-docker.d"]
+    assert "post-docker.d/10-fill" in host.agent.last_run().text("message")
 
 
 def test_after_a_kill_while_hooks_run_the_next_job_runs_those_after_it_once(
