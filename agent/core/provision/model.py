@@ -63,7 +63,8 @@ class Provision:
         """Return what a job does next; `required` is whether a restart is required, or that is unknown."""
         if self.done:
             return NextStep.NOTHING
-        return NextStep.REBOOT if self.phase is ProvisionPhase.REBOOTING and required else NextStep.UPGRADE
+        waits = self.phase is ProvisionPhase.REBOOTING and self.reboot and required
+        return NextStep.REBOOT if waits else NextStep.UPGRADE
 
     def after(self, outcome: Outcome, *, required: bool, boot_id: str | None, now: datetime) -> "Provision":
         """Return it after an upgrade run: the same phase after a failure, so that a later job tries again."""

@@ -63,9 +63,10 @@ def test_only_a_boot_after_the_restart_was_asked_for_counts_as_it(
         (BEGUN, True, NextStep.UPGRADE),
         (REBOOTING, True, NextStep.REBOOT),
         (REBOOTING, False, NextStep.UPGRADE),
+        (replace(REBOOTING, reboot=False), True, NextStep.UPGRADE),
         (replace(BEGUN, phase=ProvisionPhase.DONE), True, NextStep.NOTHING),
     ],
-    ids=["upgrading", "rebooting", "somebody-has-cleared-the-need", "done"],
+    ids=["upgrading", "rebooting", "somebody-has-cleared-the-need", "no-reboot-any-more", "done"],
 )
 def test_a_job_goes_on_where_the_last_one_ended(found: Provision, *, required: bool, step: NextStep) -> None:
     assert found.next_step(required=required) is step
