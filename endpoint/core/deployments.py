@@ -30,6 +30,7 @@ ENDED = frozenset(
     }
 )
 UNSENT = frozenset({RequestStatus.WAITING_SIGNATURE, RequestStatus.QUEUED})
+DUPLICATE = "duplicate-id"
 LEFT_OUT = frozenset({"not-allowed", "no-window", "not-in-plan"})
 """Refusals that stop no deployment: nothing was tried, and nothing is wrong with it. The host's configuration permits
 no such request, or the host does not need what was requested."""
@@ -86,6 +87,10 @@ class QueuedRequest:
     """The last step that an event of the host reported."""
     cancelling: bool = False
     """A person has cancelled it after it was delivered."""
+    delivered_s: float = 0.0
+    """When it was in a response, as far as that is recorded: the first time, and each time that its end was overdue."""
+    changed_s: float = 0.0
+    """When its status changed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,4 +138,6 @@ def advances(request: QueuedRequest, step: RequestStep) -> bool:
     """
     if request.host_id != step.host_id:
         return False
+    if step.why == DUPLICATE and request.host_step is not None:
+        return False  # the host has this one, and refuses another under its id, which is not from here
     return _ORDER[step.status] > (_ORDER[request.host_step] if request.host_step is not None else 0)

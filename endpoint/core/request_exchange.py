@@ -19,7 +19,12 @@ MAX_REQUESTS = 20
 """In one receipt."""
 MAX_CANCELLED = 100
 _GRACE_S = 3600.0
-"""After the expiry, until the endpoint assumes that a host without news did not start: the clocks may differ."""
+"""After a request was sent again once it had expired, until the endpoint assumes that its host did not start."""
+_LOST_S = 7 * 86400.0
+"""The same for a host that does not report any more, from the expiry."""
+SILENCE_S = 3600.0
+"""Of a host about a request, until it gets that again, and answers with how far it has come: an endpoint that was
+restored from a backup does not have the events that it had acknowledged since."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +47,8 @@ class RequestChange:
     request: QueuedRequest
     step: RequestStep | None = None
     """The host's event; None: the endpoint delivers or ends it, or a person cancels it."""
+    again: bool = False
+    """Only `delivered_s` changes: it was sent again."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -67,7 +74,7 @@ def exchange(view: ExchangeView) -> Exchange:
     for step in view.steps:
         request = requests.get(step.request_id)
         if request is not None and advances(request, step):
-            changed = replace(request, status=step.status, host_step=step.status)
+            changed = replace(request, status=step.status, host_step=step.status, changed_s=view.now_s)
             _change(made, view, request, RequestChange(request=changed, step=step))
             requests[request.id] = changed
     for request in requests.values():
@@ -82,16 +89,30 @@ def _deliver(made: Exchange, view: ExchangeView, request: QueuedRequest) -> None
     if request.status in IN_FLIGHT and request.cancelling:
         if len(cancelled) < MAX_CANCELLED:
             cancelled.append(request.id)
-    elif len(delivered) >= MAX_REQUESTS:
-        return
-    elif request.status is RequestStatus.DELIVERED:
-        # The response may have been lost. A stopped deployment starts nothing more, not even that.
-        if deployment.status is DeploymentStatus.ACTIVE:
+            _note(made, view, request)
+    elif len(delivered) < MAX_REQUESTS:
+        if request.status in IN_FLIGHT and _is_sent_again(request, deployment, view.now_s):
             delivered.append(request.id)
-    elif request.status is RequestStatus.QUEUED and deployment.may_deliver(view.now_s):
-        changed = replace(request, status=RequestStatus.DELIVERED)
-        _change(made, view, request, RequestChange(request=changed))
-        delivered.append(request.id)
+            _note(made, view, request)
+        elif request.status is RequestStatus.QUEUED and deployment.may_deliver(view.now_s):
+            changed = replace(request, status=RequestStatus.DELIVERED, delivered_s=view.now_s)
+            _change(made, view, request, RequestChange(request=changed))
+            delivered.append(request.id)
+
+
+def _is_sent_again(request: QueuedRequest, deployment: Deployment, now_s: float) -> bool:
+    if request.status is RequestStatus.DELIVERED:
+        # The response may have been lost. A stopped deployment starts nothing more, not even that.
+        return deployment.status is DeploymentStatus.ACTIVE
+    return now_s - max(request.delivered_s, request.changed_s) >= SILENCE_S
+
+
+def _note(made: Exchange, view: ExchangeView, request: QueuedRequest) -> None:
+    """Record that a request was sent again; of one that is sent at each contact the first time after it has expired."""
+    expires_s = view.deployments[request.deployment].expires_s
+    at_each = request.cancelling or request.status is RequestStatus.DELIVERED
+    if not at_each or request.delivered_s < expires_s <= view.now_s:
+        _change(made, view, request, RequestChange(request=replace(request, delivered_s=view.now_s), again=True))
 
 
 def _change(made: Exchange, view: ExchangeView, before: QueuedRequest, change: RequestChange) -> None:
@@ -106,12 +127,13 @@ def expire(deployment: Deployment, requests: tuple[QueuedRequest, ...], now_s: f
     """Return what ends because a deployment has expired.
 
     A running request does not: its host reports the end, or a person cancels it. Nor does anything that was delivered,
-    before a grace time is over.
+    before its host had the time to answer to another delivery, or is lost.
     """
     view = ExchangeView(requests=requests, deployments={deployment.id: deployment}, hosts=frozenset(), now_s=now_s)
     made = Exchange()
     for request in requests:
-        late = now_s >= deployment.expires_s + _GRACE_S
+        again = request.delivered_s >= deployment.expires_s
+        late = now_s >= (request.delivered_s + _GRACE_S if again else deployment.expires_s + _LOST_S)
         waits = request.status in IN_FLIGHT and request.status is not RequestStatus.RUNNING
         if now_s >= deployment.expires_s and (request.status in UNSENT or (waits and late)):
             _change(made, view, request, RequestChange(request=replace(request, status=RequestStatus.EXPIRED)))

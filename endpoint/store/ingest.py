@@ -10,6 +10,7 @@ from sqlalchemy.engine import Connection
 
 from endpoint.core.deduplicate import Deduplicated, StoredKey, StreamKnowledge, deduplicate, deduplicate_new_stream
 from endpoint.core.messages import Batch, Message, MessageKind
+from endpoint.core.request_exchange import SILENCE_S
 from endpoint.core.request_steps import read_step
 from endpoint.core.requests import NO_DELIVERY
 from endpoint.store.database import Database
@@ -129,8 +130,11 @@ class Ingest:
         return results
 
     def _streams(self, connection: Connection, group: Sequence[_Received]) -> dict[tuple[str, str], Any]:
-        names = [received.stream for received in group]
-        found = _locked(connection, names)
+        wanted = {
+            "names": [received.stream for received in group],
+            "silent_since": max(received.at for received in group) - SILENCE_S,
+        }
+        found = _locked(connection, wanted)
         missing = [
             received for received in group if received.stream not in found and received.batch.agent_version is not None
         ]
@@ -144,7 +148,7 @@ class Ingest:
                     "events": 0, "highest_event": 0, "refused": 0, "pruned_upto": 0,
                 }  # fmt: skip
                 connection.execute(self._new_stream, values)
-            found = _locked(connection, names)
+            found = _locked(connection, wanted)
         return found
 
     def _write_events(self, connection: Connection, stream: int, decided: Deduplicated, now: float) -> None:
@@ -181,8 +185,8 @@ def _exchange_requests(
             decided.delivery = deliveries.get(received.batch.host_id, NO_DELIVERY)
 
 
-def _locked(connection: Connection, names: list[tuple[str, str]]) -> dict[tuple[str, str], Any]:
-    rows = connection.execute(_LOCKED_STREAMS, {"names": names})
+def _locked(connection: Connection, wanted: Mapping[str, object]) -> dict[tuple[str, str], Any]:
+    rows = connection.execute(_LOCKED_STREAMS, wanted)
     return {(row.host_id, row.instance_id): row for row in rows}
 
 

@@ -7,7 +7,8 @@ from endpoint.store.tables import DEPLOYMENTS, REQUESTS, STREAMS
 
 _DECIDES = (
     *(REQUESTS.c.id, REQUESTS.c.deployment, REQUESTS.c.host_id, REQUESTS.c.status, REQUESTS.c.host_step),
-    *(REQUESTS.c.cancel_at, DEPLOYMENTS.c.status.label("of_status"), DEPLOYMENTS.c.at_once),
+    *(REQUESTS.c.cancel_at, REQUESTS.c.delivered_at, REQUESTS.c.changed_at),
+    *(DEPLOYMENTS.c.status.label("of_status"), DEPLOYMENTS.c.at_once),
     *(DEPLOYMENTS.c.stop_after, DEPLOYMENTS.c.expires_at, DEPLOYMENTS.c.in_flight, DEPLOYMENTS.c.failures),
 )
 _BOTH = sa.select(*_DECIDES).select_from(REQUESTS.join(DEPLOYMENTS))
@@ -23,6 +24,12 @@ HAS_REQUESTS = (
         REQUESTS.c.ended_at.is_(None),  # as in the index
         sa.or_(
             REQUESTS.c.cancel_at.is_not(None),
+            sa.and_(
+                REQUESTS.c.host_step.is_not(None),
+                # Of a request that was delivered after the backup that this database is from, only events are known.
+                sa.func.coalesce(REQUESTS.c.delivered_at, 0.0) <= sa.bindparam("silent_since"),
+                REQUESTS.c.changed_at <= sa.bindparam("silent_since"),
+            ),
             sa.and_(
                 DEPLOYMENTS.c.status == DeploymentStatus.ACTIVE.value,
                 sa.or_(
@@ -64,6 +71,7 @@ END = (
     .where(_ONE)
     .values(status=sa.bindparam("new_status"), ended_at=sa.bindparam("now"), changed_at=sa.bindparam("now"))
 )
+DELIVER_AGAIN = sa.update(REQUESTS).where(_ONE).values(delivered_at=sa.bindparam("now"))
 CANCEL = sa.update(REQUESTS).where(_ONE).values(cancel_at=sa.bindparam("now"))
 SIGN = (
     sa.update(REQUESTS)

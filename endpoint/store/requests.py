@@ -75,6 +75,8 @@ def pairs_of(rows: Iterable[Any]) -> _Pairs:
             status=RequestStatus(row.status),
             host_step=RequestStatus(row.host_step) if row.host_step is not None else None,
             cancelling=row.cancel_at is not None,
+            delivered_s=row.delivered_at or 0.0,
+            changed_s=row.changed_at,
         )
         deployments[row.deployment] = _deployment(row, row.deployment, row.of_status)
     return tuple(requests.values()), deployments
@@ -113,6 +115,8 @@ def store_exchange(connection: Connection, made: Exchange, before: Mapping[str, 
             }
             ended = {"new_ended_at": now_s if step.status in ENDED else None}
             connection.execute(sql.STEP, {**common, **ended, **more})
+        elif change.again:
+            values.setdefault(sql.DELIVER_AGAIN, []).append({"of": request.id, "now": now_s})
         elif request.cancelling and request.status not in ENDED:
             values.setdefault(sql.CANCEL, []).append({"of": request.id, "now": now_s})
         else:

@@ -34,14 +34,16 @@ def step(status: RequestStatus, identity: str = "r1", host: str = HOST, why: str
     return RequestStep(request_id=identity, host_id=host, status=status, why=why)
 
 
-def view(*requests: QueuedRequest, steps: tuple[RequestStep, ...] = (), **changes: object) -> ExchangeView:
+def view(
+    *requests: QueuedRequest, steps: tuple[RequestStep, ...] = (), now_s: float = 0.0, **changes: object
+) -> ExchangeView:
     deployment = replace(
         DEPLOYMENT,
         in_flight=sum(request.status in IN_FLIGHT for request in requests),
         **changes,  # type: ignore[arg-type]
     )
     hosts = frozenset(request.host_id for request in requests)
-    return ExchangeView(requests=requests, deployments={"d": deployment}, hosts=hosts, steps=steps, now_s=0.0)
+    return ExchangeView(requests=requests, deployments={"d": deployment}, hosts=hosts, steps=steps, now_s=now_s)
 
 
 def test_each_status_is_unsent_in_flight_or_ended() -> None:
@@ -165,18 +167,59 @@ def test_expiry_and_cancellation_leave_what_runs_to_its_host() -> None:
     requests = tuple(queued(f"r{number}", status) for number, status in enumerate(S) if status not in ENDED)
     deployment = replace(DEPLOYMENT, in_flight=4, stop_after=9)
 
-    soon, late = (expire(deployment, requests, now_s) for now_s in (1000.0, 4600.0))
-    cancelled, ended = (cancel(deployment, requests, now_s) for now_s in (999.0, 1000.0))
+    again = tuple(replace(request, delivered_s=1000.0) for request in requests)
+    soon, silent, lost = (expire(deployment, requests, now_s) for now_s in (1000.0, 604_799.0, 605_800.0))
+    early, late = (expire(deployment, again, now_s) for now_s in (4599.0, 4600.0))
+    cancelled, over = (cancel(deployment, requests, now_s) for now_s in (999.0, 1000.0))
 
-    assert [change.request.id for change in soon.requests] == ["r0", "r1"]
-    assert [change.request.id for change in late.requests] == ["r0", "r1", "r2", "r3", "r4"]
+    for unsent in (soon, silent, early):
+        assert [change.request.id for change in unsent.requests] == ["r0", "r1"]
+    for ended in (late, lost):
+        assert [change.request.id for change in ended.requests] == ["r0", "r1", "r2", "r3", "r4"]
     assert [(change.request.status in ENDED, change.request.cancelling) for change in cancelled.requests] == [
         *[(True, False)] * 2,
         *[(False, True)] * 4,
     ]
-    assert ended.deployments["d"].in_flight == 0
+    assert over.deployments["d"].in_flight == 0
     assert cancel(deployment, requests, 0.0, lost=True).deployments["d"].in_flight == 0
     assert expire(deployment, requests, 999.0).requests == []
+
+
+@pytest.mark.parametrize("status", [S.RECEIVED, S.ACCEPTED, S.RUNNING])
+@pytest.mark.parametrize("of", DeploymentStatus)
+def test_a_host_that_is_silent_about_a_request_gets_it_again_once_an_hour(
+    status: RequestStatus, of: DeploymentStatus
+) -> None:
+    known = queued("r1", status, host_step=status, delivered_s=10.0, changed_s=20.0)
+
+    early = exchange(view(known, status=of, now_s=3619.0))
+    due = exchange(view(known, status=of, now_s=3620.0))
+    noted = due.requests[0].request
+    next_early = exchange(view(noted, status=of, now_s=7219.0))
+
+    assert (early.deliver[HOST], early.requests) == ([], [])
+    assert due.deliver[HOST] == ["r1"]
+    assert (due.requests[0].again, noted.delivered_s, noted.status) == (True, 3620.0, status)
+    assert due.deployments["d"].in_flight == 1
+    assert next_early.deliver[HOST] == []
+
+
+@pytest.mark.parametrize("changes", [{}, {"cancelling": True}], ids=["wanted", "cancelled"])
+def test_the_first_delivery_after_the_expiry_is_recorded(changes: dict[str, object]) -> None:
+    sent = queued("r1", S.DELIVERED, delivered_s=10.0, **changes)
+
+    before, after = (exchange(view(sent, now_s=now_s)) for now_s in (999.0, 1000.0))
+
+    assert before.requests == []
+    assert [change.request.delivered_s for change in after.requests] == [1000.0]
+    assert exchange(view(after.requests[0].request, now_s=1300.0)).requests == []
+
+
+def test_the_refusal_of_another_request_with_the_same_id_does_not_end_the_one_that_the_host_has() -> None:
+    refused = step(S.REFUSED, why="duplicate-id")
+
+    assert advances(queued(status=S.DELIVERED), refused)
+    assert not advances(queued(status=S.ACCEPTED, host_step=S.ACCEPTED), refused)
 
 
 WHYS = ("not-allowed", "bad-signature", None)

@@ -302,10 +302,13 @@ def test_expired_requests_end_and_a_person_ends_one_that_runs_on_a_lost_host(sit
     soon = statuses(site, made)
     store.expire(later + timedelta(hours=1))
     late = statuses(site, made)
+    store.expire(later + timedelta(days=7))
+    lost = statuses(site, made)
     hosts[1].step(ids[hosts[1].host_id], "done")
 
     assert soon == ["running", "accepted", "delivered", "expired"]
-    assert late == ["running", "expired", "expired", "expired"]
+    assert late == soon, "the hosts were not asked since"
+    assert lost == ["running", "expired", "expired", "expired"]
     assert statuses(site, made) == ["running", "done", "expired", "expired"], "the host knows better"
 
 
