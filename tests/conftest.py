@@ -34,8 +34,18 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 
 
 _LONG_GROUPS = (
-    *("engines-4", "engines-6", "weave-1", "weave-2", "booted-2", "engines-1", "engines-2", "booted-5", "booted-1"),
-    *("booted-restarts", "booted-reboots", "weave-3", "weave-4", "weave-5", "engines-3", "engines-5", "booted-4"),
+    *("engines-4", "engines-6", "weave-1", "weave-2", "booted-2", "engines-1", "engines-2", "booted-7", "booted-1"),
+    *(
+        "booted-5",
+        "booted-restarts",
+        "booted-reboots",
+        "weave-3",
+        "weave-4",
+        "weave-5",
+        "engines-3",
+        "engines-5",
+        "booted-4",
+    ),
     *("booted-6", "booted-3", "package", "endpoint-installed", "real-archive", "conffiles", "faults"),
     *("endpoint-server", "endpoint-postgresql"),
 )
@@ -52,9 +62,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _place(item: pytest.Item) -> int:
+    """Return the place of a test in the run: after the long groups come others, then what is in no group."""
     mark = item.get_closest_marker("xdist_group")
-    name = mark.args[0] if mark is not None else ""
-    return _LONG_GROUPS.index(name) if name in _LONG_GROUPS else len(_LONG_GROUPS)
+    if mark is None:
+        return len(_LONG_GROUPS) + 1
+    return _LONG_GROUPS.index(mark.args[0]) if mark.args[0] in _LONG_GROUPS else len(_LONG_GROUPS)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

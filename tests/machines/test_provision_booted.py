@@ -11,7 +11,7 @@ from tests.support.booted import booted
 from tests.support.recorded import RECORD, UNIT, WORKER, Kept, installed_layer, put_off
 from tests.support.repository import Signer, package
 
-pytestmark = pytest.mark.xdist_group("booted-5")
+pytestmark = pytest.mark.xdist_group("booted-7")
 NEEDS_REBOOT = "touch /run/reboot-required; echo a >/run/reboot-required.pkgs"
 USER_DATA = """\
 #cloud-config

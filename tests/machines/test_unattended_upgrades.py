@@ -16,7 +16,7 @@ from tests.support.recorded import SOCKET, UNIT, Kept, installed_layer
 from tests.support.repository import Signer, package
 from tests.support.scenario import Scenario
 
-pytestmark = pytest.mark.xdist_group("booted-5")
+pytestmark = pytest.mark.xdist_group("booted-7")
 PEER = (*bases.BOOTED, "unattended-upgrades")
 TIMER = "apt-daily-upgrade.timer"
 DROP_IN = "/etc/maestro-agent/config.d/20-mode.toml"
