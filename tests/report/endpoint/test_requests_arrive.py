@@ -1,8 +1,12 @@
 """A person's request at a real endpoint reaches the worker over the exporter, runs once, and its end comes back."""
 
 import json
+import shutil
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +14,7 @@ import pytest
 
 from agent.core.exporters import ExporterName
 from agent.core.job_kinds import JobKind
+from agent.core.requests import book
 from agent.core.requests.model import RequestOffers
 from agent.host.machine.facts import host_id
 from agent.report.endpoint.exporter import EndpointExporter
@@ -21,6 +26,7 @@ from tests.support.authority import Authority
 from tests.support.carrier import Signer, Worker, working
 from tests.support.endpoint_server import EndpointServer
 from tests.support.fault_proxy import private_file
+from tests.support.local_endpoint import run_command
 
 
 class Site:
@@ -45,9 +51,13 @@ class Site:
         assert done.why == ""
 
     def command(self, *words: str) -> Any:
-        done = self.endpoint.run(*words, "--json")
+        return json.loads(self.run(*words, "--json"))
+
+    def run(self, *words: str) -> str:
+        """Run a command of the endpoint, in this process."""
+        done = run_command(*words, "--config", str(self.endpoint.config))
         assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
+        return done.stdout
 
     def request(self, *words: str) -> str:
         """Request something of this host; return the id of the deployment."""
@@ -135,10 +145,39 @@ def test_a_signed_request_is_signed_by_the_endpoints_command(site: Site, tmp_pat
 def test_a_cancelled_request_does_not_run(site: Site) -> None:
     deployment = site.request("upgrade-security")
     site.contact()
-    assert site.endpoint.run("requests", "cancel", deployment).returncode == 0
+    site.run("requests", "cancel", deployment)
     site.contact()
     site.contact()
 
     assert site.worker.run_due()["exit_code"] == 2
     assert site.worker.did == []
     assert site.shown(deployment)["status"] == "cancelled"
+
+
+def test_an_endpoint_restored_from_a_backup_offers_a_request_again_and_nothing_runs_twice(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(book, "REPEAT_AFTER", timedelta(0))  # else the event is repeated after ten minutes
+    deployment = site.request("upgrade-security")
+    file = site.endpoint.directory / "endpoint.db"
+    with closing(sqlite3.connect(file)) as live, closing(sqlite3.connect(tmp_path / "backup")) as backup:
+        live.backup(backup)
+    site.contact()
+    site.worker.run_due()
+    site.contact()
+    before = site.shown(deployment)["status"]
+
+    site.endpoint.stop()
+    for path in file.parent.glob("endpoint.db*"):
+        path.unlink()
+    shutil.copyfile(tmp_path / "backup", file)
+    restored = site.shown(deployment)["status"]
+    site.endpoint.start()
+    for _ in range(3):
+        site.contact()
+        site.worker.run_due()
+
+    found = site.shown(deployment)
+    assert (before, restored) == ("done", "queued")
+    assert len(site.worker.did) == 1
+    assert (found["status"], found["run"]) == ("done", RUN)
