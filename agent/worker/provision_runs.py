@@ -10,6 +10,7 @@ from agent.core.schedule.provision import NewServer, provision_at
 from agent.core.schedule.slots import JobAttempts, stable_fraction
 from agent.errors import RecordError
 from agent.host import log
+from agent.host.machine.boot_id import boot_id
 from agent.host.machine.facts import host_id
 from agent.host.machine.first_boot import first_booted_at
 from agent.state.provision_record import load_provision
@@ -31,7 +32,9 @@ def provision_run(
     if recorded is None and not policy.first_boot:
         return None
     machine = host_id()
-    server = NewServer(machine=machine, first_booted_at=first_booted_at() if policy.first_boot else None)
+    server = NewServer(
+        machine=machine, first_booted_at=first_booted_at() if policy.first_boot else None, boot_id=boot_id()
+    )
     return provision_at(
         recorded,
         attempts,

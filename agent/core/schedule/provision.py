@@ -4,11 +4,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from agent.core.clock import is_future
+from agent.core.model.outcome import ProvisionPhase
 from agent.core.provision.model import Provision
 from agent.core.schedule.slots import JobAttempts, retry_delay
 
 NEW_FOR = timedelta(days=7)
 """So long after its first boot a server counts as new, and provisioning that has not ended is continued."""
+
+_MANY = 20
+"""Failures after which the pauses of other jobs grow no more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +23,8 @@ class NewServer:
     """As in `Provision`."""
     first_booted_at: datetime | None
     """None: unknown."""
+    boot_id: str | None = None
+    """Of the kernel's boot; None: unknown."""
 
 
 def provision_at(
@@ -40,10 +46,26 @@ def provision_at(
         began = server.first_booted_at if first_boot else None
     else:
         began = None if recorded.done else recorded.started_at
-    if began is None or now - began > NEW_FOR:
+    # A first boot that lies far ahead says nothing: with a clock that was set back an old server would count as new.
+    if began is None or now - began > NEW_FOR or (recorded is None and began - now > NEW_FOR):
         return None
     at = min(began, now)
     last = attempts.last if attempts is not None else None
-    if attempts is None or last is None or not attempts.failures or is_future(last, now):
+    if attempts is None or last is None or is_future(last, now):
         return at
-    return max(at, last + retry_delay(attempts.failures, share))
+    return max(at, last + _pause(recorded, attempts, last, server, share))
+
+
+def _pause(
+    recorded: Provision | None, attempts: JobAttempts, last: datetime, server: NewServer, share: float
+) -> timedelta:
+    """Return how long after the last attempt the next one starts.
+
+    A restart that a gate keeps from happening is tried with pauses that grow with the time that it waits.
+    """
+    if attempts.failures:
+        return retry_delay(attempts.failures, share)
+    same_boot = recorded is not None and server.boot_id in {None, recorded.boot_id}
+    if recorded is None or recorded.phase is not ProvisionPhase.REBOOTING or not same_boot:
+        return timedelta(0)
+    return min(max(last - recorded.entered_at, retry_delay(1, share)), retry_delay(_MANY, share))

@@ -17,6 +17,7 @@ BEGUN = Provision(
     machine="m", phase=ProvisionPhase.UPGRADING, started_at=NOW - HOUR, entered_at=NOW - HOUR, version="1"
 )
 DONE = replace(BEGUN, phase=ProvisionPhase.DONE)
+REBOOTING = replace(BEGUN, phase=ProvisionPhase.REBOOTING, boot_id="one")
 
 
 def due(
@@ -25,8 +26,10 @@ def due(
     first_boot: bool = True,
     age: timedelta | None = HOUR,
     attempts: JobAttempts | None = None,
+    boot_id: str | None = "one",
 ) -> datetime | None:
-    server = NewServer(machine="m", first_booted_at=NOW - age if age is not None else None)
+    first = NOW - age if age is not None else None
+    server = NewServer(machine="m", first_booted_at=first, boot_id=boot_id)
     return provision_at(recorded, attempts, server, first_boot=first_boot, share=0.5, now=NOW)
 
 
@@ -37,6 +40,7 @@ def due(
         (None, True, NEW_FOR, True),
         (None, True, NEW_FOR + timedelta(seconds=1), False),
         (None, True, -HOUR, True),
+        (None, True, -NEW_FOR - HOUR, False),
         (None, True, None, False),
         (None, False, HOUR, False),
         (BEGUN, False, NEW_FOR * 9, True),
@@ -46,7 +50,8 @@ def due(
         (replace(BEGUN, machine="another"), False, HOUR, False),
     ],
     ids=[
-        *("new", "just-new", "not-new-any-more", "clock-was-ahead-at-first-boot", "age-unknown", "switched-off"),
+        *("new", "just-new", "not-new-any-more", "clock-was-ahead-at-first-boot"),
+        *("clock-was-set-back", "age-unknown", "switched-off"),
         *("begun-by-a-person", "given-up", "done", "copy-of-a-provisioned-disk", "copy-of-one-under-way"),
     ],
 )
@@ -71,3 +76,21 @@ def test_the_next_phase_starts_at_once_after_a_job_without_failures() -> None:
 
     assert at is not None
     assert at <= NOW
+
+
+def test_a_restart_that_a_gate_keeps_from_happening_is_tried_with_growing_pauses() -> None:
+    waits = (timedelta(0), HOUR, 2 * HOUR, 100 * HOUR)
+    pauses = [
+        due(replace(REBOOTING, entered_at=NOW - wait, started_at=NOW), attempts=JobAttempts(last=NOW)) for wait in waits
+    ]
+
+    assert pauses == sorted(pause for pause in pauses if pause is not None and pause > NOW)
+    assert len(set(pauses)) == 4
+
+
+@pytest.mark.parametrize(("boot_id", "waits"), [("two", False), ("one", True), (None, True)])
+def test_after_the_restart_provisioning_goes_on_at_once(boot_id: str | None, *, waits: bool) -> None:
+    at = due(REBOOTING, attempts=JobAttempts(last=NOW), boot_id=boot_id)
+
+    assert at is not None
+    assert (at > NOW) is waits
