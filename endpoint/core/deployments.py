@@ -138,6 +138,6 @@ def advances(request: QueuedRequest, step: RequestStep) -> bool:
     """
     if request.host_id != step.host_id:
         return False
-    if step.why == DUPLICATE and request.host_step is not None:
-        return False  # the host has this one, and refuses another under its id, which is not from here
+    if step.why == DUPLICATE:
+        return False  # of another request under the id that the host has: the events of that one say how it ends
     return _ORDER[step.status] > (_ORDER[request.host_step] if request.host_step is not None else 0)

@@ -16,6 +16,8 @@ import pytest
 from agent.core.requests import book
 from agent.core.requests.ending import NO_TRACE
 from agent.core.requests.model import Verb
+from agent.state.timestamps import parse_utc
+from endpoint.core.deployment_report import RequestRecord
 from endpoint.core.deployments import ENDED, RequestStatus
 from endpoint.store.database import Database
 from tests.support import bases
@@ -207,6 +209,15 @@ class Site:
             assert all(count == 1 for count in host.effects.values()), host.effects
             assert [deed.request for deed in host.deeds if not deed.permitted] == []
 
+    def is_unasked(self, request: RequestRecord) -> bool:
+        """Whether a request has ended without another answer of its host, as it may after the restoration of a backup.
+
+        It was not delivered by the backup, its deployment has stopped, or a person ended it.
+        """
+        expires_s = parse_utc(str(self.endpoint.made[request.id]["expires_at"])).timestamp()
+        asked = request.delivered_s is not None and request.delivered_s >= expires_s
+        return request.status is RequestStatus.CANCELLED or (request.status is RequestStatus.EXPIRED and not asked)
+
     def check_reports(self) -> None:
         """What the endpoint shows is what the hosts did."""
         effects = {request: count for host in self.hosts for request, count in host.effects.items()}
@@ -218,8 +229,8 @@ class Site:
             elif request.status is RequestStatus.FAILED:
                 lasting = self.endpoint.made[identity]["verb"] in {verb.value for verb in LASTING}
                 assert not (lasting and request.detail == NO_TRACE and effects.get(identity)), told
-            elif self.restored and (request.delivered_s is None or request.status is RequestStatus.CANCELLED):
-                continue  # by its backup the endpoint had never sent it, or a person ended it without an answer
+            elif self.restored and self.is_unasked(request):
+                continue
             elif request.why != "stale":  # that says that it may have been done
                 assert identity not in effects, told
 
