@@ -1,5 +1,7 @@
 """`upgrade --only CVE`: every update whose changelog names it and what these need, by the rules of named packages."""
 
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ from agent.core.model.plan import Why
 from agent.core.model.scope import Scope
 from agent.core.packages.cves import ChangelogFindings
 from agent.core.packages.explain_cve import InstalledFix
+from agent.core.policy.policy import SoakPolicy
 from agent.errors import ExitCode, NotInPlanError, PlanChangedError
 from tests.support.simulated import Offer
 from tests.worker.jobs.simulator import Agent, names
@@ -137,3 +140,14 @@ def test_a_replan_keeps_to_the_cve(agent: Agent) -> None:
     agent.machine.before_install.append(lambda: agent.machine.put("a", 2))
 
     assert names(agent.upgrade(only=[CVE]).upgraded) == ["b"]
+
+
+def test_a_fix_that_soaks_is_installed_at_once_and_that_is_told(agent: Agent) -> None:
+    agent.policy = replace(agent.policy, soak=SoakPolicy(security=timedelta(days=7)))
+    waits = agent.upgrade()
+
+    done = agent.upgrade(only=[CVE])
+
+    assert {held.why for held in waits.held} == {Why.SOAKING}
+    assert sorted(names(done.upgraded)) == ["a", "b", "lib"]
+    assert {"a", "b"} <= {one.package for one in done.overridden}
