@@ -21,6 +21,7 @@ BLOCKS: Mapping[EngineWhy, str] = {
     EngineWhy.HELD_BY_ADMIN: (
         "On hold: {}. `apt-mark unhold` releases them; `--change-held` changes engine and client and holds them again."
     ),
+    EngineWhy.SNOOZED: "Snoozed: {}. `maestro-agent snooze` shows until when and why; `snooze --end` ends it.",
     EngineWhy.WOULD_REMOVE: "apt would remove: {}.",
     EngineWhy.WOULD_CHANGE: (
         "It needs other versions of packages that are not Docker's: {}. Upgrade them first, or change the manifest."

@@ -22,6 +22,7 @@ class EngineWhy(Enum):
     UNSUPPORTED_FLAVOUR = "unsupported-flavour"
     FLAVOUR_MISMATCH = "flavour-mismatch"
     HELD_BY_ADMIN = "held-by-admin"
+    SNOOZED = "snoozed"
     WOULD_REMOVE = "would-remove"
     WOULD_CHANGE = "would-change"
     """Installed packages outside the container runtime would be changed: "libc6 2.36-9 -> 2.43-7"."""

@@ -44,6 +44,12 @@ def snoozed_package(snoozes: Iterable[Snooze], package: PackageId) -> Refusal | 
     return Refusal(why=Why.SNOOZED, reason=Reason(code=ReasonCode.SNOOZED, values=values), until=last.until)
 
 
+def snoozed_names(snoozes: Iterable[Snooze], packages: Iterable[str]) -> tuple[str, ...]:
+    """Return those packages, named without an architecture, of which one is snoozed; sorted."""
+    named = {one.what.partition(":")[0] for one in snoozes}
+    return tuple(sorted(named.intersection(packages)))
+
+
 def snoozed(_policy: Policy, update: Update) -> Refusal | None:
     """Return that an update is snoozed, by its package or by all its CVEs; None: it is not."""
     by_package = snoozed_package(update.snoozes, update.id)

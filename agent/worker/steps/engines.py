@@ -15,6 +15,7 @@ from agent.core.model.engine_plan import Block, Component, EnginePlan, EngineWhy
 from agent.core.model.facts import Unseen
 from agent.core.model.plan import Held
 from agent.core.model.weave import NO_WEAVE, WeaveFacts
+from agent.core.packages.snoozes import snoozed_names
 from agent.core.redact import redact
 from agent.core.schedule.engine_windows import engine_window, needed_time
 from agent.core.schemas import Document
@@ -32,6 +33,7 @@ from agent.state.documents.engine_plan import (
 from agent.state.json_reader import JsonReader
 from agent.worker.context import JobContext
 from agent.worker.protocol import JobAnswer
+from agent.worker.steps.waiting import snoozes_in_force
 
 SENTENCES = EngineSentences(block=block_sentence, warning=warning_sentence)
 _FAILURES = (AgentError, OSError, ValueError, LookupError, TypeError, AttributeError)
@@ -103,7 +105,8 @@ def plan_docker_upgrade(
     if isinstance(plan, Unseen):  # apt: the versions that are installed and run are known all the same
         seen = observed_docker(facts, now, wanted=manifest.docker_version)
         return replace(seen, blocked=(Block(why=EngineWhy.BROKEN_DEPENDENCY, values=(plan.reason,)),))
-    return _with_failure(context, _with_manifest_problem(context, plan), options)
+    plan = _with_snoozes(context, _with_manifest_problem(context, plan))
+    return _with_failure(context, plan, options)
 
 
 def docker_options(context: JobContext, options: Collection[JobOption]) -> DockerOptions:
@@ -129,6 +132,14 @@ def plan_weave_upgrade(
     if isinstance(plan, Unseen):
         return plan
     return _with_failure(context, _with_manifest_problem(context, plan), options)
+
+
+def _with_snoozes(context: JobContext, plan: EnginePlan) -> EnginePlan:
+    """Add the block of packages that a person has snoozed: they are like packages on hold."""
+    names = snoozed_names(
+        snoozes_in_force(context, context.machine.now()), (change.package for change in plan.packages)
+    )
+    return replace(plan, blocked=(*plan.blocked, Block(why=EngineWhy.SNOOZED, values=names))) if names else plan
 
 
 def _with_failure(context: JobContext, plan: EnginePlan, options: Collection[JobOption]) -> EnginePlan:

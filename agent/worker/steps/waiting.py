@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime
 
 from agent.core.model.facts import Facts, Update
 from agent.core.model.waiting import Snooze
@@ -17,10 +18,9 @@ from agent.worker.context import JobContext
 
 def with_waiting(context: JobContext, facts: Facts) -> Facts:
     """Return the facts with the age, the CVEs and the snoozes of each update; records nothing."""
-    record = WaitingRecord(context.record.store)
-    seen = advance(record.load_first_seen(), facts)
+    seen = advance(WaitingRecord(context.record.store).load_first_seen(), facts)
     cohort = cohort_of(context.policy.soak, context.machine_id)
-    snoozes = in_force(_snoozes(record), facts.seen_at)
+    snoozes = snoozes_in_force(context, facts.seen_at)
     findings = context.record.findings()
     updates = with_ages(seen, _with_cves(facts.updates, findings), facts.seen_at, cohort)
     return replace(facts, updates=tuple(with_snoozes(update, snoozes) for update in updates), snoozes=snoozes)
@@ -41,10 +41,11 @@ def record_waiting(context: JobContext, facts: Facts) -> None:
         context.record.write_error = str(error)
 
 
-def _snoozes(record: WaitingRecord) -> tuple[Snooze, ...]:
-    """Return the snoozes on record; none if they are damaged: updates go on, and `status` shows it."""
+def snoozes_in_force(context: JobContext, now: datetime) -> tuple[Snooze, ...]:
+    """Return the snoozes that are not over; none if they are damaged: updates go on, and `status` shows it."""
+    record = WaitingRecord(context.record.store)
     try:
-        return record.load_snoozes()
+        return in_force(record.load_snoozes(), now)
     except RecordError as error:
         record.warn(str(error))
         return ()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,10 @@ from agent.state.json_reader import JsonReader
 from agent.state.record import Record
 from agent.state.store import OWED_HOOKS, STATE, Store
 from agent.state.views import StateView
+from agent.state.waiting_record import WaitingRecord
 from agent.worker.jobs import docker_upgrade
 from agent.worker.protocol import JobAnswer
+from tests.core import given
 from tests.core.docker.given_docker import ENGINE, NEW, OLD, UNIT, container
 from tests.report.given_engine_outcome import INTERRUPTED
 from tests.worker.jobs.engine_upgrades import run_upgrade
@@ -209,6 +212,18 @@ def test_d12_a_package_on_hold_blocks_and_stays_on_hold(host: Host) -> None:
 
     assert (answer.exit_code, whys(answer)) == (10, ["held-by-admin"])
     assert untouched(host)
+
+
+@pytest.mark.parametrize(("what", "blocks"), [("docker.io", True), ("docker.io:amd64", True), ("nginx", False)])
+def test_a_snoozed_package_blocks(host: Host, what: str, *, blocks: bool) -> None:
+    now = host.agent.machine.now()
+    made = given.snooze(what, until=now + timedelta(days=1), at=now)
+    WaitingRecord(host.agent.store).update_snoozes(lambda before: (*before, made), now)
+
+    answer = host.upgrade()
+
+    assert whys(answer) == (["snoozed"] if blocks else [])
+    assert untouched(host) is blocks
 
 
 def test_d12_with_its_option_a_package_on_hold_is_changed_and_on_hold_again(host: Host) -> None:
