@@ -27,13 +27,14 @@ from agent.state.store import Store
 from agent.state.timestamps import format_utc, utc_now
 from agent.state.waiting_record import WaitingRecord
 
-EXAMPLE = 'example: maestro-agent snooze nginx --until 2026-12-27 --comment "after the fair"'
+EXAMPLE = 'example: maestro-agent snooze nginx --until +30d --comment "after the fair"'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `snooze`."""
     parser.add_argument("what", nargs="*", metavar="PACKAGE|CVE", help="a package, a package:arch, or a CVE id")
-    parser.add_argument("--until", metavar="DATE", help='"2026-12-27" (its end), or "2026-12-27T04:00"; a year at most')
+    until = '"2026-12-27" (its end), "2026-12-27T04:00" or "+30d"; a year at most'
+    parser.add_argument("--until", metavar="DATE", help=until)
     parser.add_argument("--comment", metavar="TEXT", help="why, in one line; required")
     action = parser.add_mutually_exclusive_group()
     action.add_argument("--list", action="store_true", help="show what is snoozed (the default)")

@@ -1,5 +1,6 @@
 """What a person asks of snoozes: what, until when, with which comment; and the snoozes after that. Pure."""
 
+import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone, tzinfo
@@ -14,6 +15,8 @@ MAX_IN_FORCE = 500
 LONGEST_COMMENT = 200
 _LONGEST = timedelta(days=366)
 _DAY = timedelta(days=1)
+_AHEAD = re.compile(r"\+([0-9]{1,3})([dw])")
+_DAYS = {"d": 1, "w": 7}
 
 
 def parse_what(text: str) -> str:
@@ -31,22 +34,34 @@ def parse_what(text: str) -> str:
 
 
 def parse_until(text: str, now: datetime, zone: tzinfo) -> datetime:
-    """Return when a snooze ends, in UTC: a date stands for the end of that day in the machine's time zone.
+    """Return when a snooze ends, in UTC: a date, or "+30d", stands for the end of that day in the machine's time zone.
 
     Raises:
         ValueError: it is no date or time, lies in the past, or is more than a year ahead.
     """
-    found = parse_hold_off(text.strip())
-    if found.tzinfo is None:
-        is_date = len(text.strip()) == len("2026-12-27")
-        # A day that begins in a gap of the local clock begins when the clock goes on.
-        found = (found + _DAY if is_date else found).replace(tzinfo=zone)
-    until = found.astimezone(timezone.utc)
+    until = _end_of(text.strip(), now, zone).astimezone(timezone.utc)
     if until <= now:
         raise ValueError(f"{text[:60]!r} is in the past")
     if until - now > _LONGEST:
         raise ValueError(f"{text[:60]!r} is more than a year ahead")
     return until
+
+
+def _end_of(text: str, now: datetime, zone: tzinfo) -> datetime:
+    ahead = _AHEAD.fullmatch(text)
+    if ahead:
+        days = int(ahead[1]) * _DAYS[ahead[2]]
+        today = now.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
+        return (today + _DAY * (days + 1)).replace(tzinfo=zone)
+    try:
+        found = parse_hold_off(text)
+    except ValueError as error:
+        raise ValueError(f'{error}; or "+30d", "+2w": so many days or weeks ahead') from error
+    if found.tzinfo is not None:
+        return found
+    is_date = len(text) == len("2026-12-27")
+    # A day that begins in a gap of the local clock begins when the clock goes on.
+    return (found + _DAY if is_date else found).replace(tzinfo=zone)
 
 
 def parse_comment(text: str) -> str:

@@ -23,6 +23,9 @@ DAY = timedelta(days=1)
         ("2026-03-29", "Europe/Berlin", "2026-03-29T22:00"),  # a day of 23 hours
         ("2026-10-25", "Europe/Berlin", "2026-10-25T23:00"),  # of 25 hours
         ("2026-04-23", "Africa/Cairo", "2026-04-23T22:00"),  # the clock skips the next midnight
+        ("+0d", "Europe/Berlin", "2026-03-01T23:00"),
+        ("+28d", "Europe/Berlin", "2026-03-29T22:00"),
+        ("+4w", "Europe/Berlin", "2026-03-29T22:00"),
         ("2026-03-10T04:00", "Europe/Berlin", "2026-03-10T03:00"),
         ("2026-03-10T04:00Z", "Europe/Berlin", "2026-03-10T04:00"),
         ("2026-03-10T04:00:00+05:30", "Europe/Berlin", "2026-03-09T22:30"),
@@ -32,7 +35,22 @@ def test_a_date_is_the_end_of_its_local_day_and_a_time_is_itself(text: str, zone
     assert parse_until(text, NOW, ZoneInfo(zone)) == datetime.fromisoformat(until).replace(tzinfo=UTC)
 
 
-@pytest.mark.parametrize("text", ["2026-02-28", "2026-03-01T00:00Z", "2027-03-03", "2026-02-30", "9999-12-31", "x", ""])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-02-28",
+        "2026-03-01T00:00Z",
+        "2027-03-03",
+        "2026-02-30",
+        "9999-12-31",
+        "+367d",
+        "+53w",
+        "+-1d",
+        "30d",
+        "x",
+        "",
+    ],
+)
 def test_what_is_no_date_or_out_of_reach_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         parse_until(text, NOW, UTC)
