@@ -13,6 +13,7 @@ from endpoint.core.deployment_text import list_lines, show_lines
 from endpoint.core.deployments import RequestStatus
 from endpoint.core.fleet import fleet_document
 from endpoint.core.requests import SIGNATURE_NAMESPACE
+from endpoint.core.signing_text import signing_text
 from endpoint.errors import UsageError
 from endpoint.store.database import Database
 from endpoint.store.deployments import DeploymentStore, Person
@@ -68,6 +69,8 @@ def _sign(arguments: argparse.Namespace, config: Config, person: Person) -> None
         forms = RequestQueries(database).documents(deployment, RequestStatus.WAITING_SIGNATURE)
         if not forms:
             raise UsageError("no request of it waits for a signature")
+        if arguments.read is None:
+            print(f"to sign: {signing_text(forms)}", flush=True)
         signatures = sign(forms)
         signed = DeploymentStore(database).sign(deployment, signatures, person)
     if arguments.write is not None:

@@ -1,9 +1,11 @@
 """Signs requests with `ssh-keygen`: here, or elsewhere by way of files.
 
 A command may become the owner of SQLite's file, who must not be able to use the person's key and files: a child
-process that still is the person waits for what is to be signed.
+process that still is the person waits for what is to be signed. That comes from the database: it is checked, and no
+pickle, which could be a program.
 """
 
+import json
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -13,6 +15,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from endpoint.core.requests import SIGNATURE, SIGNATURE_NAMESPACE
+from endpoint.core.signing_text import signing_text
 from endpoint.errors import EndpointError, UsageError
 
 Sign = Callable[[Mapping[str, str]], dict[str, str]]
@@ -32,7 +35,7 @@ def as_caller(work: Sign) -> Iterator[Sign]:
     theirs.close()
 
     def sign(forms: Mapping[str, str]) -> dict[str, str]:
-        ours.send(dict(forms))
+        ours.send_bytes(json.dumps(dict(forms)).encode())
         try:
             found = ours.recv()
         except EOFError as error:
@@ -51,10 +54,11 @@ def as_caller(work: Sign) -> Iterator[Sign]:
 def _serve(work: Sign, unused: Connection, connection: Connection) -> None:
     unused.close()
     try:
-        forms = connection.recv()
+        forms = json.loads(connection.recv_bytes())
     except EOFError:
         return  # nothing was to be signed
     try:
+        signing_text(forms)
         connection.send(work(forms))
     except EndpointError as error:
         connection.send(error)

@@ -10,6 +10,7 @@ import tempfile
 import uuid
 from contextlib import closing
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,15 @@ import jsonschema
 import pytest
 import sqlalchemy as sa
 
+from endpoint.cli.signing import as_caller, write_forms
 from endpoint.config import Config, Retention
+from endpoint.core.request_arguments import Terms, Verb, Work, request_form
 from endpoint.core.requests import canonical_form
+from endpoint.errors import UsageError
 from endpoint.http.retention_thread import RetentionThread
 from endpoint.http.validation import strict
 from endpoint.store.deployments import DeploymentStore
-from endpoint.store.tables import REQUEST_ACTIONS, UPKEEP
+from endpoint.store.tables import REQUEST_ACTIONS, REQUESTS, UPKEEP
 from tests.endpoint.conftest import CHECKOUT, MakeEndpoint
 from tests.support.endpoint_server import write_config
 from tests.support.local_endpoint import LocalEndpoint
@@ -407,6 +411,40 @@ def test_a_key_need_not_be_where_the_endpoint_is(site: LocalEndpoint, key: Path,
     assert [one.returncode for one in (early, written, wrong, read)] == [2, 0, 2, 0]
     assert counted(show(site, made["id"])) == {"waiting-signature": 1, "queued": 1}
     assert [verified(key, one) for each in hosts for one in each.offered()] == [True]
+
+
+def test_what_waits_in_the_database_is_shown_and_checked_before_a_person_signs_it(
+    site: LocalEndpoint, key: Path, tmp_path: Path
+) -> None:
+    host(site)
+    made = request(site, "upgrade-security", "--host", "web1", "--reboot", "if-required", "--sign-later")
+    identity = made["requests"][0]["id"]
+    place = tmp_path / "forms"
+
+    shown = site.run("requests", "sign", made["id"], "--write", str(place)).stdout
+    (place / identity).unlink()
+    forged = sa.update(REQUESTS).values(document=sa.func.replace(REQUESTS.c.document, identity, str(uuid.uuid4())))
+    site.opened.write(lambda connection: connection.execute(forged))
+    refused = [
+        site.run("requests", "sign", made["id"], *how) for how in (("--write", str(place)), ("--with", str(key)))
+    ]
+
+    assert "upgrade-security, reboot if required for 1 host, until " in shown
+    assert [(one.returncode, "is no request with this id" in one.stderr) for one in refused] == [(2, True)] * 2
+    assert list(place.iterdir()) == []
+    assert counted(show(site, made["id"])) == {"waiting-signature": 1}
+
+
+def test_an_id_from_the_database_is_no_path_for_the_process_of_the_person(tmp_path: Path) -> None:
+    outside = tmp_path / "cron.d"
+    work = Work(verb=Verb.CHECK)
+    terms = Terms(created_at="", expires_at="", requested_by="anna", comment="")
+    form = request_form(work, terms, identity=str(outside), host_id="h", arguments={})
+
+    with as_caller(partial(write_forms, tmp_path / "forms")) as sign, pytest.raises(UsageError):
+        sign({str(outside): form})
+
+    assert not outside.exists()
 
 
 @pytest.mark.parametrize(
