@@ -6,6 +6,7 @@ Whatever happens: no work twice, none that nobody permitted, and what is reporte
 
 import os
 import random
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -242,6 +243,7 @@ def site(directory: Path, template: Path, seed: int) -> Iterator[Site]:
         yield made
     finally:
         made.endpoint.close()
+        shutil.rmtree(directory)  # 2,000 databases
 
 
 @pytest.fixture
