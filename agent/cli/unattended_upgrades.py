@@ -124,7 +124,8 @@ def _disable(job: LocalDailyJob, store: Store, policy: Policy) -> None:
     if read_daemon_status() is None:
         print_error("the daemon does not run, so that nobody installs updates: `systemctl start maestro-agent`")
     with job_lock(store):
-        job.stand_down(job.stood_down() or StandDown.COMMAND, utc_now())
+        by = job.stood_down() if policy.unattended_upgrades.mode is DailyJobMode.REPLACE else None
+        job.stand_down(by or StandDown.COMMAND, utc_now())
 
 
 def _restore(job: LocalDailyJob, _store: Store, _policy_in_use: Policy) -> None:

@@ -7,6 +7,7 @@ on to its end.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from agent.core.model.facts import Unseen
@@ -16,13 +17,41 @@ from agent.errors import HostError, RecordError
 from agent.host.process.run import run_program
 from agent.host.unattended_upgrades.drop_in import OFF, on_text, read_drop_in, write_drop_in
 from agent.host.unattended_upgrades.look import TIMER, look_at_daily_job
-from agent.state.json_reader import JsonReader
 from agent.state.store import UNATTENDED_UPGRADES_BEFORE, Store
-from agent.state.timestamps import format_utc
+from agent.state.timestamps import format_utc, utc_now
 
 _CALL_S = 60.0
 _TIMERS = ("apt-daily.timer", TIMER)
 _RUNNING = frozenset({"active", "activating", "reloading"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _TimerBefore:
+    """The timer as systemd had it."""
+
+    load: str
+    active: str
+    enabled: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Before:
+    """How the job was before it was stood down."""
+
+    by: StandDown
+    drop_in: str | None
+    timer: _TimerBefore | None
+    """None: systemd was not the machine's init."""
+
+
+_LOST = _Before(
+    by=StandDown.COMMAND, drop_in=None, timer=_TimerBefore(load="loaded", active="active", enabled="enabled")
+)
+"""The drop-in stands the job down and there is no record, as after somebody has deleted it: as Debian installs it."""
+
+
+def _timer_before(timer: UnitFacts | None) -> _TimerBefore | None:
+    return _TimerBefore(load=timer.load, active=timer.active, enabled=timer.enabled) if timer else None
 
 
 class LocalDailyJob:
@@ -51,7 +80,7 @@ class LocalDailyJob:
             RecordError: the record is damaged.
         """
         before = self._before()
-        return StandDown(before.text("by")) if before is not None else None
+        return before.by if before is not None else None
 
     def stand_down(self, stand_down: StandDown, now: datetime) -> None:
         """Switch it off, and keep how it was; does again what another program undid.
@@ -59,9 +88,12 @@ class LocalDailyJob:
         Raises:
             HostError: it cannot be switched off, or not be recorded. RecordError: the record is damaged.
         """
-        timer = self._timer()
-        if self._before() is None:
-            self._record(stand_down, timer, now)
+        timer, before = self._timer(), self._before()
+        known = before or _Before(by=stand_down, drop_in=read_drop_in(), timer=_timer_before(timer))
+        # The record may be of a machine without systemd, as of the image that this one was made from.
+        known = replace(known, by=stand_down, timer=known.timer or _timer_before(timer))
+        if known != before or before is _LOST:
+            self._record(known, now)
         write_drop_in(OFF, self._apt_config)
         if timer is None or timer.load == "not-found":
             return
@@ -81,13 +113,15 @@ class LocalDailyJob:
         before = self._before()
         if before is None:
             return
+        if before is _LOST:  # also for the case that this is interrupted
+            self._record(before, utc_now())
         if read_drop_in() == OFF:
-            write_drop_in(before.optional_text("drop_in"), self._apt_config)
-        was, timer = before.optional_child("timer"), self._timer()
-        if was is not None and timer is not None and was.text("load") != "masked":
+            write_drop_in(before.drop_in, self._apt_config)
+        was, timer = before.timer, self._timer()
+        if was is not None and timer is not None and was.load != "masked":
             if timer.load == "masked":
                 self._call("unmask", TIMER)
-            if was.text("active") in _RUNNING:
+            if was.active in _RUNNING:
                 self._call("start", TIMER)
         self._store.remove(UNATTENDED_UPGRADES_BEFORE)
 
@@ -119,21 +153,32 @@ class LocalDailyJob:
             raise HostError(theirs.reason)
         return theirs.timer
 
-    def _before(self) -> JsonReader | None:
+    def _before(self) -> "_Before | None":
+        """Return how it was before it was stood down; None: it is not. Raises RecordError."""
         found = self._store.read(UNATTENDED_UPGRADES_BEFORE, UNATTENDED_UPGRADES_BEFORE_SCHEMA, keep=True)
-        if found is not None and found.text("by") not in {one.value for one in StandDown}:
+        if found is None:
+            return _LOST if read_drop_in() == OFF else None
+        if found.text("by") not in {one.value for one in StandDown}:
             raise RecordError(f"{self._store.path(UNATTENDED_UPGRADES_BEFORE)}: is damaged: by")
-        return found
+        timer = found.optional_child("timer")
+        return _Before(
+            by=StandDown(found.text("by")),
+            drop_in=found.optional_text("drop_in"),
+            timer=_TimerBefore(load=timer.text("load"), active=timer.text("active"), enabled=timer.text("enabled"))
+            if timer
+            else None,
+        )
 
-    def _record(self, stand_down: StandDown, timer: UnitFacts | None, now: datetime) -> None:
-        """Record how it is, before anything is changed."""
+    def _record(self, before: "_Before", now: datetime) -> None:
+        """Record how it was, before anything is changed."""
+        timer = before.timer
         self._store.write(
             UNATTENDED_UPGRADES_BEFORE,
             {
                 "schema": UNATTENDED_UPGRADES_BEFORE_SCHEMA,
                 "generated_at": format_utc(now),
-                "by": stand_down.value,
-                "drop_in": read_drop_in(),
+                "by": before.by.value,
+                "drop_in": before.drop_in,
                 "timer": {"load": timer.load, "active": timer.active, "enabled": timer.enabled} if timer else None,
             },
         )
