@@ -11,12 +11,26 @@ from agent.core.requests.model import RequestBook
 from agent.core.schemas import REQUESTS_SCHEMA
 from agent.errors import BusyError, HostError, RecordError
 from agent.state.documents.requests import book_from_document, book_to_document
-from agent.state.file_lock import holder_pid, try_lock
+from agent.state.file_lock import exclusive, holder_pid, try_lock
 from agent.state.store import REQUESTS, Store
 from agent.state.timestamps import format_exact
 
 _LOCK_LIMIT_S = 10.0
 _LOCK_POLL_S = 0.05
+
+
+@contextmanager
+def request_lock(store: Store) -> Iterator[None]:
+    """Keep other processes from carrying out requests, and from ending one as interrupted, for the length of the block.
+
+    The job lock does not: it is free between a job and the one that follows it, while hooks are notified.
+
+    Raises:
+        BusyError: another process carries one out. HostError: the lock file cannot be opened.
+    """
+    path = os.path.join(store.directory, "run-request.lock")
+    with exclusive(path, busy="another process (pid {pid}) carries out a request of the endpoint"):
+        yield
 
 
 class RequestsRecord:

@@ -11,7 +11,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, nullcontext, suppress
 from dataclasses import replace
 from types import ModuleType
 
@@ -41,6 +41,7 @@ from agent.state.job_status import (
     restore_job,
 )
 from agent.state.record import Record, open_record
+from agent.state.requests_record import request_lock
 from agent.state.store import Store
 from agent.state.timestamps import utc_now
 from agent.worker.context import JobContext
@@ -90,11 +91,12 @@ def run_in_process(request: JobRequest, control: JobControl) -> JobAnswer:
     if request.needs_root:
         if not is_root():
             raise PrivilegeError(_needs_root(request.kind))
-        answer = _run_alone(function, request, control, record)
-        if not _goes_down(answer):
-            _notify(record.store, request)
-        if answer.follow_up is not None:
-            answer = _with_follow_up(request.kind, answer, answer.follow_up, control)
+        with request_lock(record.store) if request.kind is JobKind.RUN_REQUEST else nullcontext():
+            answer = _run_alone(function, request, control, record)
+            if not _goes_down(answer):
+                _notify(record.store, request)
+            if answer.follow_up is not None:
+                answer = _with_follow_up(request.kind, answer, answer.follow_up, control)
     else:
         answer = function(request, open_context(request, control, record))
     return replace(answer, warnings=tuple(warnings))

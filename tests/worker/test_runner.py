@@ -192,6 +192,31 @@ def test_a_damaged_document_is_a_warning_for_the_person_once(
     assert warning.startswith(f"{request.state_dir}/refresh.json: is damaged: ")
 
 
+def test_a_request_is_not_ended_while_the_process_that_carries_it_out_is_between_two_jobs(
+    monkeypatch: pytest.MonkeyPatch, request_for: Callable[..., JobRequest]
+) -> None:
+    """The job lock is free there, and a daemon that has started again finds the request running."""
+    contexts = answering(monkeypatch, JobAnswer(exit_code=0))
+    request = request_for(JobKind.RUN_REQUEST)
+    source = f"""
+from agent.state.requests_record import request_lock
+from agent.state.store import Store
+store = Store({request.state_dir!r})
+assert store.writable()
+with request_lock(store): print(flush=True); input()
+"""
+    with subprocess.Popen(["/usr/bin/python3", "-c", source], cwd=CHECKOUT, stdin=PIPE, stdout=PIPE) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        with pytest.raises(BusyError, match=f"pid {other.pid}"):
+            run_in_process(request, CONTROL)
+        run_in_process(request_for(JobKind.UPGRADE), CONTROL)
+        other.kill()
+
+    assert len(contexts) == 1
+    run_in_process(request, CONTROL)
+
+
 def test_a_job_does_not_start_while_another_one_runs(
     monkeypatch: pytest.MonkeyPatch, request_for: Callable[..., JobRequest]
 ) -> None:
