@@ -29,6 +29,7 @@ def find_signer(message: bytes, signature: str, signers: str, namespace: str) ->
 
     Raises:
         HostError: ssh-keygen cannot be run, or does not answer in time.
+        OSError: the files for it cannot be written.
     """
     with TemporaryDirectory(prefix="maestro-request-") as directory:  # mode 0700
         files = _Files(Path(directory), message, signature)

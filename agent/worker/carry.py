@@ -7,7 +7,7 @@ from agent.core.job_control import ignore
 from agent.core.job_kinds import JobKind
 from agent.core.redact import one_line
 from agent.core.requests.model import RequestOffers
-from agent.errors import SUCCESS_CODES, AgentError
+from agent.errors import SUCCESS_CODES, AgentError, ExitCode
 from agent.state.job_status import REQUESTED_BY_SCHEDULE
 from agent.state.store import DEFAULT_DIRECTORY
 from agent.worker.client import SOCKET, request_job
@@ -38,6 +38,8 @@ def _carried(request: JobRequest, socket: str) -> JobAnswer:
         return request_job(request, ignore, socket, silence_s=_SILENCE_S)
     except AgentError as error:
         return JobAnswer(exit_code=error.exit_code, error=str(error))
+    except RecursionError:
+        return JobAnswer(exit_code=ExitCode.USAGE, error="a request is nested too deeply")
 
 
 def _jobs(offers: RequestOffers) -> Iterator[JobRequest]:

@@ -157,6 +157,15 @@ def test_cancellations_are_carried_first_and_a_failure_stops_nothing(monkeypatch
     assert [one.carried for one in sent] == [None, document(1), document(2)]
 
 
+def test_a_request_that_cannot_be_written_again_does_not_end_the_exporter(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(carry, "request_job", lambda request, *_more, **_options: encode_request(request))
+    deep: dict[str, object] = {}
+    for _ in range(100_000):
+        deep = {"x": deep}
+
+    assert carry.carry_to_worker(RequestOffers(documents=(deep,)))
+
+
 def test_without_a_worker_the_problem_is_named(tmp_path: Path) -> None:
     problem = carry.carry_to_worker(RequestOffers(documents=(document(),)), str(tmp_path / "socket"))
 

@@ -12,6 +12,7 @@ import pytest
 
 from agent.core.job_kinds import JobKind, JobOption
 from agent.host import ssh_signature
+from agent.state.store import REQUESTS
 from agent.worker.protocol import JobAnswer
 from tests.core.requests.given_request import request_id
 from tests.core.requests.test_ending import RUN, outcome
@@ -198,6 +199,20 @@ def test_a_host_without_ssh_keygen_says_so(
 
     assert signing.why() == "signer-unknown"
     assert "openssh-client" in signing.book.entries[0].last.detail
+
+
+def test_a_request_whose_signature_cannot_be_checked_for_want_of_space_comes_again(
+    signing: Worker, people: dict[str, Signer], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    request = people["ann"].sign(signing.request())
+    with monkeypatch.context() as full:
+        full.setattr("tempfile.tempdir", str(tmp_path / "missing"))
+        assert signing.carry(request)["exit_code"] == 1
+    assert not signing.store.has(REQUESTS)
+
+    signing.carry(request)
+
+    assert signing.states() == ["received", "accepted"]
 
 
 def test_a_verb_that_root_has_not_allowed_never_runs(worker: Worker, endpoint: ConfirmingEndpoint) -> None:

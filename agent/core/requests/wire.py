@@ -42,6 +42,8 @@ _ARGUMENTS: Mapping[Verb, frozenset[str]] = {
     Verb.APPLY_DOCKER: _TIMED,
     Verb.APPLY_WEAVE: _TIMED,
 }
+_PLANNED = frozenset({Verb.UPGRADE_SECURITY, Verb.UPGRADE_FIXES, Verb.APPLY_DOCKER, Verb.APPLY_WEAVE})
+"""Verbs whose work has a plan that `plan_id` can be compared with."""
 _MOST_FIXES = 50
 _MOST_OFFERED = 20
 _MOST_CANCELLED = 100
@@ -114,6 +116,8 @@ def _read(document: Mapping[str, object], verb: Verb, digest: str) -> Request:
     if not created < expires <= created + LONGEST_LIFE:
         raise _FaultError("expires_at is not within 30 days after created_at")
     arguments = _arguments(document["arguments"], verb)
+    if document["plan_id"] is not None and verb not in _PLANNED:
+        raise _FaultError(f"plan_id: {verb.value} has no plan")
     return Request(
         id=str(document["id"]),
         host_id=str(document["host_id"]),

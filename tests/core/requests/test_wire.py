@@ -53,6 +53,8 @@ INVALID: list[dict[str, Any]] = [
     {"comment": "\x1b[2J"},
     {"comment": "c" * 201},
     {"plan_id": "latest"},
+    {"verb": "check", "plan_id": "0123456789ab"},
+    {"verb": "reboot-if-required", "plan_id": "0123456789ab"},
     {"signature": "signed"},
     {"schema": "maestro.request/2"},
     {"more": 1},

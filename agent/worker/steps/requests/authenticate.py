@@ -30,7 +30,11 @@ def authenticator(policy: Policy) -> Authenticate:
 
 
 def by_signature(request: Request, policy: RequestsPolicy) -> Authentic | RequestRefusal:
-    """Return who has signed a request, or why it does not count as signed: also where that cannot be checked here."""
+    """Return who has signed a request, or why it does not count as signed: also where that cannot be checked here.
+
+    Raises:
+        HostError: the temporary files for that cannot be written now.
+    """
     if request.signature is None:
         return RequestRefusal(why=RequestWhy.UNSIGNED, detail="requests.signers is set")
     try:
@@ -42,6 +46,8 @@ def by_signature(request: Request, policy: RequestsPolicy) -> Authentic | Reques
         found = find_signer(message, request.signature, policy.signers, SIGNATURE_NAMESPACE)
     except HostError as error:  # the person who sent it is to see that
         return RequestRefusal(why=RequestWhy.SIGNER_UNKNOWN, detail=str(error))
+    except OSError as error:  # the request comes again
+        raise HostError(f"the signature cannot be checked: {error}") from error
     return RequestRefusal(why=_FAULTS[found]) if isinstance(found, SignatureFault) else Authentic(signed_by=found)
 
 
