@@ -144,6 +144,11 @@ def test_a_phase_counts_only_where_its_archive_is_in_use(fields: Mapping[str, An
         pytest.param(given.BOOKWORM, ListsState.NEVER, UnknownEnd.NO_LISTS, id="no-lists"),
         pytest.param(Release(distribution="debian", row=FORKY), ListsState.FRESH, UnknownEnd.NO_DATE, id="no-date"),
         pytest.param(
+            Release(distribution="debian", row={"eol": "soon", "eol-lts": "2030-01-01"}),
+            *(ListsState.FRESH, UnknownEnd.NO_DATE),
+            id="a-date-of-a-later-phase-only",
+        ),
+        pytest.param(
             Release(distribution="mint", unknown=UnknownEnd.NO_DATA), ListsState.NEVER, UnknownEnd.NO_DATA, id="no-data"
         ),
     ],

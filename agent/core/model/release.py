@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from agent.core.model.facts import Lists, ListsState
-from agent.core.release_support import ConfiguredArchive, SupportPhase, UnknownEnd, support_phases
+from agent.core.release_support import STANDARD, ConfiguredArchive, SupportPhase, UnknownEnd, support_phases
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +39,8 @@ def release_support(release: Release, lists: Lists) -> ReleaseSupport:
         if one.security and one.verified_at is not None and one.enabled
     ]
     phases = support_phases(release.row, archives)
-    unknown = release.unknown or (None if phases else UnknownEnd.NO_DATE)
+    dated = any(phase.name == STANDARD for phase in phases)
+    unknown = release.unknown or (None if dated else UnknownEnd.NO_DATE)
     if unknown is None and lists.state is ListsState.NEVER:
         unknown = UnknownEnd.NO_LISTS
     return ReleaseSupport(release=release, phases=phases, unknown=unknown)

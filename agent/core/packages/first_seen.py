@@ -10,7 +10,7 @@ set back releases nothing early, and one that was ahead holds nothing for ever.
 A clock behind the date of the package lists is certainly wrong: that date is the earliest that a first sight can have.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -70,10 +70,13 @@ def advance(before: FirstSeen, facts: Facts) -> FirstSeen:
         _counted(replace(known[key], gone_at=None), facts.seen_at) if key in known else _first(update, earliest)
         for key, update in offered.items()
     ]
+    updates: dict[PackageId, list[Update]] = {}
+    for update in facts.updates:
+        updates.setdefault(update.id, []).append(update)
     gone = [
         _counted(replace(one, gone_at=one.gone_at or _gone_at(facts)), facts.seen_at)
         for key, one in known.items()
-        if key not in offered and _is_needed(one, facts)
+        if key not in offered and _is_needed(one, updates.get(one.id, ()), facts.seen_at)
     ]
     newest = sorted(gone, key=lambda one: one.gone_at or facts.seen_at)[-MAX_GONE:]
     return tuple(sorted((*found, *newest), key=lambda one: (one.id, one.security, one.first_seen_at, one.version)))
@@ -130,12 +133,11 @@ def _gone_at(facts: Facts) -> datetime | None:
     return facts.seen_at if facts.lists.state in _CURRENT else None
 
 
-def _is_needed(one: Sighting, facts: Facts) -> bool:
-    """Whether a version that is not offered is kept."""
-    updates = [update for update in facts.updates if update.id == one.id]
+def _is_needed(one: Sighting, updates: Collection[Update], now: datetime) -> bool:
+    """Whether a version that is not offered is kept; `updates` are those of its package."""
     if any(not _is_newer(one.version, update.installed) for update in updates):
         return False
-    recently = one.gone_at is None or facts.seen_at - one.gone_at < _KEPT
+    recently = one.gone_at is None or now - one.gone_at < _KEPT
     return recently or any(_is_newer(update.candidate, one.version) for update in updates)
 
 

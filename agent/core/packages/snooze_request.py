@@ -39,12 +39,12 @@ def parse_until(text: str, now: datetime, zone: tzinfo) -> datetime:
     Raises:
         ValueError: it is no date or time, lies in the past, or is more than a year ahead.
     """
-    until = _end_of(text.strip(), now, zone).astimezone(timezone.utc)
+    until = _end_of(text.strip(), now, zone)
     if until <= now:
         raise ValueError(f"{text[:60]!r} is in the past")
     if until - now > _LONGEST:
         raise ValueError(f"{text[:60]!r} is more than a year ahead")
-    return until
+    return until.astimezone(timezone.utc)
 
 
 def _end_of(text: str, now: datetime, zone: tzinfo) -> datetime:

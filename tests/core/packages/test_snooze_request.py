@@ -43,6 +43,7 @@ def test_a_date_is_the_end_of_its_local_day_and_a_time_is_itself(text: str, zone
         "2027-03-03",
         "2026-02-30",
         "9999-12-31",
+        "0001-01-01T00:00+23:59",
         "+367d",
         "+53w",
         "+-1d",
