@@ -18,6 +18,7 @@ from agent.state.daily_job_view import read_daily_job
 from agent.state.documents.unattended_upgrades import daily_job_to_document
 from agent.state.store import UNATTENDED_UPGRADES, Store
 from agent.worker.context import JobContext
+from agent.worker.daily_turn import stands_aside
 
 
 class StandsAsideError(NothingDoneError):
@@ -96,7 +97,7 @@ def require_turn(context: JobContext) -> None:
     )
     if decided.patcher is Patcher.AGENT:
         return
-    if recorded_patcher(store) != decided.patcher.value:  # else what the last check saw of it is kept
+    if not stands_aside(context.policy, store):  # else what the last check saw of it is kept
         record_daily_job(context.daily_job, store, context.policy, now, problem=problem)
     raise StandsAsideError("unattended-upgrades installs the security updates (`maestro-agent unattended-upgrades`)")
 

@@ -137,6 +137,17 @@ def test_the_scheduled_upgrade_goes_by_the_machine_and_not_by_the_record(tmp_pat
     assert stands_aside(agent.policy, agent.store)
 
 
+def test_the_daemon_asks_no_more_after_a_change_of_the_mode(tmp_path: Path) -> None:
+    agent = Agent(tmp_path)
+    agent.policy, agent.machine.time = policy(COEXIST), NOW
+    settle_daily_job(SimulatedDailyJob(), agent.store, policy(DELEGATE), NOW)
+
+    with pytest.raises(StandsAsideError):
+        require_turn(replace(agent.context, daily_job=SimulatedDailyJob()))
+
+    assert stands_aside(agent.policy, agent.store)
+
+
 def test_a_persons_check_records_and_switches_nothing(tmp_path: Path) -> None:
     agent = Agent(tmp_path)
     agent.policy, agent.machine.time = policy(REPLACE), NOW
