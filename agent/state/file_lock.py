@@ -38,7 +38,7 @@ def exclusive(path: str, *, busy: str, mode: int = 0o600) -> Iterator[None]:
 def holder_pid(path: str) -> int | None:
     """Return the other process that holds a lock on the file; None if there is none, or the file cannot be opened."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe in its place must not hang
     except OSError:
         return None
     try:

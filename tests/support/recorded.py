@@ -102,6 +102,11 @@ class Kept(Scenario):
         else:
             self._security.add(*packages)
 
+    def follow_security(self) -> None:
+        """Find the repository of `offer_more` again after a reboot, which has made another root of the machine's."""
+        if self._security is not None:
+            self._security.directory = self.machine.path("/srv/security")
+
     def wait(self, words: str, condition: str, seconds: float = 180) -> None:
         """Wait until a shell command succeeds on the machine."""
         deadline = time.monotonic() + seconds

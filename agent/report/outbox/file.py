@@ -18,7 +18,7 @@ from agent.report.outbox.stream_state import StreamState
 from agent.report.outbox.transaction import OutboxLimits
 from agent.report.outbox.version_1 import stream_state_from_facts
 from agent.state.file_lock import exclusive
-from agent.state.safe_open import open_new
+from agent.state.safe_open import open_new, open_regular
 
 OUTBOX_DIRECTORY = "outbox"
 """Below the state directory; owned by the daemon's user and private to it."""
@@ -214,7 +214,7 @@ def _set_aside(path: str) -> None:
 
 def _read_name(path: str) -> str | None:
     try:
-        with open(path, encoding="ascii", errors="replace") as file:
+        with open(path, encoding="ascii", errors="replace", opener=open_regular) as file:
             return str(uuid.UUID(file.read(64).strip()))
     except (OSError, ValueError):
         return None

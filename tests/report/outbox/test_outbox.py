@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import fields, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -207,6 +207,17 @@ def test_damaged_file_is_set_aside_and_the_new_stream_names_the_previous(content
 
     assert started["document"] == {"previous_instance_id": first, "reason": "corrupt"}
     assert (tmp_path / "outbox/outbox.sqlite.unreadable").read_bytes()[:5000] == content[:5000]
+
+
+@pytest.mark.parametrize("name", ["instance", "outbox.sqlite"])
+def test_a_pipe_in_the_place_of_a_file_does_not_hang(name: str, tmp_path: Path) -> None:
+    with outbox(tmp_path):
+        pass
+    (tmp_path / "outbox" / name).unlink()
+    os.mkfifo(tmp_path / "outbox" / name)
+
+    with suppress(HostError), outbox(tmp_path) as box:
+        assert box.state.instance_id
 
 
 @pytest.mark.parametrize("place", [18, 19, 47], ids=["write version", "read version", "schema"])
