@@ -2,16 +2,31 @@
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 from agent.core.job_kinds import JobOption
-from agent.core.policy.policy import RebootMode, RebootPolicy
+from agent.core.model.outcome import ForeignChange, ProvisionPhase
+from agent.core.model.release import release_support
+from agent.core.packages.first_seen import Counted, Sighting, advance, with_ages
+from agent.core.packages.snoozes import ended, in_force, snoozed_package
+from agent.core.packages.soak import waiting
+from agent.core.policy.policy import DailyJobMode, ProvisionPolicy, RebootMode, RebootPolicy, SoakPolicy
+from agent.core.provision.model import Provision
 from agent.core.reboot.gates import RebootOrigin
 from agent.core.reboot.model import BootIdentity, RebootCourse, RebootPhase, RebootSchedule
-from agent.core.schemas import DAEMON_SCHEMA, EXPORTER_SCHEMA, EXPOSURE_SCHEMA, JOBS_SCHEMA, STATE_SCHEMA
+from agent.core.schemas import (
+    DAEMON_SCHEMA,
+    EXPORTER_SCHEMA,
+    EXPOSURE_SCHEMA,
+    JOBS_SCHEMA,
+    OWED_HOOKS_SCHEMA,
+    STATE_SCHEMA,
+)
+from agent.core.unattended_upgrades.patcher import daily_patcher
 from agent.errors import RecordError
 from agent.report.explanation_text import explanation_lines
 from agent.report.layout import lay_out
@@ -24,15 +39,26 @@ from agent.report.source import ReportSource
 from agent.report.status.collect import collect_status
 from agent.report.status.document import build_status, status_document
 from agent.report.status.lines import status_lines
+from agent.state.documents.first_seen import first_seen_to_document
+from agent.state.documents.provision import provision_to_document
 from agent.state.documents.reboot_course import course_to_document, schedule_to_document
 from agent.state.documents.reboot_outcome import reboot_outcome_to_document
+from agent.state.documents.release import release_to_document
+from agent.state.documents.snoozes import snoozes_to_document
+from agent.state.documents.soak import soak_to_document
+from agent.state.documents.unattended_upgrades import daily_job_to_document
 from agent.state.json_reader import JsonReader
+from agent.state.owed_hooks import owed_hooks
 from agent.state.process_id import own_process_id
 from agent.state.record import Record
 from agent.state.store import Store
 from agent.state.views import OutcomeView, PlanView
+from agent.state.waiting_record import WaitingRecord
+from agent.worker.daily_turn import stands_aside
+from agent.worker.provision_runs import provision_run
 from agent.worker.reboot_runs import reboot_runs
 from tests.core import given
+from tests.core.unattended_upgrades.test_patcher import ON
 from tests.fuzz.mutation import Choices
 from tests.fuzz.target import CHECKOUT, CHOICES, Parse, Target, documents, golden
 from tests.report.given_reboot_outcome import PROBLEMS, SESSIONS
@@ -55,6 +81,8 @@ def _files() -> dict[str, Any]:
             "plan": golden("plan"),
             "services": golden("status")["services"],
             "exposure": golden("status")["exposure"],
+            "release": release_to_document(release_support(given.BOOKWORM, given.facts().lists)),
+            "soak": soak_to_document(SoakPolicy(security=timedelta(days=7), override=("a*",)), 7),
         },
         "exposure.json": {"schema": EXPOSURE_SCHEMA, "generated_at": _MOMENT, **golden("status")["exposure"]},
         "jobs.json": {
@@ -65,6 +93,7 @@ def _files() -> dict[str, Any]:
         },
         _RUN: golden("outcome"),
         **_reboot_files(),
+        **_waiting_files(),
         "run/daemon.json": {
             "schema": DAEMON_SCHEMA,
             "process": own_process_id(),
@@ -101,6 +130,32 @@ def _reboot_files() -> dict[str, Any]:
         "reboot.json": course_to_document(course, _NOW),
         "reboot-schedule.json": schedule_to_document(schedule, _NOW),
         "reboot-outcome.json": reboot_outcome_to_document(PROBLEMS, _NOW),
+    }
+
+
+def _waiting_files() -> dict[str, Any]:
+    """Return what waits, how far provisioning has come, who patches, and hooks that are owed."""
+    seen = Sighting(package="a", architecture="amd64", version="2", security=True, first_seen_at=_NOW, gone_at=_NOW)
+    behind = replace(seen, version="3", gone_at=None, counted=Counted(waited=timedelta(hours=7), at=_NOW))
+    provision = Provision(
+        machine="m",
+        phase=ProvisionPhase.REBOOTING,
+        started_at=_NOW,
+        entered_at=_NOW,
+        version="1",
+        runs=("20261123T081000Z",),
+        before=(ForeignChange(by="cloud-init", at=_NOW, installed=1, upgraded=2, removed=()),),
+    )
+    patcher = daily_patcher(DailyJobMode.COEXIST, upgrades=True, theirs=ON)
+    daily_job = daily_job_to_document(
+        ON, patcher, mode=DailyJobMode.COEXIST, generated_at=_NOW, stood_down=None, overdue="x", problem=""
+    )
+    return {
+        "first-seen.json": first_seen_to_document((seen, behind), _NOW),
+        "snoozes.json": snoozes_to_document((given.snooze("a"), given.snooze("CVE-2026-0001", ended_at=_NOW)), _NOW),
+        "provision.json": provision_to_document(provision, _NOW),
+        "unattended-upgrades.json": daily_job,
+        "owed-hooks.json": {"schema": OWED_HOOKS_SCHEMA, "generated_at": _MOMENT, "run": "x", "directory": "y"},
     }
 
 
@@ -141,6 +196,25 @@ def _read_all(directory: Path) -> None:
     window = RebootPolicy(policy=RebootMode.WINDOW, window="Mon 02:00-04:00")
     for policy in (RebootPolicy(), window):
         reboot_runs(replace(given.policy(), reboot=policy), store, {}, boot_id=_HOST, now=_NOW, local=timezone.utc)
+    _read_waiting(store)
+
+
+def _read_waiting(store: Store) -> None:
+    """Read and advance what waits, and decide what the daemon starts by it."""
+    record, facts = WaitingRecord(store), replace(given.facts(given.update("a", candidate="4")), seen_at=_NOW)
+    seen = advance(record.load_first_seen(), facts)
+    updates = tuple(with_ages(seen, facts.updates, _NOW, 50))
+    soak = SoakPolicy(security=timedelta(days=365), rollout=timedelta(days=90))
+    for update in updates:
+        waiting(replace(given.policy(), soak=soak), update)
+    record.save_first_seen(seen, _NOW)
+    with suppress(RecordError):
+        snoozes = ended(record.load_snoozes(), _NOW)
+        snoozed_package(in_force(snoozes, _NOW), updates[0].id)
+        snoozes_to_document(snoozes, _NOW)
+    stands_aside(given.policy(), store)
+    provision_run(ProvisionPolicy(first_boot=True), store, None, _NOW)
+    owed_hooks(store)
 
 
 def _outbox(directory: Path) -> Parse:

@@ -55,6 +55,16 @@ def test_damaged_sightings_are_none_and_a_warning(tmp_path: Path, text: str) -> 
     assert len(warnings) == 1
 
 
+@pytest.mark.parametrize("waited_s", [-1, 10**14])
+def test_a_time_out_of_range_is_damage(tmp_path: Path, waited_s: int) -> None:
+    store = Store(str(tmp_path))
+    WaitingRecord(store).save_first_seen((COUNTED,), given.NOW)
+    path = Path(store.path(FIRST_SEEN))
+    path.write_text(path.read_text().replace(str(7 * 3600), str(waited_s)))
+
+    assert WaitingRecord(store).load_first_seen() == ()
+
+
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"schema": "maestro.snoozes/1"}', '{"schema": "x/1"}'])
 def test_damaged_snoozes_are_an_error_and_stay(tmp_path: Path, text: str) -> None:
     store = Store(str(tmp_path))

@@ -1,7 +1,7 @@
 """What waits for a time, in `status`: the snoozes, and the age policy of the last check. Pure and light."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from agent.core.schemas import Document
 from agent.report.layout import Line, field
@@ -50,7 +50,7 @@ class Waiting:
 
 def _days(seconds: float) -> str:
     """Return a duration in days, or in hours below two days: "7 days", "36 h", "none"."""
-    hours = timedelta(seconds=seconds) / timedelta(hours=1)
+    hours = seconds / 3600
     if not hours:
         return "none"
     return f"{hours / 24:g} days" if hours >= 48 else f"{hours:g} h"  # noqa: PLR2004 - two days

@@ -4,8 +4,12 @@ from datetime import datetime, timedelta
 
 from agent.core.packages.first_seen import Counted, FirstSeen, Sighting
 from agent.core.schemas import FIRST_SEEN_SCHEMA, Document
+from agent.errors import RecordError
 from agent.state.json_reader import JsonReader
 from agent.state.timestamps import format_utc
+
+_LONGEST = timedelta(days=36500)
+"""Nothing waits for a hundred years, and more would not fit into a time."""
 
 
 def first_seen_to_document(seen: FirstSeen, generated_at: datetime) -> Document:
@@ -41,13 +45,22 @@ def _sighting_to_document(one: Sighting) -> Document:
 
 
 def _sighting_from_document(part: JsonReader) -> Sighting:
-    at = part.optional_time("waited_at")
     return Sighting(
         package=part.text("package"),
         architecture=part.text("architecture"),
         version=part.text("version"),
         security=part.boolean("security"),
         first_seen_at=part.time("first_seen_at"),
-        counted=Counted(waited=timedelta(seconds=part.number("waited_s")), at=at) if at else None,
+        counted=_counted_from_document(part),
         gone_at=part.optional_time("gone_at"),
     )
+
+
+def _counted_from_document(part: JsonReader) -> Counted | None:
+    at = part.optional_time("waited_at")
+    if at is None:
+        return None
+    waited_s = part.number("waited_s")
+    if not 0 <= waited_s <= _LONGEST.total_seconds():
+        raise RecordError(f"waited_s: {waited_s!r} is out of range")
+    return Counted(waited=timedelta(seconds=waited_s), at=at)
