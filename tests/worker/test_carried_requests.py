@@ -12,7 +12,9 @@ import pytest
 
 from agent.core.job_kinds import JobKind, JobOption
 from agent.host import ssh_signature
+from agent.host.process.run import ProgramResult
 from agent.state.store import REQUESTS
+from agent.worker.jobs import run_request
 from agent.worker.protocol import JobAnswer
 from tests.core.requests.given_request import request_id
 from tests.core.requests.test_ending import RUN, outcome
@@ -92,6 +94,23 @@ def test_every_verb_is_one_job(worker: Worker, endpoint: ConfirmingEndpoint) -> 
 
     assert [(job.kind, job.packages) for job in worker.did] == [(kind, packages) for _, _, kind, packages in wanted]
     assert worker.did[3].options == {JobOption.IF_REQUIRED}
+
+
+@pytest.mark.parametrize(("codes", "state"), [([5, 5, 0], "done"), ([5, 1, 0], "failed")], ids=["sent", "not-sent"])
+def test_a_report_is_sent_after_the_exporter_that_the_arrival_has_started(
+    worker: Worker, endpoint: ConfirmingEndpoint, monkeypatch: pytest.MonkeyPatch, codes: list[int], state: str
+) -> None:
+    monkeypatch.setattr(run_request, "_BUSY_POLL_S", 0.0)
+    monkeypatch.setattr(
+        run_request, "run_program", lambda _command, **_limits: ProgramResult(code=codes.pop(0), output="")
+    )
+    request = worker.request(verb="send-report", arguments={})
+    endpoint.has(request)
+
+    worker.carry(request)
+    worker.run_due()
+
+    assert worker.states() == ["received", "accepted", "running", state]
 
 
 @pytest.mark.parametrize("found", [404, "other", {}], ids=["unknown", "other", "empty"])

@@ -1,5 +1,6 @@
 """`run-request`: carry out the next due request of the endpoint. What it asks for is a job like any other."""
 
+import time
 from collections.abc import Iterator, Mapping
 from itertools import islice
 
@@ -23,6 +24,7 @@ from agent.worker.steps.requests.desk import RequestDesk
 from agent.worker.steps.requests.step_log import log_new_steps
 
 _REPORT_LIMIT_S = 120.0
+_BUSY_POLL_S = 2.0
 _SEARCHED_RUNS = 100
 """Runs in which the work of a request is searched for, from the newest."""
 _KINDS = {
@@ -112,11 +114,15 @@ def _name(request: Request) -> str:
 
 
 def _send_report(context: JobContext) -> JobEnd:
-    done = run_program(
-        ["maestro-agent", "--state-dir", context.record.store.directory, "report", "--send"],
-        limit_s=_REPORT_LIMIT_S,
-        alive=context.control.alive,
-    )
+    """Send, after the exporter that the daemon may run at this moment: the request that arrived is news to it."""
+    command = ["maestro-agent", "--state-dir", context.record.store.directory, "report", "--send"]
+    end = time.monotonic() + _REPORT_LIMIT_S
+    while True:
+        done = run_program(command, limit_s=_REPORT_LIMIT_S, alive=context.control.alive)
+        if done.code != ExitCode.BUSY or time.monotonic() > end:
+            break
+        context.control.alive()
+        time.sleep(_BUSY_POLL_S)
     if done.code == 0:
         return JobEnd(exit_code=ExitCode.OK)
     return JobEnd(exit_code=ExitCode.FAILED, error=f"not every exporter has sent: {done.output}")
