@@ -1,5 +1,6 @@
 """Signatures of OpenSSH keys, checked by ssh-keygen(1) (`-Y check-novalidate`, `find-principals`, `verify`)."""
 
+from datetime import datetime
 from enum import Enum
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,8 +25,12 @@ class SignatureFault(Enum):
     """Nobody in the file has this key, or not for this namespace or at this time."""
 
 
-def find_signer(message: bytes, signature: str, signers: str, namespace: str) -> str | SignatureFault:
+def find_signer(
+    message: bytes, signature: str, signers: str, namespace: str, at: datetime | None = None
+) -> str | SignatureFault:
     """Return the principal of the allowed-signers file `signers` whose key has signed the message, or why none has.
+
+    `at` is when the key has to be valid; None: now.
 
     Raises:
         HostError: ssh-keygen cannot be run, or does not answer in time.
@@ -35,11 +40,13 @@ def find_signer(message: bytes, signature: str, signers: str, namespace: str) ->
         files = _Files(Path(directory), message, signature)
         if files.run("check-novalidate", "-n", namespace).code != 0:
             return SignatureFault.BAD
-        found = files.run("find-principals", "-f", signers)
+        # In local time: OpenSSH before 9.1 knows no other.
+        time = ("-O", f"verify-time={at.astimezone():%Y%m%d%H%M%S}") if at is not None else ()
+        found = files.run("find-principals", "-f", signers, *time)
         if found.code != 0:
             return SignatureFault.UNKNOWN_SIGNER
         for principal in found.output.splitlines()[:_MOST_PRINCIPALS]:
-            if files.run("verify", "-f", signers, "-I", principal, "-n", namespace).code == 0:
+            if files.run("verify", "-f", signers, "-I", principal, "-n", namespace, *time).code == 0:
                 return one_line(principal)
     return SignatureFault.UNKNOWN_SIGNER
 

@@ -5,18 +5,21 @@ The unprivileged half may be anybody who got in over the network. It can hold re
 
 import os
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from agent.core.job_kinds import JobKind, JobOption
+from agent.core.requests.wire import canonical_form
 from agent.host import ssh_signature
 from agent.host.process.run import ProgramResult
+from agent.host.ssh_signature import find_signer
 from agent.state.store import REQUESTS
 from agent.worker.jobs import run_request
 from agent.worker.protocol import JobAnswer
-from tests.core.requests.given_request import request_id
+from tests.core.requests.given_request import document, request_id
 from tests.core.requests.test_ending import RUN, outcome
 from tests.support.carrier import ConfirmingEndpoint, Signer, Worker, confirming, working
 
@@ -218,6 +221,30 @@ def test_a_host_without_ssh_keygen_says_so(
 
     assert signing.why() == "signer-unknown"
     assert "openssh-client" in signing.book.entries[0].last.detail
+
+
+def test_a_key_that_has_left_the_file_starts_nothing(signing: Worker, people: dict[str, Signer]) -> None:
+    signing.carry(people["ann"].sign(signing.request()))
+    Path(str(signing.settings["requests"]["signers"])).write_text(people["eve"].line)
+
+    signing.run_due()
+
+    assert (signing.states(), signing.why()) == (["received", "accepted", "refused"], "signer-unknown")
+    assert signing.did == []
+
+
+def test_a_key_may_have_expired_since_its_request_was_accepted(people: dict[str, Signer], tmp_path: Path) -> None:
+    file, request, day = tmp_path / "signers", people["ann"].sign(document()), timedelta(days=1)
+    now = datetime.now().astimezone()
+    file.write_text(people["ann"].line.replace("namespaces", f'valid-before="{now - day:%Y%m%d%H%M%S}",namespaces'))
+
+    found = [
+        find_signer(canonical_form(request), request["signature"], str(file), "maestro-request", at)
+        for at in (None, now, now - 2 * day)
+    ]
+
+    unknown = ssh_signature.SignatureFault.UNKNOWN_SIGNER
+    assert found == [unknown, unknown, "ann@example.org"]
 
 
 def test_a_request_whose_signature_cannot_be_checked_for_want_of_space_comes_again(

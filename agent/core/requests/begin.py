@@ -1,5 +1,6 @@
 """Which accepted request begins next, and when something is to be done about one. Pure."""
 
+from collections.abc import Callable
 from datetime import datetime
 
 from agent.core.requests.book import open_entries, with_expired, with_running, with_step
@@ -15,21 +16,28 @@ from agent.core.requests.model import (
 )
 from agent.core.requests.wire import read_request
 
+Recheck = Callable[[Request, datetime], RequestRefusal | None]
+"""Takes a request and when it was accepted; returns why it would not be accepted any more. None: it would."""
 
-def with_next_running(book: RequestBook, rules: RequestRules, now: datetime) -> tuple[RequestBook, Request | None]:
+
+def with_next_running(
+    book: RequestBook, rules: RequestRules, now: datetime, recheck: Recheck = lambda _request, _at: None
+) -> tuple[RequestBook, Request | None]:
     """Return the record in which the next due request runs, and that request; None: none is due.
 
-    What the configuration no longer allows is refused, and what is too late expires.
+    What the configuration no longer allows is refused, and what is too late expires. `recheck` gets what is due.
     """
     book = with_expired(book, now)
     for entry in _accepted(book):
         request = _request(entry)
         refusal = _refusal(entry, request, rules)
+        due = request if request is not None and refusal is None and _is_due(request, rules, now) else None
+        refusal = recheck(due, entry.last.at) if due is not None else refusal
         if refusal is not None:
             ending = Ending(state=RequestState.REFUSED, why=refusal.why, detail=refusal.detail)
             book = with_step(book, entry, ending, now)
-        elif request is not None and _is_due(request, rules, now):
-            return with_running(book, entry, now), request
+        elif due is not None:
+            return with_running(book, entry, now), due
     return book, None
 
 

@@ -54,7 +54,8 @@ def with_refused(book: RequestBook, found: Request | Malformed, refusal: Request
 
 def with_accepted(book: RequestBook, request: Request, authentic: Authentic, now: datetime) -> RequestBook:
     """Record a request that will run."""
-    entry = replace(_entry(request, now), signed_by=one_line(authentic.signed_by), document=request.document)
+    document = {**request.document, "signature": request.signature}
+    entry = replace(_entry(request, now), signed_by=one_line(authentic.signed_by), document=document)
     steps = (Ending(state=RequestState.RECEIVED), Ending(state=RequestState.ACCEPTED))
     return _appended(book, entry, steps, now)
 

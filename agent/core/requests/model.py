@@ -135,7 +135,7 @@ class RequestEntry:
     signed_by: str = ""
     """Principal of the verified signature; empty: none."""
     document: Mapping[str, object] | None = None
-    """The request without its signature, until it has ended."""
+    """The request, until it has ended."""
     steps: tuple[LifeStep, ...]
     """At least one, in order."""
     conflict: LifeStep | None = None

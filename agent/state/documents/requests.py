@@ -11,7 +11,7 @@ from agent.state.timestamps import format_exact, format_utc
 
 
 def book_to_document(book: RequestBook, generated_at: datetime) -> Document:
-    """Return `maestro.requests/1`, without signatures."""
+    """Return `maestro.requests/1`."""
     return {
         "schema": REQUESTS_SCHEMA,
         "generated_at": format_utc(generated_at),

@@ -20,6 +20,7 @@ from agent.state.timestamps import utc_now
 from agent.worker.context import JobContext
 from agent.worker.protocol import JobAnswer, JobRequest
 from agent.worker.request_rules import request_rules
+from agent.worker.steps.requests.authenticate import rechecker
 from agent.worker.steps.requests.desk import RequestDesk
 from agent.worker.steps.requests.step_log import log_new_steps
 
@@ -46,7 +47,7 @@ def run(request: JobRequest, context: JobContext) -> JobAnswer:
     store = context.record.store
     desk = RequestDesk(_record(store), request_rules(context.policy, local_zone()), context.machine.now)
     desk.settle(lambda request_id: list(runs_of(store, request_id)), reboots=RebootRecord(store).has_course())
-    begun = desk.begin()
+    begun = desk.begin(rechecker(context.policy))
     if begun is None:
         return JobAnswer(exit_code=ExitCode.OK)
     context.control.step(f"{begun.verb.value}, requested by {_name(begun)} through the endpoint")

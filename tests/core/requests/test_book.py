@@ -20,6 +20,7 @@ from agent.core.requests.judge import refusal_before
 from agent.core.requests.model import (
     Authentic,
     Ending,
+    Request,
     RequestBook,
     RequestEntry,
     RequestRefusal,
@@ -53,6 +54,19 @@ def running(book: RequestBook) -> RequestBook:
     book, begun = with_next_running(book, rules(), NOW)
     assert begun is not None
     return book
+
+
+def test_what_is_due_is_checked_again_as_of_when_it_was_accepted() -> None:
+    asked = []
+
+    def recheck(found: Request, at: datetime) -> RequestRefusal | None:
+        asked.append((found.id, at))
+        return RequestRefusal(why=RequestWhy.SIGNER_UNKNOWN) if found.id == request_id() else None
+
+    book, begun = with_next_running(accepted(2, accepted()), rules(), LATER, recheck)
+
+    assert asked == [(request_id(), NOW), (request_id(2), NOW)]
+    assert (begun and begun.id, states(book)[-1], states(book, 2)[-1]) == (request_id(2), "refused", "running")
 
 
 def test_a_request_goes_from_received_to_done_and_each_step_is_one_event() -> None:

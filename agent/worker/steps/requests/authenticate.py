@@ -5,9 +5,11 @@ The process that carries a request has a network peer and no privileges: what it
 
 import json
 from contextlib import closing
+from datetime import datetime
 
 from agent.config.signers import check_signers
 from agent.core.policy.policy import EndpointPolicy, Policy, RequestsPolicy
+from agent.core.requests.begin import Recheck
 from agent.core.requests.model import Authentic, Request, RequestRefusal, RequestWhy
 from agent.core.requests.wire import SIGNATURE_NAMESPACE, canonical_form
 from agent.core.schedule.backoff import ResponseClass
@@ -29,8 +31,23 @@ def authenticator(policy: Policy) -> Authenticate:
     return lambda request: by_endpoint(request, policy.endpoint)
 
 
-def by_signature(request: Request, policy: RequestsPolicy) -> Authentic | RequestRefusal:
+def rechecker(policy: Policy) -> Recheck:
+    """Return the check of a signature before the work begins: root may have removed the key since it was accepted.
+
+    The key has to be valid at the time of acceptance, so that a short-lived one can ask for a window of next week.
+    """
+
+    def recheck(request: Request, accepted_at: datetime) -> RequestRefusal | None:
+        found = by_signature(request, policy.requests, accepted_at) if policy.requests.signers else None
+        return found if isinstance(found, RequestRefusal) else None
+
+    return recheck
+
+
+def by_signature(request: Request, policy: RequestsPolicy, at: datetime | None = None) -> Authentic | RequestRefusal:
     """Return who has signed a request, or why it does not count as signed: also where that cannot be checked here.
+
+    `at` is when the key has to be valid; None: now.
 
     Raises:
         HostError: the temporary files for that cannot be written now.
@@ -43,7 +60,7 @@ def by_signature(request: Request, policy: RequestsPolicy) -> Authentic | Reques
         return RequestRefusal(why=RequestWhy.SIGNER_UNKNOWN, detail=str(error))
     message = canonical_form(request.document)
     try:
-        found = find_signer(message, request.signature, policy.signers, SIGNATURE_NAMESPACE)
+        found = find_signer(message, request.signature, policy.signers, SIGNATURE_NAMESPACE, at)
     except HostError as error:  # the person who sent it is to see that
         return RequestRefusal(why=RequestWhy.SIGNER_UNKNOWN, detail=str(error))
     except OSError as error:  # the request comes again

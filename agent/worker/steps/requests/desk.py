@@ -6,7 +6,7 @@ Clock, record, rules, the check of who a request is from, and what runs it are a
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 
-from agent.core.requests.begin import with_next_running
+from agent.core.requests.begin import Recheck, with_next_running
 from agent.core.requests.book import with_accepted, with_cancelled, with_ending, with_known, with_refused, with_settled
 from agent.core.requests.ending import JobEnd, ending_of_job, ending_on_record
 from agent.core.requests.judge import RequestRules, refusal_before, refusal_of_window
@@ -68,17 +68,17 @@ class RequestDesk:
 
         self._record.change(lambda book: with_settled(book, found, now), now)
 
-    def begin(self) -> Request | None:
+    def begin(self, recheck: Recheck = lambda _request, _at: None) -> Request | None:
         """Record that the next due request runs, and return it: the caller does its work. None: none is due.
 
         Raises:
-            HostError: this cannot be recorded, so that no work may be done. BusyError: as of the others.
+            HostError: it cannot be checked or recorded now, so that no work may be done. BusyError: as of the others.
         """
         now, begun = self._now(), None
 
         def change(book: RequestBook) -> RequestBook:
             nonlocal begun
-            book, begun = with_next_running(book, self._rules, now)
+            book, begun = with_next_running(book, self._rules, now, recheck)
             return book
 
         self._record.change(change, now)
