@@ -26,11 +26,12 @@ def signing_text(forms: Mapping[str, str]) -> str:
     if len(found) != 1:
         raise UsageError("nothing is signed: the requests in the database differ in more than their hosts")
     ((work, terms),) = found
-    arguments = {"fixes": work.fixes, "when": work.when, "reboot": work.reboot}
+    arguments = {"when": work.when, "reboot": work.reboot}
     what = work_text({"verb": work.verb.value, "arguments": arguments, "plan_id": work.plan_id})
-    comment = f", {terms.comment}" if terms.comment else ""
     hosts = f"{len(forms)} host{'s' if len(forms) != 1 else ''}"
-    return clean(f"{what} for {hosts}, until {terms.expires_at}, requested by {terms.requested_by}{comment}")
+    ends = (f"until {terms.expires_at}", f"requested by {terms.requested_by}", terms.comment, ", ".join(work.fixes))
+    text = f"{what} for {hosts}, {'; '.join(filter(None, ends))}"
+    return clean(text, len(text))
 
 
 def _read(identity: str, form: str) -> tuple[Work, Terms]:

@@ -1,12 +1,16 @@
 """`maestro.request/1`: what its schema permits, and the canonical form that is signed and compared."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import jsonschema
 import pytest
 
+from endpoint.core.request_arguments import Terms, Verb, Work, request_arguments, request_form
 from endpoint.core.requests import canonical_form
+from endpoint.core.signing_text import signing_text
+from endpoint.errors import UsageError
 from endpoint.http.validation import strict
 from tests.support.messages import Raw
 
@@ -95,3 +99,21 @@ def test_neither_order_nor_signature_changes_the_canonical_form_and_each_other_m
 def test_a_lone_surrogate_has_no_canonical_form() -> None:
     with pytest.raises(ValueError, match="surrogate"):
         canonical_form({**REQUEST, "comment": "\ud800"})
+
+
+def test_a_person_sees_all_fixes_before_signing() -> None:
+    work = Work(verb=Verb.UPGRADE_FIXES, fixes=tuple(f"package{number}" for number in range(50)), when="window")
+    terms = Terms(created_at="", expires_at="2026-11-30T15:00:00Z", requested_by="anna", comment="\x1b[2J")
+    ids = [f"{number:08x}-0000-4000-8000-000000000000" for number in range(2)]
+    made = {
+        one: request_form(work, terms, identity=one, host_id="h", arguments=request_arguments(work, 1)) for one in ids
+    }
+    other = request_form(work, replace(terms, comment=""), identity=ids[0], host_id="h", arguments={"fixes": ["x"]})
+
+    text = signing_text(made)
+
+    assert text.startswith("upgrade-fixes, in the maintenance window for 2 hosts, until 2026-11-30T15:00:00Z; ")
+    assert all(fix in text for fix in work.fixes)
+    assert "\x1b" not in text
+    with pytest.raises(UsageError):
+        signing_text({**made, ids[0]: other})

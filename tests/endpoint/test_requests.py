@@ -429,7 +429,7 @@ def test_what_waits_in_the_database_is_shown_and_checked_before_a_person_signs_i
         site.run("requests", "sign", made["id"], *how) for how in (("--write", str(place)), ("--with", str(key)))
     ]
 
-    assert "upgrade-security, reboot if required for 1 host, until " in shown
+    assert f"reboot if required for 1 host, until {made['expires_at']}; requested by " in shown
     assert [(one.returncode, "is no request with this id" in one.stderr) for one in refused] == [(2, True)] * 2
     assert list(place.iterdir()) == []
     assert counted(show(site, made["id"])) == {"waiting-signature": 1}
