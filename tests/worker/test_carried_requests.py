@@ -103,9 +103,10 @@ def test_every_verb_is_one_job(worker: Worker, endpoint: ConfirmingEndpoint) -> 
 def test_a_report_is_sent_after_the_exporter_that_the_arrival_has_started(
     worker: Worker, endpoint: ConfirmingEndpoint, monkeypatch: pytest.MonkeyPatch, codes: list[int], state: str
 ) -> None:
+    left = iter(codes)
     monkeypatch.setattr(run_request, "_BUSY_POLL_S", 0.0)
     monkeypatch.setattr(
-        run_request, "run_program", lambda _command, **_limits: ProgramResult(code=codes.pop(0), output="")
+        run_request, "run_program", lambda _command, **_limits: ProgramResult(code=next(left), output="")
     )
     request = worker.request(verb="send-report", arguments={})
     endpoint.has(request)
