@@ -18,7 +18,8 @@ from agent.host import log
 from agent.host.dpkg.installed import InstalledPackages
 from agent.host.machine.identity import local_zone
 from agent.host.machine.user import is_root
-from agent.report.snooze_text import snooze_lines
+from agent.report.snooze_text import not_binding, snooze_lines
+from agent.state.daily_job_view import read_daily_job
 from agent.state.documents.snoozes import snoozes_to_document
 from agent.state.job_lock import worker_pid
 from agent.state.json_reader import JsonReader
@@ -98,6 +99,7 @@ def _add(arguments: argparse.Namespace, record: WaitingRecord, now: datetime) ->
             comment=one.comment,
         )
     _warn_of_unknown(what)
+    _warn_of_their_job(Store(arguments.state_dir))
     if worker_pid(arguments.state_dir) is not None:
         print_error("a job is running; what it has planned already may still be installed (`maestro-agent follow`)")
     return after
@@ -156,3 +158,10 @@ def _warn_of_unknown(what: Sequence[str]) -> None:
         for one in what:
             if cve_id(one) is None and one.partition(":")[0] not in installed:
                 print_error(f"{one} is not installed on this machine; it will not be installed as a dependency either")
+
+
+def _warn_of_their_job(store: Store) -> None:
+    with suppress(RecordError):
+        job = read_daily_job(store)
+        if notice := not_binding(job.patcher if job else None):
+            print_error(notice)

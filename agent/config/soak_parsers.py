@@ -52,4 +52,7 @@ def parse_overrides(raw: object) -> tuple[str, ...]:
 def _or_none(raw: object, most: timedelta, accepted: str) -> timedelta:
     if isinstance(raw, str) and _NONE.fullmatch(raw):
         return timedelta(0)
-    return duration_within(raw, timedelta(seconds=1), most, accepted)
+    try:
+        return duration_within(raw, timedelta(seconds=1), most, accepted)
+    except ValueError as error:
+        raise ValueError(f"accepted: a duration {accepted}") from error

@@ -28,6 +28,11 @@ _WHYS = {
 }
 
 
+def what_text(request: RequestView) -> str:
+    """Return the verb with its arguments, which are known until the request has ended: "upgrade-fixes nginx"."""
+    return " ".join([request.verb, *request.fixes, *(["(reboot if required)"] if request.reboots else [])])
+
+
 def reason_text(step: RequestStateView) -> str:
     """Return why a request was refused or has failed, and the detail; empty if there is neither."""
     reason = _WHYS.get(step.why, step.why)
@@ -63,11 +68,11 @@ def request_lines(request: RequestView) -> list[Line]:
     signed = f", signed by {request.signed_by}" if request.signed_by else ""
     lines = [
         field("Request", request.id, width=_WIDTH),
-        field("For", request.verb, width=_WIDTH),
+        field("For", what_text(request), width=_WIDTH),
         field("From", f"{request.requested_by or 'unknown'}{signed}", width=_WIDTH),
     ]
     lines += [field("Comment", request.comment, width=_WIDTH)] if request.comment else []
-    lines += [field("Waits", waiting_text(request), width=_WIDTH)] if waiting_text(request) else []
+    lines += [field("Next", waiting_text(request), width=_WIDTH)] if waiting_text(request) else []
     for step in (*request.steps, *filter(None, [request.conflict])):
         reason = reason_text(step)
         run = f" (`maestro-agent history {step.run}`)" if step.run else ""

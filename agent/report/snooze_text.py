@@ -23,3 +23,16 @@ def snooze_lines(snoozes: Iterable[SnoozeView], now: datetime) -> list[str]:
 def snooze_text(snooze: SnoozeView) -> str:
     """Return one snooze in a line: "nginx until 2026-12-28 00:00 UTC by ann: after the fair"."""
     return f"{snooze.what} until {format_human(snooze.until)} by {snooze.by}: {snooze.comment}"
+
+
+def not_binding(patcher: str | None) -> str:
+    """Return that the distribution's own job goes by neither snoozes nor [soak]; empty if it installs no updates.
+
+    `patcher` is that of `DailyJobView`.
+    """
+    if patcher != "unattended-upgrades":
+        return ""
+    return (
+        "unattended-upgrades installs the updates here, and goes by neither snoozes nor [soak]: `apt-mark hold` binds "
+        "it, too; `maestro-agent unattended-upgrades disable` has maestro-agent install them"
+    )

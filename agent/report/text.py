@@ -130,7 +130,7 @@ def overridden_lines(steps: Sequence[OverriddenView]) -> list[str]:
     """List the steps that would have to wait, each with the reason; nothing if there are none."""
     if not steps:
         return []
-    head = Line("Without waiting, as the request or the rule on CVEs has it:", hang=2)
+    head = Line("Not waiting, because requested, or because not every CVE of it is snoozed:", hang=2)
     return [head, *(Line(f"  {one.label}: {one.detail or one.why}", hang=4) for one in steps)]
 
 

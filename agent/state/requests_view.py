@@ -37,6 +37,8 @@ class RequestView:
         self.comment = (request.optional_text("comment") if request else None) or ""
         """Known until it has ended."""
         arguments = request.optional_child("arguments") if request else None
+        self.fixes = arguments.texts("fixes") if arguments is not None and "fixes" in arguments.raw else []
+        self.reboots = arguments is not None and arguments.raw.get("reboot") == "if-required"
         self.in_window = arguments is not None and arguments.raw.get("when") == "window"
 
     @property

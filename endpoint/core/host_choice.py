@@ -66,7 +66,9 @@ def choose(rows: Sequence[Mapping[str, Any]], tags: Mapping[str, Iterable[str]],
     refused = {row["host_id"]: why for row in group if row["host_id"] not in named if (why := _left_out(row))}
     hosts = [row for row in rows if row["host_id"] in named or (row in group and row["host_id"] not in refused)]
     if not hosts:
-        raise UsageError(f"none of {len(group)} hosts takes requests ([requests] allow in its configuration)")
+        raise UsageError(
+            f"of the {len(group)} chosen none takes requests ([requests] allow in the host's configuration)"
+        )
     return Choice(
         hosts=tuple(map(_chosen, hosts)),
         left_out=tuple((_chosen(row), refused[row["host_id"]]) for row in rows if row["host_id"] in refused),

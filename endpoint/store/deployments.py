@@ -126,7 +126,13 @@ def _create(
     ]  # fmt: skip
     connection.execute(sa.insert(REQUESTS), rows)
     by = Person(name=record.requested_by, at=datetime.fromtimestamp(record.created_s, timezone.utc))
-    _note(connection, record.id, by, "created", f"{record.verb}: {len(requests)} hosts")
+    _note(
+        connection,
+        record.id,
+        by,
+        "created",
+        f"{record.verb}: {len(requests)} {'host' if len(requests) == 1 else 'hosts'}",
+    )
 
 
 def _sign(connection: Connection, deployment: str, signatures: Mapping[str, str], person: Person) -> int:

@@ -135,3 +135,18 @@ def test_without_any_request_there_is_no_section(tmp_path: Path) -> None:
 
     assert status_document(found)["requests"] is None
     assert not any(line.startswith("Requests") for line in status_lines(found))
+
+
+def test_what_an_open_request_is_to_install_is_shown(tmp_path: Path) -> None:
+    now, found = utc_now().replace(microsecond=0), Store(str(tmp_path))
+    desk = RequestDesk(RequestsRecord(found), rules(), lambda: now)
+    named = document(
+        1, created_at=now, verb="upgrade-fixes", arguments={"fixes": ["nginx", "curl"], "reboot": "if-required"}
+    )
+    desk.receive(named, lambda _: Authentic())
+
+    view = views(found)[0]
+
+    assert (view.fixes, view.reboots) == (["nginx", "curl"], True)
+    assert any("nginx curl" in line for line in request_lines(view))
+    assert any("nginx curl" in line for line in status_lines(status(found)) if line.startswith("Requests"))

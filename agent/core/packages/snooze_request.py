@@ -56,7 +56,7 @@ def _end_of(text: str, now: datetime, zone: tzinfo) -> datetime:
     try:
         found = parse_hold_off(text)
     except ValueError as error:
-        raise ValueError(f'{error}; or "+30d", "+2w": so many days or weeks ahead') from error
+        raise ValueError(f'{text[:60]!r}: {error}; or "+30d", "+2w": so many days or weeks ahead') from error
     if found.tzinfo is not None:
         return found
     is_date = len(text) == len("2026-12-27")
@@ -72,7 +72,7 @@ def parse_comment(text: str) -> str:
     """
     found = text.strip()
     if not found or not found.isprintable() or len(found) > LONGEST_COMMENT:
-        raise ValueError(f"accepted: one line of at most {LONGEST_COMMENT} characters that says why")
+        raise ValueError(f"a comment is one line of at most {LONGEST_COMMENT} characters that says why")
     return found
 
 

@@ -33,19 +33,21 @@ class Automatic:
         unit: UnitState | None,
         masked_worker: str = "",
         *,
-        stands_aside: bool = False,
+        patcher: str | None = None,
     ) -> None:
         """Take the daemon, the state of its unit, and a unit of the worker that is masked.
 
-        `unit` is None where systemd is not this machine's init; with `stands_aside` the distribution's daily job
-        installs the updates.
+        `unit` is None where systemd is not this machine's init; `patcher` is who installs the updates as of the record
+        (`DailyJobView.patcher`), which may be some seconds ahead of the daemon's schedule.
         """
         self._unit = unit
         self._masked_worker = masked_worker
         self._known = not isinstance(daemon, Damaged)
         runs = daemon.next_runs if isinstance(daemon, DaemonView) else {}
         self._next = {name: parse_utc_or_none(runs.get(name)) for name in ("check", "upgrade")}
-        self.state = "masked" if masked_worker else _state(daemon, unit, stands_aside=stands_aside)
+        if patcher == "unattended-upgrades":
+            self._next["upgrade"] = None
+        self.state = "masked" if masked_worker else _state(daemon, unit, patcher)
         """One of `AUTOMATIC_STATES`; None if unknown: no daemon runs, and systemd is to start none."""
 
     @property
@@ -88,13 +90,13 @@ class Automatic:
         return f"{head}: {', '.join(times)}" if times else head
 
 
-def _state(daemon: DaemonView | Damaged | None, unit: UnitState | None, *, stands_aside: bool) -> str | None:
+def _state(daemon: DaemonView | Damaged | None, unit: UnitState | None, patcher: str | None) -> str | None:
     if isinstance(daemon, Damaged):
         return None
     if daemon is not None and daemon.pid is not None:
-        if daemon.next_runs["upgrade"] is not None:
-            return "on"
-        return "stands-aside" if stands_aside else "checks-only"
+        if patcher == "unattended-upgrades":
+            return "stands-aside"
+        return "on" if patcher == "agent" or daemon.next_runs["upgrade"] is not None else "checks-only"
     if unit is None or unit is UnitState.ABSENT:
         return None
     return "stopped" if unit is UnitState.ENABLED else unit.value

@@ -51,11 +51,11 @@ class Status:
         self.reboots = Reboots(observed.reboots, now, self.daemon.reboot_at if self.daemon else None)
         self.fleet_lock = LockStatus(observed.reboots.lock, now)
         self.provisioning = Provisioning(observed.provision, now)
-        self.waiting = Waiting(observed.snoozes, self.state, now)
         self.requests = Requests(observed.requests, now)
         self.daily_job = None if isinstance(observed.daily_job, Damaged) else observed.daily_job
-        theirs = self.daily_job is not None and self.daily_job.patcher == "unattended-upgrades"
-        self.automatic = Automatic(observed.daemon, observed.unit, observed.masked_worker, stands_aside=theirs)
+        patcher = self.daily_job.patcher if self.daily_job is not None else None
+        self.waiting = Waiting(observed.snoozes, self.state, now, patcher)
+        self.automatic = Automatic(observed.daemon, observed.unit, observed.masked_worker, patcher=patcher)
         self.unknown = [*record_reasons(observed, self.state, now), *self._reboot_unknown(observed)]
         self.unknown += daemon_reasons(self.daemon, now)
         self.attention = self._attention()

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from agent.core.schemas import Document
 from agent.report.layout import Line, field
-from agent.report.requests_text import reason_text, waiting_text
+from agent.report.requests_text import reason_text, waiting_text, what_text
 from agent.report.status.observed import Damaged
 from agent.state.requests_view import RequestView
 from agent.state.timestamps import format_human
@@ -45,7 +45,9 @@ class Requests:
         for number, one in enumerate(shown[:_MOST]):
             by = f" by {one.requested_by}" if one.requested_by else ""
             reason = waiting_text(one) or reason_text(one.last)
-            text = f"{one.verb}{by}: {one.last.state} {format_human(one.last.at)}{f', {reason}' if reason else ''}"
+            text = (
+                f"{what_text(one)}{by}: {one.last.state} {format_human(one.last.at)}{f', {reason}' if reason else ''}"
+            )
             yield field("" if number else "Requests", text, width=width)
         if len(shown) > _MOST:
             yield field("", f"and {len(shown) - _MOST} more: `maestro-agent requests`", width=width)

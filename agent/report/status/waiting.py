@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from agent.core.schemas import Document
-from agent.report.layout import Line, field
-from agent.report.snooze_text import snooze_text
+from agent.report.layout import Line, Tone, field
+from agent.report.snooze_text import not_binding, snooze_text
 from agent.report.status.observed import Damaged
 from agent.state.snooze_view import SnoozeView
 from agent.state.views import StateView
@@ -14,13 +14,17 @@ from agent.state.views import StateView
 class Waiting:
     """The snoozes in force, and the soak and the cohort that the last check went by."""
 
-    def __init__(self, snoozes: Sequence[SnoozeView] | Damaged, state: StateView | None, now: datetime) -> None:
+    def __init__(
+        self, snoozes: Sequence[SnoozeView] | Damaged, state: StateView | None, now: datetime, patcher: str | None
+    ) -> None:
+        """Take all on record, the last check, and who installs the updates (`DailyJobView.patcher`)."""
         problem = snoozes.reason if isinstance(snoozes, Damaged) else ""
         self.snoozes = [] if isinstance(snoozes, Damaged) else [one for one in snoozes if one.in_force(now)]
         self.reasons = [f"the snoozes cannot be read, so nothing is snoozed: {problem}"] if problem else []
         """That the document of the snoozes is damaged; it stays until `maestro-agent snooze` writes another."""
         self._known = not problem
         self._soak = state.soak if state is not None else None
+        self._ignored = not_binding(patcher)
 
     @property
     def document(self) -> Document:
@@ -34,6 +38,8 @@ class Waiting:
         lines = [field("" if number else "Snoozed", snooze_text(one), width=width) for number, one in enumerate(found)]
         if self._soak is not None:
             lines.append(field("Soak", self._soak_text(), width=width))
+        if lines and self._ignored:
+            lines.append(field("", self._ignored, width=width, tone=Tone.ATTENTION))
         return lines
 
     def _soak_text(self) -> str:

@@ -93,3 +93,23 @@ def test_a_masked_worker_is_off_whatever_the_daemon_plans() -> None:
     assert found.document == {"state": "masked", "starts_at_boot": True}
     assert found.text(NOW) == "off (maestro-agent-worker.socket is masked)"
     assert [reason.count("maestro-agent-worker.socket") for reason in found.reasons] == [2]
+
+
+@pytest.mark.parametrize(
+    ("alive", "patcher", "state", "names_an_upgrade"),
+    [
+        (CHECKS, "agent", "on", False),  # the other job was just switched off; the daemon schedules its upgrade next
+        (BOTH, "unattended-upgrades", "stands-aside", False),  # it was just switched on
+        (CHECKS, "nobody", "checks-only", False),
+        (BOTH, None, "on", True),
+    ],
+    ids=["just-off", "just-on", "nobody", "no-record"],
+)
+def test_who_patches_is_taken_from_the_record_before_the_daemon_follows(
+    alive: DaemonView, patcher: str | None, state: str, *, names_an_upgrade: bool
+) -> None:
+    automatic = Automatic(alive, UnitState.ENABLED, patcher=patcher)
+
+    assert automatic.state == state
+    assert ("next upgrade" in automatic.text(NOW)) is names_an_upgrade
+    assert ("agent.upgrade" in automatic.text(NOW)) is (state == "checks-only")

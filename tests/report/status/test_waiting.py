@@ -10,6 +10,7 @@ from agent.report.status.health import Health
 from agent.report.status.lines import status_lines
 from agent.report.status.needs import needs
 from agent.report.status.observed import Damaged
+from agent.report.status.waiting import Waiting
 from agent.state.documents.snoozes import snooze_to_document
 from agent.state.json_reader import JsonReader
 from agent.state.snooze_view import SnoozeView
@@ -51,3 +52,12 @@ def test_a_held_update_says_that_it_waits_for_a_time(why: Why) -> None:
 
     assert status.attention[0].startswith("2 security updates are held back (1 ")
     assert encoded(status)["plan"]["held"][0]["until"] is not None
+
+
+@pytest.mark.parametrize("patcher", [None, "agent", "nobody", "unattended-upgrades"])
+def test_a_snooze_that_the_installing_job_does_not_go_by_is_shown_as_such(patcher: str | None) -> None:
+    lines = Waiting([IN_FORCE], None, NOW, patcher).lines(16)
+    none = Waiting([], None, NOW, patcher).lines(16)
+
+    assert len(lines) == (2 if patcher == "unattended-upgrades" else 1)
+    assert none == []
