@@ -9,20 +9,23 @@ from pathlib import Path
 
 _VARIABLE = "MAESTRO_TEST_SHARED"
 _shared: list[Path] = []
-"""The directory: a job that a test runs in this process replaces its environment."""
+"""The directory; kept here, since a job that a test runs in this process replaces its environment."""
+_made: list[Path] = []
+"""The same in the process that made it, which removes it; those of pytest-xdist inherit its name, and end earlier."""
 
 
 def begin() -> None:
-    """Make the directory that the processes of a run share; those of pytest-xdist inherit its name."""
+    """Make the directory that the processes of a run share."""
     if "PYTEST_XDIST_WORKER" not in os.environ:
         os.environ[_VARIABLE] = tempfile.mkdtemp(prefix="maestro-tests-")
+        _made.append(Path(os.environ[_VARIABLE]))
     _shared.append(Path(os.environ[_VARIABLE]))
 
 
 def end() -> None:
     """Remove that directory, in the process that made it."""
-    if "PYTEST_XDIST_WORKER" not in os.environ:
-        subprocess.run(["rm", "-rf", str(_shared.pop())], check=True)
+    while _made:
+        subprocess.run(["rm", "-rf", str(_made.pop())], check=True)
 
 
 def once(name: str, make: Callable[[Path], None]) -> Path:
