@@ -63,6 +63,8 @@ def open_readonly(directory: str) -> Iterator[StreamState]:
     path = os.path.join(directory, _FILE)
     with _exclusive(directory):
         try:
+            with open(path, "rb", opener=open_regular):
+                pass  # else SQLite would wait for a pipe's writer
             # Without the write-ahead log of a killed process: to read that, SQLite must create a file.
             with closing(sqlite3.connect(f"file:{quote(path)}?mode=ro&immutable=1", uri=True)) as connection:
                 state = _load_facts(connection) if _version(connection) == 1 else load_state(connection)

@@ -218,6 +218,8 @@ def test_a_pipe_in_the_place_of_a_file_does_not_hang(name: str, tmp_path: Path) 
 
     with suppress(HostError), outbox(tmp_path) as box:
         assert box.state.instance_id
+    with suppress(HostError), open_readonly(str(tmp_path / "outbox")) as state:
+        assert state.instance_id
 
 
 @pytest.mark.parametrize("place", [18, 19, 47], ids=["write version", "read version", "schema"])
