@@ -1,8 +1,10 @@
-"""The gates of a reboot on booted machines: each one closes alone and is named by `explain reboot`.
+"""The gates of a reboot on a booted machine: each one closes alone and is named by `explain reboot`.
 
+The tests share one machine, which is put back before each of them. The last one reboots it.
 With MAESTRO_TEST_RELEASES="bookworm trixie forky" on systemd 252, 257 and 262.
 """
 
+import contextlib
 import json
 import time
 from collections.abc import Iterator
@@ -15,7 +17,8 @@ import pytest
 from agent.core.reboot.gates import RebootGate
 from tests.support import bases
 from tests.support.booted import booted
-from tests.support.recorded import Kept, installed_layer
+from tests.support.once import once
+from tests.support.recorded import UNIT, Kept, install_layer, stop_daemon
 from tests.support.repository import Signer, package
 
 pytestmark = pytest.mark.xdist_group("booted-reboots")
@@ -35,31 +38,60 @@ from agent.host.reboot.actions import LocalRebootHost
 from agent.state.store import Store
 host = LocalRebootHost(Store(), boot_id=boot_id(), hook_limit=timedelta(seconds=5))
 """
+_STARTED = "asked blocker delays fails holder job login plain"
+"""The units that tests start."""
 _SSH = "ssh -q -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -i /root/key"
 
 
-@pytest.fixture(scope="module")
-def login_layers(
-    booted_codename: str, deb: Path, signer: Signer, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Layers]:
+@pytest.fixture(scope="session")
+def login_layers(booted_codename: str, deb: Path, signer: Signer) -> Layers:
     """Return the layers of a machine with the agent and an ssh server."""
-    directory = tmp_path_factory.mktemp("logins")
     below = (bases.base(booted_codename, LOGINS),)
-    with installed_layer(booted_codename, deb, signer, directory, on=below) as layers:
-        yield layers
+
+    def make(directory: Path) -> None:
+        install_layer(booted_codename, deb, signer, directory / "layer", below=below)
+
+    return once(f"logins-{booted_codename}", make) / "layer", *below
 
 
-@pytest.fixture
-def server(booted_codename: str, login_layers: Layers, signer: Signer) -> Iterator[Kept]:
-    """Return a machine for one test alone; users root and bob may log in with /root/key."""
-    with booted(*login_layers) as running:
+@contextlib.contextmanager
+def _login_machine(codename: str, layers: Layers, signer: Signer) -> Iterator[Kept]:
+    with booted(*layers) as running:
         running.write(WINDOW, _ALWAYS)
         running.check(
             "ssh-keygen -q -t ed25519 -N '' -f /root/key && useradd -m bob && mkdir -p /root/.ssh /home/bob/.ssh && "
             "cat /root/key.pub > /root/.ssh/authorized_keys && cp /root/key.pub /home/bob/.ssh/authorized_keys && "
             "chown -R bob /home/bob/.ssh && chmod 700 /root/.ssh /home/bob/.ssh"
         )
-        yield Kept(running, signer, booted_codename)
+        yield Kept(running, signer, codename)
+
+
+@pytest.fixture
+def login_machine(booted_codename: str, login_layers: Layers, signer: Signer) -> Iterator[Kept]:
+    """Return a machine for one test alone; users root and bob may log in with /root/key."""
+    with _login_machine(booted_codename, login_layers, signer) as kept:
+        yield kept
+
+
+@pytest.fixture(scope="module")
+def _one_machine(booted_codename: str, login_layers: Layers, signer: Signer) -> Iterator[Kept]:
+    with _login_machine(booted_codename, login_layers, signer) as kept:
+        yield kept
+
+
+@pytest.fixture
+def server(_one_machine: Kept) -> Kept:
+    """Return the machine of all tests, whose daemon is stopped, without what an earlier test has left: all is open."""
+    machine = _one_machine.machine
+    stop_daemon(machine)
+    machine.run(f"systemctl stop {_STARTED}; systemctl reset-failed {_STARTED}; shutdown -c; rm -f /srv/seen")
+    machine.write(WINDOW, _ALWAYS)
+    # A command without a terminal outlives its connection, and its session is there as long as it.
+    ended = "systemctl stop 'session-*.scope'; ! loginctl list-sessions --no-legend | grep -q ."
+    _one_machine.wait("no session", ended)
+    assert machine.check("systemctl --failed --no-legend; systemd-inhibit --list --no-legend") == ""
+    assert closed(_one_machine) == {}
+    return _one_machine
 
 
 def gates(kept: Kept, *, user: str | None = None) -> dict[str, Any]:
@@ -81,6 +113,8 @@ def act(kept: Kept, code: str) -> str:
 
 
 def test_every_gate_is_named_and_all_are_open_on_a_quiet_machine(server: Kept) -> None:
+    server.machine.check(f"systemctl start {UNIT}")
+    server.wait_for_daemon()
     found = gates(server)
 
     assert list(found) == ["required", *(gate.value for gate in RebootGate)]
@@ -210,6 +244,7 @@ def test_root_at_a_terminal_counts(server: Kept) -> None:
 
 
 def test_a_reboot_that_waits_for_users_asks_them_and_is_stopped_by_cancel(server: Kept) -> None:
+    server.machine.check(f"systemctl start {UNIT}")
     server.wait_for_daemon()
     leader = server.machine.leader
     server.machine.check(
@@ -237,10 +272,13 @@ def test_a_failed_upgrade_and_what_dpkg_left_unfinished_close_their_gates(server
     server.agent("upgrade")
     both = gates(server)
     server.machine.check("sed -i 's/exit 1/exit 0/' /var/lib/dpkg/info/a.postinst && dpkg --configure -a")
+    alone = closed(server)
+    server.agent("upgrade")
 
     assert (both["last-run"]["why"], both["dpkg"]["why"]) == ("run-failed", "dpkg-unfinished")
     assert "a" in both["dpkg"]["reason"]
-    assert closed(server) == {"last-run": "run-failed"}
+    assert alone == {"last-run": "run-failed"}
+    assert closed(server) == {}
 
 
 def test_pending_triggers_alone_are_unfinished_work(server: Kept) -> None:
@@ -272,13 +310,17 @@ def test_without_logind_nobody_can_hold_a_reboot_up_and_without_its_answer_every
         server.machine.check("mv /usr/bin/busctl /usr/bin/busctl.gone")
         server.machine.write("/usr/bin/busctl", "#!/bin/sh\nsleep 600\n", mode=0o755)
         three = {"sessions": "sessions", "inhibited": "inhibited", "scheduled-by-other": "scheduled-by-other"}
-        assert closed(server) == three
-        assert {gates(server)[name]["verdict"] for name in three} == {"unknown"}
+        mute, found = closed(server), gates(server)
+        server.machine.check("mv /usr/bin/busctl.gone /usr/bin/busctl")
+        assert mute == three
+        assert {found[name]["verdict"] for name in three} == {"unknown"}
         return
     server.machine.check("systemctl mask -q --now systemd-logind.service")
+    gone, reason = closed(server), gates(server)["inhibited"]["reason"]
+    server.machine.check("systemctl unmask -q systemd-logind.service && systemctl start systemd-logind.service")
 
-    assert closed(server) == {}
-    assert gates(server)["inhibited"]["reason"] == "logind does not run"
+    assert gone == {}
+    assert reason == "logind does not run"
 
 
 def test_the_machine_reboots_through_logind_and_its_boot_is_another_one(server: Kept) -> None:

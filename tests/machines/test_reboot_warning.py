@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from tests.machines.test_reboot_gates import login_layers, server
+from tests.machines.test_reboot_gates import login_layers, login_machine
 from tests.support.recorded import RECORD, Kept
 
-__all__ = ["login_layers", "server"]
+__all__ = ["login_layers", "login_machine"]
 pytestmark = pytest.mark.xdist_group("booted-6")
 LOG_IN = (
     "systemd-run -q --unit=login --collect ssh -q -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null "
@@ -31,41 +31,41 @@ def end(host: Kept, result: str) -> Any:
     return json.loads(host.machine.path(f"{RECORD}/reboot-outcome.json").read_text())
 
 
-def test_an_inhibitor_a_cancellation_and_a_kill_during_the_warning_each_stop_it(server: Kept) -> None:
-    leader = server.machine.leader
-    server.machine.check(LOG_IN)
-    server.wait("the session", "loginctl list-sessions --no-legend | grep -q bob")
+def test_an_inhibitor_a_cancellation_and_a_kill_during_the_warning_each_stop_it(login_machine: Kept) -> None:
+    leader = login_machine.machine.leader
+    login_machine.machine.check(LOG_IN)
+    login_machine.wait("the session", "loginctl list-sessions --no-legend | grep -q bob")
 
-    begin(server, "first")
-    server.machine.check(INHIBIT)
-    blocked, left_1 = end(server, "blocked"), server.machine.run(SCHEDULED).returncode
-    server.machine.check("systemctl stop backup")
+    begin(login_machine, "first")
+    login_machine.machine.check(INHIBIT)
+    blocked, left_1 = end(login_machine, "blocked"), login_machine.machine.run(SCHEDULED).returncode
+    login_machine.machine.check("systemctl stop backup")
 
-    begin(server, "second")
-    server.machine.check("maestro-agent reboot --cancel")
-    cancelled, left_2 = end(server, "interrupted"), server.machine.run(SCHEDULED).returncode
+    begin(login_machine, "second")
+    login_machine.machine.check("maestro-agent reboot --cancel")
+    cancelled, left_2 = end(login_machine, "interrupted"), login_machine.machine.run(SCHEDULED).returncode
 
-    begin(server, "third")
-    server.machine.check(f"kill -9 $(cut -d' ' -f1 {RECORD}/running)")
-    assert server.machine.run(SCHEDULED).returncode == 0
-    server.wait("the daemon notices", f"test ! -e {RECORD}/reboot.json")
-    killed, left_3 = end(server, "interrupted"), server.machine.run(SCHEDULED).returncode
+    begin(login_machine, "third")
+    login_machine.machine.check(f"kill -9 $(cut -d' ' -f1 {RECORD}/running)")
+    assert login_machine.machine.run(SCHEDULED).returncode == 0
+    login_machine.wait("the daemon notices", f"test ! -e {RECORD}/reboot.json")
+    killed, left_3 = end(login_machine, "interrupted"), login_machine.machine.run(SCHEDULED).returncode
 
     assert (blocked["blocked"]["why"], left_1) == ("inhibited", 1)
     assert (cancelled["rebooted"], left_2) == (False, 1)
     assert (killed["id"] != cancelled["id"], killed["rebooted"], left_3) == (True, False, 1)
-    assert server.machine.leader == leader
+    assert login_machine.machine.leader == leader
 
 
-def test_a_reboot_by_somebody_else_during_the_warning_is_verified_as_one(server: Kept) -> None:
-    before = server.machine.leader
-    server.machine.check(LOG_IN)
-    server.wait("the session", "loginctl list-sessions --no-legend | grep -q bob")
+def test_a_reboot_by_somebody_else_during_the_warning_is_verified_as_one(login_machine: Kept) -> None:
+    before = login_machine.machine.leader
+    login_machine.machine.check(LOG_IN)
+    login_machine.wait("the session", "loginctl list-sessions --no-legend | grep -q bob")
 
-    begin(server, "first")
-    server.machine.run("systemctl reboot")
-    server.machine.follow_reboot(before)
-    server.wait("it is verified", f"test ! -e {RECORD}/reboot.json")
-    last = json.loads(server.machine.path(f"{RECORD}/reboot-outcome.json").read_text())
+    begin(login_machine, "first")
+    login_machine.machine.run("systemctl reboot")
+    login_machine.machine.follow_reboot(before)
+    login_machine.wait("it is verified", f"test ! -e {RECORD}/reboot.json")
+    last = json.loads(login_machine.machine.path(f"{RECORD}/reboot-outcome.json").read_text())
 
     assert (last["result"], last["blocked"], last["rebooted"]) == ("rebooted", None, True)
