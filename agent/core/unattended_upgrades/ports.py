@@ -14,7 +14,7 @@ class DailyJobPort(Protocol):
         """Return what is seen of it now."""
 
     def stood_down(self) -> StandDown | None:
-        """Return on whose behalf it is stood down; None: it is not. Raises RecordError."""
+        """Return on whose behalf it is stood down; None: it is not. Raises HostError, RecordError."""
 
     def stand_down(self, stand_down: StandDown, now: datetime) -> None:
         """Switch it off and keep how it was; does again what another program undid."""

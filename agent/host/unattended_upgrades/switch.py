@@ -77,7 +77,7 @@ class LocalDailyJob:
         """Return on whose behalf it is stood down; None: it is not.
 
         Raises:
-            RecordError: the record is damaged.
+            HostError: the drop-in cannot be read. RecordError: the record is damaged.
         """
         before = self._before()
         return before.by if before is not None else None
@@ -154,7 +154,7 @@ class LocalDailyJob:
         return theirs.timer
 
     def _before(self) -> "_Before | None":
-        """Return how it was before it was stood down; None: it is not. Raises RecordError."""
+        """Return how it was before it was stood down; None: it is not. Raises HostError, RecordError."""
         found = self._store.read(UNATTENDED_UPGRADES_BEFORE, UNATTENDED_UPGRADES_BEFORE_SCHEMA, keep=True)
         if found is None:
             return _LOST if read_drop_in() == OFF else None

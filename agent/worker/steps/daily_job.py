@@ -143,5 +143,5 @@ def _switched(job: DailyJobPort, mode: DailyJobMode, now: datetime) -> str:
 def _stood_down(job: DailyJobPort) -> StandDown | None:
     try:
         return job.stood_down()
-    except RecordError:  # `problem` has it
+    except (HostError, RecordError):  # `problem` has it
         return None

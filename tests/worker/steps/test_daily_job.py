@@ -31,12 +31,13 @@ class SimulatedDailyJob:
         self.theirs = theirs
         self.by = by
         self.error: Exception | None = None
+        self.unreadable = False
 
     def look(self) -> TheirJob | Unseen:
         return self.theirs if self.by is None else MASKED
 
     def stood_down(self) -> StandDown | None:
-        if isinstance(self.error, RecordError):
+        if self.error is not None and self.unreadable:
             raise self.error
         return self.by
 
@@ -94,10 +95,16 @@ def test_each_mode_switches_the_job_from_each_state(
     assert stands_aside(policy(mode), store) is (patcher is not Patcher.AGENT)
 
 
-@pytest.mark.parametrize("error", [HostError("no"), RecordError("no")], ids=["host", "record"])
-def test_a_switch_that_fails_is_on_record_and_the_job_is_not_joined(store: Store, error: Exception) -> None:
+@pytest.mark.parametrize(
+    ("error", "unreadable"),
+    [(HostError("no"), False), (HostError("no"), True), (RecordError("no"), True)],
+    ids=["switch", "drop-in", "record"],
+)
+def test_a_switch_that_fails_is_on_record_and_the_job_is_not_joined(
+    store: Store, error: Exception, *, unreadable: bool
+) -> None:
     job = SimulatedDailyJob()
-    job.error = error
+    job.error, job.unreadable = error, unreadable
 
     decided = settle_daily_job(job, store, policy(REPLACE), NOW)
 
