@@ -113,7 +113,8 @@ def _timer(job: DailyJobView) -> str:
 
 
 def _settings_lines(settings: JobSettingsView) -> Iterator[str]:
-    yield field("Interval", repr(settings.every) if settings.every is not None else "not set", width=WIDTH)
+    every = "not set" if settings.every is None else f"{settings.every!r}, days if no unit is given"
+    yield field("Interval", f"{every} (APT::Periodic::Unattended-Upgrade)", width=WIDTH)
     for origin in settings.origins:
         yield field("Origin", origin, width=WIDTH)
     if settings.update_days:

@@ -59,8 +59,8 @@ def waiting_text(request: RequestView) -> str:
     """Return what an accepted request waits for; empty for any other."""
     if request.last.state != "accepted":
         return ""
-    until = f", until {format_human(request.expires_at)}" if request.expires_at else ""
-    return f"waits for {'its maintenance window' if request.in_window else 'its turn'}{until}"
+    expires = f", expires {format_human(request.expires_at)}" if request.expires_at else ""
+    return f"waits for {'its maintenance window' if request.in_window else 'its turn'}{expires}"
 
 
 def request_lines(request: RequestView) -> list[Line]:

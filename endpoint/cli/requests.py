@@ -86,7 +86,7 @@ def _cancel(arguments: argparse.Namespace, database: Database, person: Person) -
     left = DeploymentStore(database).cancel(deployment, request, person, lost=arguments.lost)
     print(f"cancelled: {request or deployment}")
     if left:
-        print(f"{left} were delivered: their hosts get the cancellation, and may have started by then")
+        print(f"already delivered: {left}; those hosts get the cancellation, and may have started by then")
 
 
 def _deployment(database: Database, text: str) -> str:
