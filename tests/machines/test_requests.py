@@ -62,7 +62,10 @@ class Person:
     def request(self, number: int, *, signed: bool = True, **changed: Any) -> dict[str, Any]:
         now = utc_now().replace(microsecond=0)
         made = document(number, created_at=now, host_id=self._id, expires_at=format_utc(now + DAY), **changed)
-        return self._ann.sign(made) if signed else made
+        return self.sign(made) if signed else made
+
+    def sign(self, made: dict[str, Any]) -> dict[str, Any]:
+        return self._ann.sign(made)
 
     def send(self, **fields: object) -> Any:
         """Send a line over the socket as the user maestro-agent; return the answer."""
