@@ -4,16 +4,14 @@ The forms come from the database. Its owner has fewer rights than the person, an
 """
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import astuple
 
 from endpoint.core.deployment_text import work_text
 from endpoint.core.request_arguments import Terms, Verb, Work, request_arguments, request_form
+from endpoint.core.requests import UUID
 from endpoint.core.text import clean
 from endpoint.errors import UsageError
-
-_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
 def signing_text(forms: Mapping[str, str]) -> str:
@@ -51,7 +49,7 @@ def _read(identity: str, form: str) -> tuple[Work, Terms]:
         )
         texts = (*work.fixes, work.when or "", work.reboot or "", work.plan_id or "", *astuple(terms))
         # The id becomes the name of a file.
-        valid = made == form and _ID.fullmatch(identity) and all(isinstance(text, str) for text in texts)
+        valid = made == form and UUID.fullmatch(identity) and all(isinstance(text, str) for text in texts)
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError, UsageError):
         valid = False
     if not valid:

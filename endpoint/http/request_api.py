@@ -1,9 +1,8 @@
 """Requests over HTTP: whether an agent takes them, and the confirmation of one that is not signed."""
 
-import re
-
 from flask import Response, request
 
+from endpoint.core.requests import UUID
 from endpoint.errors import RefusedError
 from endpoint.http.admission import Admission
 from endpoint.http.exchange import json_answer
@@ -12,7 +11,6 @@ from endpoint.store.request_queries import RequestQueries
 
 REQUEST_PATH = "/v1/hosts/<host>/requests/<identity>"
 _HEADER = "Maestro-Requests"
-_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
 def takes_requests() -> bool:
@@ -31,7 +29,7 @@ class RequestApi:
         """Return a request that was delivered and has not ended, to the host that it is for."""
         caller = self._admission.sender()
         for name, text in (("host_id", host), ("id", identity)):
-            if not _UUID.fullmatch(text):
+            if not UUID.fullmatch(text):
                 raise RefusedError(400, f"{name} in the path is not a UUID in lower case")
         self._admission.admit(caller, host)
         found = self._queries.in_flight(host, identity)
