@@ -17,13 +17,12 @@ pytestmark = [
 ]
 NAMES = [f"p{number:02}" for number in range(60)]
 KILLS = 10
-KILL = (
-    f"while pkill -KILL -f '[l]{WORKER[1:]}'; do sleep 0.1; done;"
-    " pkill -KILL -f '[.]postinst configure'; pkill -KILL dpkg; true"
-)
+JOB = f"'[l]{WORKER[1:]}|[/]maestro-agent provision'"
+"""The worker, or the command itself, which runs the job where it cannot reach the worker."""
+KILL = f"while pkill -KILL -f {JOB}; do sleep 0.1; done; pkill -KILL -f '[.]postinst configure'; pkill -KILL dpkg; true"
 """The job and what it started, again for a process that forked meanwhile."""
 REBOOTS = "pgrep -f '[p]re-reboot.d/slow'"
-RUNS = f"pgrep -f '[l]{WORKER[1:]}'"
+RUNS = f"pgrep -f {JOB}"
 
 
 def new_server(host: Kept, needs_reboot: str) -> None:
@@ -47,7 +46,6 @@ def new_server(host: Kept, needs_reboot: str) -> None:
 
 def go_on(host: Kept) -> None:
     """Have a person go on at once; the daemon, which would wait after a failure, is stopped meanwhile."""
-    host.wait_for_idle()
     host.machine.check("setsid maestro-agent provision >>/srv/out 2>&1 </dev/null &")
     host.wait("the job runs", RUNS, 60)
 
