@@ -71,7 +71,7 @@ class Site:
             )
             for number in range(2)
         ]
-        self.restored = False
+        self.restored_s: float | None = None
 
     def step(self) -> None:
         calm = [
@@ -157,7 +157,7 @@ class Site:
         self.endpoint.backup()
 
     def restore(self) -> None:
-        self.restored = True
+        self.restored_s = self.clock.now.timestamp()
         self.endpoint.restore()
 
     def lose_an_hour(self) -> None:
@@ -210,13 +210,13 @@ class Site:
             assert all(count == 1 for count in host.effects.values()), host.effects
             assert [deed.request for deed in host.deeds if not deed.permitted] == []
 
-    def is_unasked(self, request: RequestRecord) -> bool:
+    def is_unasked(self, request: RequestRecord, restored_s: float) -> bool:
         """Whether a request has ended without another answer of its host, as it may after the restoration of a backup.
 
-        It was not delivered by the backup, its deployment has stopped, or a person ended it.
+        It was not delivered by the backup, its deployment has stopped, it had expired by then, or a person ended it.
         """
         expires_s = parse_utc(str(self.endpoint.made[request.id]["expires_at"])).timestamp()
-        asked = request.delivered_s is not None and request.delivered_s >= expires_s
+        asked = request.delivered_s is not None and request.delivered_s >= expires_s > restored_s
         return request.status is RequestStatus.CANCELLED or (request.status is RequestStatus.EXPIRED and not asked)
 
     def check_reports(self) -> None:
@@ -230,7 +230,7 @@ class Site:
             elif request.status is RequestStatus.FAILED:
                 lasting = self.endpoint.made[identity]["verb"] in {verb.value for verb in LASTING}
                 assert not (lasting and request.detail == NO_TRACE and effects.get(identity)), told
-            elif self.restored and self.is_unasked(request):
+            elif self.restored_s is not None and self.is_unasked(request, self.restored_s):
                 continue
             elif request.why != "stale":  # that says that it may have been done
                 assert identity not in effects, told
