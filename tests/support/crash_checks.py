@@ -156,7 +156,9 @@ def _of_files(running: Machine, wanted: Machine) -> list[str]:
 
 def _left_behind(running: Machine) -> list[str]:
     """Return files in the state directory that are not part of the record."""
-    known = re.compile(r"lock|(jobs|cves|state|refresh|plans|exposure)\.json|notified|history(/[0-9TZ-]+\.(json|log))?")
+    known = re.compile(
+        r"lock|(jobs|cves|state|refresh|plans|exposure|first-seen)\.json|notified|history(/[0-9TZ-]+\.(json|log))?"
+    )
     record = running.path(RECORD)
     names = [file.relative_to(record).as_posix() for file in sorted(record.rglob("*"))]
     return [f"left behind: {RECORD}/{name}" for name in names if not known.fullmatch(name)]

@@ -38,7 +38,7 @@ def request(**changes: object) -> bytes:
 
 
 FORGERIES = {
-    "too long": ([b"x" * 100000 + b"\n"], "longer than 4096 bytes"),
+    "too long": ([b"x" * 100000 + b"\n"], "longer than 32768 bytes"),
     "unfinished": ([b"{}"], "not complete after 5 s"),
     "one byte a second": ([bytes([byte]) for byte in request()], "not complete after 5 s"),
     "silent": ([], "not complete after 5 s"),

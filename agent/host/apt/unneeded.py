@@ -68,8 +68,11 @@ def _providers(cache: PackageCache, dependency: apt_pkg.Dependency) -> list[apt_
 
 
 def _result(cache: PackageCache, package: apt_pkg.Package) -> apt_pkg.Version | None:
-    """Return the version that a package has with the marks; None if it is not installed then."""
-    if cache.depcache.marked_keep(package):
+    """Return the version that a package has with the marks; None if it is not installed then.
+
+    libapt itself marks a package whose removal was interrupted: as long as nothing finishes that, it has its version.
+    """
+    if cache.depcache.marked_keep(package) or package.current_state != apt_pkg.CURSTATE_INSTALLED:
         return package.current_ver
     if cache.depcache.marked_delete(package):
         return None
