@@ -3,7 +3,6 @@
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from http.client import HTTPException
 from pathlib import Path
@@ -16,7 +15,7 @@ from endpoint.store.database import Database
 from endpoint.store.tables import LOCK_HOLDERS, LOCK_RELEASES, LOCK_WAITERS
 from tests.endpoint.conftest import POSTGRESQL, database_url
 from tests.support.authority import Authority
-from tests.support.endpoint_server import EndpointServer, free_port
+from tests.support.endpoint_server import EndpointServer, two_servers
 
 CLIENTS = 10
 SLOTS = 3
@@ -37,19 +36,7 @@ def servers(
 ) -> Iterator[list[EndpointServer]]:
     """Return two running servers, each with two processes, on one database."""
     url = database_url(kind, tmp_path, request)
-    made = []
-    with ExitStack() as stack:
-        for name in ("one", "two"):
-            (tmp_path / name).mkdir()
-            settings: dict[str, dict[str, object]] = {"server": {"workers": 2, "threads": 4}, "locks": LOCKS}
-            server = EndpointServer(
-                directory=tmp_path / name, authority=authority, database=url, port=free_port(), settings=settings
-            )
-            server.configure()
-            stack.callback(server.end)
-            made.append(server)
-        for server in made:  # not before: each `configure` writes the same certificate
-            server.start()
+    with two_servers(tmp_path, authority, url, {"locks": LOCKS}) as made:
         yield made
 
 

@@ -7,7 +7,6 @@ import json
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from http.client import HTTPException
 from pathlib import Path
@@ -17,7 +16,7 @@ import pytest
 from tests.endpoint.conftest import POSTGRESQL, database_url
 from tests.support import bases
 from tests.support.authority import Authority
-from tests.support.endpoint_server import Client, EndpointServer, free_port
+from tests.support.endpoint_server import Client, EndpointServer, two_servers
 from tests.support.local_endpoint import run_command
 from tests.support.messages import Raw
 from tests.support.request_fleet import Work, WorkingHost
@@ -35,19 +34,7 @@ KINDS = ["sqlite", POSTGRESQL] if bases.thorough() else [POSTGRESQL]
 def servers(request: pytest.FixtureRequest, authority: Authority, tmp_path: Path) -> Iterator[list[EndpointServer]]:
     """Return two running servers, each with two processes, on one database."""
     url = database_url(request.param, tmp_path, request)
-    made = []
-    with ExitStack() as stack:
-        for name in ("one", "two"):
-            (tmp_path / name).mkdir()
-            settings: dict[str, dict[str, object]] = {"server": {"workers": 2, "threads": 4}}
-            server = EndpointServer(
-                directory=tmp_path / name, authority=authority, database=url, port=free_port(), settings=settings
-            )
-            server.configure()
-            stack.callback(server.end)
-            made.append(server)
-        for server in made:  # not before: each `configure` writes the same certificate
-            server.start()
+    with two_servers(tmp_path, authority, url, {}) as made:
         yield made
 
 

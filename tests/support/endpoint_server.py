@@ -13,7 +13,7 @@ import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -258,3 +258,22 @@ def free_port() -> int:
             probe.bind(("127.0.0.1", port))
             return port
     raise AssertionError
+
+
+@contextmanager
+def two_servers(directory: Path, authority: Authority, database: str, more: Tables) -> Iterator[list[EndpointServer]]:
+    """Run two servers, each with two processes, on one database; `more` are tables of their configuration."""
+    made = []
+    with ExitStack() as stack:
+        for name in ("one", "two"):
+            (directory / name).mkdir()
+            settings: Tables = {"server": {"workers": 2, "threads": 4}, **more}
+            server = EndpointServer(
+                directory=directory / name, authority=authority, database=database, port=free_port(), settings=settings
+            )
+            server.configure()
+            stack.callback(server.end)
+            made.append(server)
+        for server in made:  # not before: each `configure` writes the same certificate
+            server.start()
+        yield made
