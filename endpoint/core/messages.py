@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from endpoint.core.host_id import require_path_uuid
 from endpoint.errors import RefusedError
 
-_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _SEQUENCE = re.compile(r"[1-9][0-9]{0,18}")
 _MAX_SEQUENCE = 2**63 - 1
 
@@ -103,8 +103,7 @@ def read_heartbeat_address(host: str, instance: str, sequence: str) -> Heartbeat
         RefusedError: one of them is invalid.
     """
     for name, text in (("host_id", host), ("instance_id", instance)):
-        if not _UUID.fullmatch(text):
-            raise RefusedError(400, f"{name} in the path is not a UUID in lower case")
+        require_path_uuid(name, text)
     if not _SEQUENCE.fullmatch(sequence) or int(sequence) > _MAX_SEQUENCE:
         raise RefusedError(400, f"the sequence in the path is not an integer from 1 to {_MAX_SEQUENCE}")
     return HeartbeatAddress(host_id=host, instance_id=instance, sequence=int(sequence))

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 REQUEST_SCHEMA = "maestro.request/1"
 SIGNATURE_NAMESPACE = "maestro-request"
 """Of `ssh-keygen -Y sign -n`: a signature for another purpose is none for a request."""
-UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
-"""Of hosts and requests."""
 SIGNATURE = re.compile(
     r"(?=.{1,16384}\Z)-----BEGIN SSH SIGNATURE-----\n[A-Za-z0-9+/=\n]+\n-----END SSH SIGNATURE-----\n?", re.DOTALL
 )

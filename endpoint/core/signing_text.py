@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import astuple
 
 from endpoint.core.deployment_text import work_text
+from endpoint.core.host_id import UUID
 from endpoint.core.request_arguments import Terms, Verb, Work, request_arguments, request_form
-from endpoint.core.requests import UUID
 from endpoint.core.text import clean
 from endpoint.errors import UsageError
 

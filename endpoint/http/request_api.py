@@ -2,7 +2,7 @@
 
 from flask import Response, request
 
-from endpoint.core.requests import UUID
+from endpoint.core.host_id import require_path_uuid
 from endpoint.errors import RefusedError
 from endpoint.http.admission import Admission
 from endpoint.http.exchange import json_answer
@@ -29,8 +29,7 @@ class RequestApi:
         """Return a request that was delivered and has not ended, to the host that it is for."""
         caller = self._admission.sender()
         for name, text in (("host_id", host), ("id", identity)):
-            if not UUID.fullmatch(text):
-                raise RefusedError(400, f"{name} in the path is not a UUID in lower case")
+            require_path_uuid(name, text)
         self._admission.admit(caller, host)
         found = self._queries.in_flight(host, identity)
         if found is None:
