@@ -3,7 +3,8 @@
 import importlib
 import json
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from subprocess import PIPE
@@ -37,6 +38,22 @@ def request_for(tmp_path: Path) -> Callable[..., JobRequest]:
         )
 
     return build
+
+
+@contextmanager
+def held_by_another(module: str, lock: str, state_dir: str) -> Iterator["subprocess.Popen[bytes]"]:
+    """Run a process that holds a lock of `agent.state` in a state directory until it is killed."""
+    source = f"""
+from agent.state.{module} import {lock}
+from agent.state.store import Store
+store = Store({state_dir!r})
+assert store.writable()
+with {lock}(store): print(flush=True); input()
+"""
+    with subprocess.Popen(["/usr/bin/python3", "-c", source], cwd=CHECKOUT, stdin=PIPE, stdout=PIPE) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        yield other
 
 
 def answering(monkeypatch: pytest.MonkeyPatch, answer: JobAnswer | Exception) -> list[JobContext]:
@@ -198,16 +215,7 @@ def test_a_request_is_not_ended_while_the_process_that_carries_it_out_is_between
     """The job lock is free there, and a daemon that has started again finds the request running."""
     contexts = answering(monkeypatch, JobAnswer(exit_code=0))
     request = request_for(JobKind.RUN_REQUEST)
-    source = f"""
-from agent.state.requests_record import request_lock
-from agent.state.store import Store
-store = Store({request.state_dir!r})
-assert store.writable()
-with request_lock(store): print(flush=True); input()
-"""
-    with subprocess.Popen(["/usr/bin/python3", "-c", source], cwd=CHECKOUT, stdin=PIPE, stdout=PIPE) as other:
-        assert other.stdout is not None
-        other.stdout.readline()
+    with held_by_another("requests_record", "request_lock", request.state_dir) as other:
         with pytest.raises(BusyError, match=f"pid {other.pid}"):
             run_in_process(request, CONTROL)
         run_in_process(request_for(JobKind.UPGRADE), CONTROL)
@@ -222,16 +230,7 @@ def test_a_job_does_not_start_while_another_one_runs(
 ) -> None:
     contexts = answering(monkeypatch, JobAnswer(exit_code=0))
     request = request_for(JobKind.UPGRADE)
-    source = f"""
-from agent.state.job_lock import job_lock
-from agent.state.store import Store
-store = Store({request.state_dir!r})
-assert store.writable()
-with job_lock(store): print(flush=True); input()
-"""
-    with subprocess.Popen(["/usr/bin/python3", "-c", source], cwd=CHECKOUT, stdin=PIPE, stdout=PIPE) as other:
-        assert other.stdout is not None
-        other.stdout.readline()
+    with held_by_another("job_lock", "job_lock", request.state_dir) as other:
         with pytest.raises(BusyError, match=f"pid {other.pid}.*`--wait` waits for it"):
             run_in_process(request, CONTROL)
         other.kill()
