@@ -4,7 +4,7 @@ import argparse
 import json
 from datetime import datetime, timezone
 
-from endpoint.config import read_config
+from endpoint.config.read import read_config
 from endpoint.core.fleet import fleet_document
 from endpoint.core.lock_report import locks_by_host
 from endpoint.core.text import fleet_lines

@@ -3,7 +3,7 @@
 import argparse
 from datetime import datetime, timezone
 
-from endpoint.config import read_config
+from endpoint.config.read import read_config
 from endpoint.core.text import gap_lines
 from endpoint.store.queries import FleetQueries
 from endpoint.store.session import open_database

@@ -5,7 +5,8 @@ import json
 from datetime import datetime, timezone
 
 from endpoint.cli.person import calling_person
-from endpoint.config import Config, read_config
+from endpoint.config.model import Config
+from endpoint.config.read import read_config
 from endpoint.core.lock_report import Hosts, locks_document
 from endpoint.core.lock_text import lock_lines
 from endpoint.core.locks import Holder

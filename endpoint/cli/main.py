@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from endpoint.cli.arguments import make_parser
+from endpoint.cli.options.parser import make_parser
 from endpoint.errors import EndpointError, missing_module
 
 _INTERRUPTED = 130

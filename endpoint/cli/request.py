@@ -12,7 +12,8 @@ from typing import Any
 
 from endpoint.cli.person import calling_person
 from endpoint.cli.signing import Sign, as_caller, sign_with
-from endpoint.config import Config, read_config
+from endpoint.config.model import Config
+from endpoint.config.read import read_config
 from endpoint.core.deployment_report import DeploymentRecord, RequestRecord, deployment_document
 from endpoint.core.deployment_text import counts_text, left_out_lines, work_text
 from endpoint.core.deployments import RequestStatus

@@ -7,7 +7,8 @@ from functools import partial
 
 from endpoint.cli.person import calling_person
 from endpoint.cli.signing import as_caller, read_signatures, sign_with, write_forms
-from endpoint.config import Config, read_config
+from endpoint.config.model import Config
+from endpoint.config.read import read_config
 from endpoint.core.deployment_report import deployment_document, deployments_document
 from endpoint.core.deployment_text import list_lines, show_lines
 from endpoint.core.deployments import RequestStatus

@@ -2,7 +2,7 @@
 
 import argparse
 
-from endpoint.config import read_config
+from endpoint.config.read import read_config
 from endpoint.http.server import serve
 
 

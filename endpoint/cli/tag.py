@@ -3,7 +3,7 @@
 import argparse
 from datetime import datetime, timezone
 
-from endpoint.config import read_config
+from endpoint.config.read import read_config
 from endpoint.core.fleet import fleet_document
 from endpoint.core.host_choice import find_host
 from endpoint.core.text import clean, table

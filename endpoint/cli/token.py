@@ -3,7 +3,7 @@
 import argparse
 from datetime import datetime, timezone
 
-from endpoint.config import read_config
+from endpoint.config.read import read_config
 from endpoint.core.host_id import parse_host_id
 from endpoint.core.timestamps import format_utc
 from endpoint.errors import UsageError

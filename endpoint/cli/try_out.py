@@ -10,7 +10,8 @@ import tempfile
 from datetime import datetime, timezone
 from pathlib import Path
 
-from endpoint.config import Config, read_config
+from endpoint.config.model import Config
+from endpoint.config.read import read_config
 from endpoint.errors import EndpointError, UsageError
 from endpoint.http.server import serve
 from endpoint.store.session import open_database

@@ -6,7 +6,7 @@ from threading import Lock
 
 from flask import request
 
-from endpoint.config import Config
+from endpoint.config.model import Config
 from endpoint.core.rate_limit import RateLimiter
 from endpoint.errors import LaterError, RefusedError
 from endpoint.http.auth import Authenticator, Caller, Certificate, peer_certificate

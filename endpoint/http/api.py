@@ -12,7 +12,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import Map
 
 from endpoint import log
-from endpoint.config import Config
+from endpoint.config.model import Config
 from endpoint.core.deduplicate import Deduplicated, MessageResult, MessageStatus
 from endpoint.core.fleet import fleet_document
 from endpoint.core.json_body import parse_json

@@ -27,7 +27,7 @@ from typing import Any
 from gunicorn.http import RequestParser
 from gunicorn.workers.gthread import ThreadWorker
 
-from endpoint.config import Config
+from endpoint.config.model import Config
 from endpoint.http.tls import BufferedTLSSocket, make_context
 
 _LINGER_S = 2.0

@@ -11,7 +11,7 @@ from typing import Any
 from flask import Response, request
 
 from endpoint import log
-from endpoint.config import Config
+from endpoint.config.model import Config
 from endpoint.core.json_body import parse_json
 from endpoint.core.lock_text import refusal
 from endpoint.core.locks import LockCall, LockOperation, LockResult, LockStatus, is_client_id, is_group

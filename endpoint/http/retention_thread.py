@@ -4,7 +4,7 @@ from datetime import datetime, timezone
 from threading import Event, Thread
 
 from endpoint import log
-from endpoint.config import Config
+from endpoint.config.model import Config
 from endpoint.core.lock_report import locks_document
 from endpoint.errors import StoreError
 from endpoint.store.database import Database

@@ -9,7 +9,8 @@ from gunicorn.glogging import Logger
 from gunicorn.http.errors import InvalidHeader
 
 from endpoint import log
-from endpoint.config import Config, database_url
+from endpoint.config.model import Config
+from endpoint.config.read import database_url
 from endpoint.http.api import make_app
 from endpoint.http.retention_thread import RetentionThread
 from endpoint.http.tls import make_context

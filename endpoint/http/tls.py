@@ -3,7 +3,7 @@
 import ssl
 from typing import Any
 
-from endpoint.config import Certificates, Tls
+from endpoint.config.model import Certificates, Tls
 from endpoint.errors import ConfigError
 
 _NEEDLESS = (b"Server: gunicorn\r\n", b"Connection: keep-alive\r\n")

@@ -8,7 +8,8 @@ from pathlib import Path
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-from endpoint.config import Config, database_url
+from endpoint.config.model import Config
+from endpoint.config.read import database_url
 from endpoint.store.database import Database
 
 

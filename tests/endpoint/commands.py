@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Iterator
 
-from endpoint.cli.arguments import make_parser
+from endpoint.cli.options.parser import make_parser
 
 
 def commands() -> dict[str, argparse.ArgumentParser]:

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from endpoint.cli import try_out
-from endpoint.config import Config, read_config
+from endpoint.config.model import Config
+from endpoint.config.read import read_config
 from endpoint.errors import ConfigError
 from tests.support.authority import Authority
 from tests.support.endpoint_server import CHECKOUT, free_port

@@ -15,10 +15,9 @@ import pytest
 from agent.core.fleet_lock.model import LockPhase
 from agent.core.fleet_lock.server import LockServer
 from tests.endpoint.conftest import MakeServer
-from tests.host.fleet_lock.test_schedules import PATIENT
 from tests.support.authority import Authority
 from tests.support.endpoint_server import EndpointServer, free_port
-from tests.support.lock_hosts import GROUP, LockHost
+from tests.support.lock_hosts import GROUP, PATIENT, LockHost
 from tests.support.messages import Outbox
 
 LOCKS: dict[str, Any] = {"groups": {"default": 1, GROUP: 1}}

@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 from structlog.testing import capture_logs
 
-from endpoint.config import Config
+from endpoint.config.model import Config
 from endpoint.core.fleet import Stream
 from endpoint.core.gaps import Gaps
 from endpoint.core.lock_metrics import lock_metrics

@@ -6,7 +6,7 @@ from dataclasses import fields
 
 import pytest
 
-from endpoint.config import Config
+from endpoint.config.model import Config
 from tests.endpoint.commands import actions, commands
 from tests.support.endpoint_server import CHECKOUT
 

@@ -19,7 +19,7 @@ import pytest
 import sqlalchemy as sa
 
 from endpoint.cli.signing import as_caller, write_forms
-from endpoint.config import Config, Retention
+from endpoint.config.model import Config, Retention
 from endpoint.core.request_arguments import Terms, Verb, Work, request_form
 from endpoint.core.requests import canonical_form
 from endpoint.errors import UsageError

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 
 import sqlalchemy as sa
 
-from endpoint.config import Config, Fleet, Retention
+from endpoint.config.model import Config, Fleet, Retention
 from endpoint.core.deduplicate import Deduplicated
 from endpoint.core.fleet import Stream
 from endpoint.core.gaps import total

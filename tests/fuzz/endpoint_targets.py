@@ -3,7 +3,7 @@
 import gzip
 from pathlib import Path
 
-from endpoint.config import read_config
+from endpoint.config.read import read_config
 from endpoint.core.json_body import inflate, parse_json
 from endpoint.core.messages import read_heartbeat_address, read_message
 from endpoint.errors import ConfigError, RefusedError

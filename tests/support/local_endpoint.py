@@ -16,7 +16,7 @@ import structlog
 from flask import Flask
 
 from endpoint.cli.main import main
-from endpoint.config import read_config
+from endpoint.config.read import read_config
 from endpoint.http.api import make_app
 from endpoint.store.database import Database
 from tests.support.endpoint_server import Answer, Requests, Tables, header_fields, write_config

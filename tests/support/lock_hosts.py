@@ -11,9 +11,14 @@ from agent.core.reboot.model import BootIdentity
 from agent.host.fleet_lock import LocalFleetLock, LockOwner
 from agent.state.fleet_lock_record import FleetLockRecord
 from agent.state.store import Store
+from tests.support.lock_servers import SILENT
+from tests.support.lock_servers import LockServer as ServerDouble
 
 T0 = datetime(2026, 11, 29, 2, 0, tzinfo=timezone.utc)
 SHORT = LockTimeouts(acquire=timedelta(seconds=0.3), release=timedelta(seconds=0.3))
+"""For a server that is silent."""
+PATIENT = LockTimeouts(acquire=timedelta(seconds=20), release=timedelta(seconds=20))
+"""For one that answers: no test depends on how fast this machine is."""
 GROUP = "web"
 
 
@@ -62,8 +67,18 @@ class LockHost:
     clock: Clock = field(default_factory=Clock)
     boots: int = 1
     group: str = GROUP
-    timeouts: LockTimeouts = SHORT
+    timeouts: LockTimeouts = PATIENT
     alive: Callable[[], None] = lambda: None
+
+    def meets(self, server: ServerDouble, *faults: str) -> None:
+        """Have the next requests to the server end in these faults."""
+        server.faults = list(faults)
+        self.timeouts = SHORT if SILENT.intersection(faults) else PATIENT
+
+    def faults_end(self, server: ServerDouble) -> None:
+        """Have the server carry out what was delayed, and answer from now on."""
+        server.deliver()
+        self.timeouts = PATIENT
 
     @property
     def server(self) -> LockServer:

@@ -10,6 +10,7 @@ import socket
 import ssl
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -21,9 +22,12 @@ LOST = ("hang", "reset-before", "half-line", "half-body", "lost-answer", "delaye
 
 After "delayed" (silence) and "late" (reset) the request is carried out by `LockServer.deliver`.
 """
+SILENT = frozenset({"hang", "delayed"})
+"""The client waits as long as it is willing to."""
 ANSWERED = ("redirect", "error-after", "garbage", "huge", "page", "unavailable", "too-many", "not-found")
 FAULTS = (*LOST, *ANSWERED)
 _CARRIED_OUT = frozenset({"half-line", "half-body", "lost-answer", "error-after"})
+_PATIENCE_S = 20.0
 _RESET = struct.pack("ii", 1, 0)
 
 
@@ -177,7 +181,13 @@ class LockServer:
     """Called once a request has been carried out, before the answer."""
 
     def deliver(self) -> None:
-        """Carry out what was delayed, in its order."""
+        """Carry out what was delayed, in its order; first wait for the requests that the faults are meant for.
+
+        A client that gives up after a silence may do so before the server's thread has read its request.
+        """
+        until = time.monotonic() + _PATIENCE_S
+        while self.faults and time.monotonic() < until:
+            time.sleep(0.005)
         while self.delayed:
             self.backend.answer(*self.delayed.pop(0))
 
@@ -203,11 +213,12 @@ class _Handler(BaseHTTPRequestHandler):
         served = self.server.served
         body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
         served.requests.append((self.path, {name.lower(): value for name, value in self.headers.items()}, body))
-        fault = served.faults.pop(0) if served.faults else ""
+        fault = served.faults[0] if served.faults else ""
         self.close_connection = True
         if fault in {"delayed", "late"}:
             served.delayed.append((self.path, json.loads(body)))
-        if fault in {"hang", "delayed"}:
+        del served.faults[:1]  # from here on `deliver` goes on
+        if fault in SILENT:
             with contextlib.suppress(OSError):  # until the client gives up
                 self.connection.recv(1)
             return

@@ -113,9 +113,9 @@ def test_the_record_is_on_disk_before_the_request(
 def test_a_fault_while_the_slot_is_taken_neither_grants_nor_leaks_it(
     host: LockHost, server: LockServer, semaphores: Semaphores, fault: str
 ) -> None:
-    server.faults = [fault]
+    host.meets(server, fault)
     answer = host.lock().acquire("kernel")
-    server.deliver()
+    host.faults_end(server)
     host.clock.pass_by(ACQUIRE_SETTLES)
     host.lock().release_leftover(reboot_pending=False)
 
@@ -129,9 +129,9 @@ def test_a_fault_while_the_slot_is_taken_neither_grants_nor_leaks_it(
 def test_a_fault_on_both_calls_leaves_a_record_for_the_next_job(
     host: LockHost, server: LockServer, semaphores: Semaphores, fault: str
 ) -> None:
-    server.faults = [fault, fault]
+    host.meets(server, fault, fault)
     host.lock().acquire("kernel")
-    server.deliver()
+    host.faults_end(server)
     host.clock.pass_by(ACQUIRE_SETTLES)
     host.lock().release_leftover(reboot_pending=False)
 
@@ -144,10 +144,10 @@ def test_a_fault_while_the_slot_is_given_back_is_made_good_by_the_next_job(
     host: LockHost, server: LockServer, semaphores: Semaphores, fault: str
 ) -> None:
     host.lock().acquire("kernel")
-    server.faults = [fault]
+    host.meets(server, fault)
     answer = host.lock().release()
     left = host.record.load().lock
-    server.deliver()
+    host.faults_end(server)
     host.clock.pass_by(ACQUIRE_SETTLES)
     again = host.lock().release_leftover(reboot_pending=False)
 
@@ -164,7 +164,7 @@ def test_a_slot_that_is_held_survives_a_fault_as_it_is_asked_for_again(
     host: LockHost, server: LockServer, semaphores: Semaphores, fault: str
 ) -> None:
     host.lock().acquire("kernel")
-    server.faults = [fault]
+    host.meets(server, fault)
     answer = host.lock().acquire("kernel")
 
     lock = host.record.load().lock
@@ -178,10 +178,10 @@ def test_no_slot_is_taken_while_a_release_without_an_answer_may_still_arrive(
     host: LockHost, other: LockHost, server: LockServer, semaphores: Semaphores
 ) -> None:
     host.lock().acquire("kernel")
-    server.faults = ["delayed"]
+    host.meets(server, "delayed")
     host.lock().release()
     answer = host.lock().acquire("kernel")
-    server.deliver()
+    host.faults_end(server)
 
     assert (answer.granted, answer.why) == (False, "lock-unreachable")
     assert other.lock().acquire("kernel").granted
@@ -200,7 +200,7 @@ def test_an_address_where_nobody_listens_leaves_nothing_to_release(host: LockHos
 
 @pytest.mark.parametrize("fault", ["unavailable", "too-many"])
 def test_the_server_may_say_when_to_ask_again(host: LockHost, server: LockServer, fault: str) -> None:
-    server.faults = [fault]
+    host.meets(server, fault)
 
     assert host.lock().acquire("kernel").retry_after == timedelta(seconds=7)
 

@@ -244,9 +244,9 @@ def test_on_a_full_disk_no_slot_is_held(host: LockHost, semaphores: Heathcliff, 
 
 
 def test_a_clock_that_was_set_back_does_not_keep_a_record_for_ever(host: LockHost, server: LockServer) -> None:
-    server.faults = ["delayed"]
+    host.meets(server, "delayed")
     host.lock().acquire("kernel")
-    server.deliver()
+    host.faults_end(server)
     host.clock.pass_by(-timedelta(days=1))
     host.lock().release_leftover(reboot_pending=False)
 

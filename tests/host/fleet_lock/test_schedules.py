@@ -23,16 +23,13 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from agent.core.fleet_lock.server import LockTimeouts
 from agent.core.fleet_lock.transitions import ACQUIRE_SETTLES, RELEASE_SETTLES
-from tests.support.lock_hosts import GROUP, Clock, KilledError, LockHost
+from tests.support.lock_hosts import GROUP, PATIENT, Clock, KilledError, LockHost
 from tests.support.lock_servers import ACQUIRE, ANSWERED, DIALECTS, Backend, LockServer, lock_server
 
 HOSTS = 3
 SCHEDULES = settings(stateful_step_count=30, max_examples=settings().max_examples // 3)
 """For each of the four servers: a thorough run has more than 1,000 schedules."""
-PATIENT = LockTimeouts(acquire=timedelta(seconds=20), release=timedelta(seconds=20))
-"""No fault here is a silence, so that no schedule depends on how fast this machine is."""
 _AT_ONCE = ("reset-before", "half-line", "half-body", "lost-answer", *ANSWERED)
 _FAULT = st.one_of(st.just("late"), st.just(""), st.sampled_from(_AT_ONCE))
 FAULTS = st.one_of(st.just([]), st.lists(_FAULT, min_size=1, max_size=3))

@@ -1,0 +1,66 @@
+"""The kinds of values that options take; each raises `argparse.ArgumentTypeError`, which becomes a usage error."""
+
+import argparse
+import re
+from datetime import timedelta
+
+from endpoint.core.request_arguments import FIX, MAX_LIFETIME
+from endpoint.core.timestamps import parse_duration
+
+_LONGEST = 256
+_LONGEST_COMMENT = 200
+_MOST_HOSTS = 1_000_000
+_TAG = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}")
+
+
+def printable(text: str) -> str:
+    """Return printable text of at most 256 characters."""
+    if not text.isprintable() or len(text) > _LONGEST:
+        raise argparse.ArgumentTypeError(f"not printable text of at most {_LONGEST} characters: {text[:_LONGEST]!a}")
+    return text
+
+
+def comment(text: str) -> str:
+    """Return a comment: printable text of at most 200 characters."""
+    if len(text) > _LONGEST_COMMENT:
+        raise argparse.ArgumentTypeError(f"longer than {_LONGEST_COMMENT} characters")
+    return printable(text)
+
+
+def tag(text: str) -> str:
+    """Return a tag."""
+    if not _TAG.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"not a tag of letters, digits, dots, _ and -, at most 64: {text[:64]!a}")
+    return text
+
+
+def fix(text: str) -> str:
+    """Return a package name or a CVE id."""
+    if not FIX.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"neither a package nor a CVE id: {text[:64]!a}")
+    return text
+
+
+def plan(text: str) -> str:
+    """Return a plan's id."""
+    if not re.fullmatch(r"[0-9a-f]{12}", text):
+        raise argparse.ArgumentTypeError(f"not the id of a plan, 12 hexadecimal digits: {text[:64]!a}")
+    return text
+
+
+def count(text: str) -> int:
+    """Return a number of hosts."""
+    if not (text.isascii() and text.isdecimal() and 1 <= int(text[:9]) <= _MOST_HOSTS):
+        raise argparse.ArgumentTypeError(f"not a number from 1 to {_MOST_HOSTS}: {text[:64]!a}")
+    return int(text)
+
+
+def lifetime(text: str) -> timedelta:
+    """Return how long a request is valid."""
+    try:
+        found = parse_duration(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f'not a duration, as "24h": {text[:64]!a}') from error
+    if found > MAX_LIFETIME:
+        raise argparse.ArgumentTypeError(f"longer than {MAX_LIFETIME.days} days")
+    return found

@@ -1,0 +1,18 @@
+"""What `token` takes."""
+
+import argparse
+
+from endpoint.cli.options.kinds import printable
+
+
+def add_token(parser: argparse.ArgumentParser, common: argparse.ArgumentParser) -> None:
+    """Add what `token` takes."""
+    parser.set_defaults(module="token")
+    actions = parser.add_subparsers(dest="action", metavar="COMMAND", required=True)
+    one = actions.add_parser("add", parents=[common], help="create a token and print it, once")
+    one.add_argument("--name", type=printable, default="", help="what it is for")
+    one.add_argument("--host", metavar="UUID", help="valid for this host only")
+    one.add_argument("--admin", action="store_true", help="may read the fleet, may not send")
+    actions.add_parser("list", parents=[common], help="all tokens, without their secrets")
+    one = actions.add_parser("revoke", parents=[common], help="revoke a token; takes effect within seconds")
+    one.add_argument("id", type=printable, help="as `token list` shows it")
