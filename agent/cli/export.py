@@ -19,6 +19,7 @@ from agent.host.machine.user import DAEMON_USER
 from agent.report.exporter import Exporter, carry_nothing
 from agent.report.outbox.file import OUTBOX_DIRECTORY
 from agent.report.runner import ExporterRun
+from agent.report.settings import reported_settings
 from agent.report.targets import enabled_targets
 from agent.state.daemon_status import RUN_DIRECTORY
 from agent.state.store import DEFAULT_DIRECTORY, Store
@@ -63,7 +64,9 @@ def run(arguments: argparse.Namespace) -> int:
     # The worker's socket belongs to the state directory of the machine.
     carry = carry_to_worker if arguments.state_dir == DEFAULT_DIRECTORY else carry_nothing
     store = Store(arguments.state_dir)
-    result = ExporterRun(name, exporter, store, arguments.run_dir, target=address, carry=carry).run(target.timeout)
+    found = reported_settings(policy)
+    exporter_run = ExporterRun(name, exporter, store, arguments.run_dir, target=address, carry=carry, settings=found)
+    result = exporter_run.run(target.timeout)
     failed = f"{'; ' if result.summary else ''}not sent: {result.why}" if result.why else "."
     print_lines([f"{name.value}: {result.summary}{failed}"])
     return ExitCode.FAILED if result.why else ExitCode.OK

@@ -12,6 +12,7 @@ from agent.core.schemas import SENT_SCHEMA
 from agent.errors import ConfigError, ExitCode, RecordError
 from agent.host.machine.os_release import read_distro
 from agent.host.process.spawn import AgentProcess
+from agent.report.settings import reported_settings
 from agent.report.source import ReportSource
 from agent.report.targets import enabled_targets
 from agent.state.exporter_status import clear_exporter_status, exporter_status_or_none, status_entry, written_at
@@ -40,7 +41,8 @@ def run(arguments: argparse.Namespace) -> int:
     """
     policy, _ = load(config_path(arguments), read_distro())
     if not arguments.send:
-        print_json(ReportSource(Store(arguments.state_dir), arguments.run_dir).preview())
+        source = ReportSource(Store(arguments.state_dir), arguments.run_dir, reported_settings(policy))
+        print_json(source.preview())
         return ExitCode.OK
     enabled = [one.exporter for one in enabled_targets(policy)]
     if not enabled:

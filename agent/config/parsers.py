@@ -21,6 +21,8 @@ _VERBS = (
     *("reboot-if-required", "apply-docker", "apply-weave"),
 )
 """The values of `agent.core.requests.model.Verb`."""
+_TAG = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}")
+_MOST_TAGS = 32
 _VERSION = "{version}"
 _SCRIPT_SOURCE = (
     'accepted: a URL such as "https://example.org/weave-{version}" (http:// only for 127.0.0.1, [::1] and localhost), '
@@ -216,6 +218,17 @@ def parse_verbs(raw: object) -> tuple[str, ...]:
     if not isinstance(raw, list) or not all(one in _VERBS for one in raw) or len(set(raw)) != len(raw):
         raise ValueError(f"accepted: a list of {', '.join(_VERBS)}, each once; [] for none")
     return tuple(raw)
+
+
+def parse_tags(raw: object) -> tuple[str, ...]:
+    """Accept a list of tags, each once."""
+    words = raw if isinstance(raw, list) and all(isinstance(one, str) and _TAG.fullmatch(one) for one in raw) else None
+    if words is None or len(set(words)) != len(words) or len(words) > _MOST_TAGS:
+        raise ValueError(
+            f"accepted: a list of at most {_MOST_TAGS} tags, each once, of at most 64 letters, digits, dots, _ and -, "
+            'such as ["web", "production"]'
+        )
+    return tuple(words)
 
 
 def parse_script_source(raw: object) -> str:

@@ -8,6 +8,7 @@ from agent.core.model.host import HostFacts
 from agent.core.redact import redact_document
 from agent.core.schemas import REPORT_SCHEMA, Document
 from agent.report.outbox.outbox import OutboxStats
+from agent.report.settings import ReportedSettings
 from agent.state.json_reader import JsonReader
 from agent.state.timestamps import format_utc
 from agent.state.views import PlanView, RunView
@@ -35,6 +36,7 @@ def report_document(
     *,
     version: str,
     instance_id: str = NO_INSTANCE,
+    settings: ReportedSettings | None = None,
     outbox: OutboxStats | None = None,
     warnings: tuple[str, ...] = (),
 ) -> Document:
@@ -50,7 +52,7 @@ def report_document(
     document: Document = {
         "schema": REPORT_SCHEMA,
         "generated_at": found.text("generated_at"),
-        "host": {**_host(host), "instance_id": instance_id},
+        "host": _host(host, instance_id, settings),
         "agent": _agent(found, daemon, version),
         "kernel": dict(found.child("kernel").raw),
         "release": found.raw.get("release"),
@@ -69,9 +71,11 @@ def report_document(
     return {**redacted, "hash": _hash(redacted)}
 
 
-def _host(host: HostFacts) -> Document:
+def _host(host: HostFacts, instance_id: str, settings: ReportedSettings | None) -> Document:
     return {
         "id": host.id,
+        "instance_id": instance_id,
+        "tags": list(settings.tags) if settings else None,
         "boot_id": host.boot_id,
         "booted_at": format_utc(host.booted_at) if host.booted_at else None,
         "name": host.name,

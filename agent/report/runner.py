@@ -22,6 +22,7 @@ from agent.report.export_state import export_state_to_document
 from agent.report.exporter import Carry, ExportContext, Exporter, ExportResult, QueueSettings, carry_nothing
 from agent.report.outbox.file import open_outbox
 from agent.report.outbox.stream_state import sent_part, stream_state_to_document
+from agent.report.settings import ReportedSettings
 from agent.report.source import ReportSource
 from agent.state.exporter_status import NO_QUEUE, UNKNOWN_QUEUE, write_exporter_status
 from agent.state.store import Store
@@ -40,6 +41,7 @@ class ExporterRun:
         *,
         target: str = "",
         carry: Carry = carry_nothing,
+        settings: ReportedSettings | None = None,
     ) -> None:
         """Take what to run, where it sends to, and what carries requests to the worker; reads nothing yet."""
         self._target = redact(target)
@@ -48,7 +50,7 @@ class ExporterRun:
         self._exporter = exporter
         self._state_dir = store.directory
         self._run_dir = run_dir
-        self._source = ReportSource(store, run_dir)
+        self._source = ReportSource(store, run_dir, settings)
 
     def run(self, time_limit: timedelta) -> ExportResult:
         """Send what there is, and record how that went.

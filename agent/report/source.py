@@ -18,6 +18,7 @@ from agent.report.events import DaemonStart, Snapshot, initial_cursor, new_event
 from agent.report.export_state import export_state_from_document
 from agent.report.outbox.outbox import Outbox, OutboxStats
 from agent.report.outbox.stream_state import StreamState, stream_state_from_document
+from agent.report.settings import ReportedSettings
 from agent.report.status.collect import collect_status
 from agent.report.status.document import build_status, status_document
 from agent.state.daemon_status import read_daemon_status
@@ -45,9 +46,10 @@ class ExporterStatus:
 class ReportSource:
     """Reads reports and new events from the state directory and the machine."""
 
-    def __init__(self, store: Store, run_dir: str) -> None:
-        """Take where to read; reads nothing yet."""
+    def __init__(self, store: Store, run_dir: str, settings: ReportedSettings | None = None) -> None:
+        """Take where to read, and the settings to report; reads nothing yet."""
         self._store = store
+        self._settings = settings
         self._run_dir = run_dir
 
     def preview(self) -> Document:
@@ -74,6 +76,7 @@ class ReportSource:
             host_facts(known_boot),
             version=VERSION,
             instance_id=instance_id,
+            settings=self._settings,
             outbox=outbox,
             warnings=(*warnings, *_skew_warnings(last_attempt)),
         )

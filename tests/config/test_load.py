@@ -37,6 +37,7 @@ upgrade = false
 upgrade_at = "23:30"
 splay = "0s"
 upgrade_window = "night" # the daily upgrade
+tags = ["web", "eu-1.prod_2"]
 
 [security]
 origins = ["origin=Debian,codename=${distro_codename}-security", "origin=Docker"]
@@ -131,6 +132,7 @@ def test_a_valid_file_sets_every_field(write: Write) -> None:
         upgrade_at=time(23, 30),
         splay=timedelta(0),
         upgrade_window="2nd Sat 22:00-02:00 Europe/Berlin",
+        tags=("web", "eu-1.prod_2"),
     )
     assert policy.apt.lock_timeout == timedelta(seconds=90)
     assert policy.apt.refresh_timeout == timedelta(minutes=5)
@@ -223,6 +225,10 @@ _MUTATIONS: list[tuple[str, str, str]] = [
         """agent.check_interval = '1m': accepted: a duration from "10m" to "7d\"""",
     ),
     ('"0s"', '"13h"', """agent.splay = '13h': accepted: a duration from "0s" to "12h\""""),
+    ('["web", "eu-1.prod_2"]', '["web", "web"]', "agent.tags = ['web', 'web']: accepted: a list of at most 32 tags"),
+    ('["web", "eu-1.prod_2"]', '["-web"]', "agent.tags = ['-web']: accepted: a list of at most 32 tags"),
+    ('["web", "eu-1.prod_2"]', '["a b"]', "agent.tags = ['a b']: accepted: a list of at most 32 tags"),
+    ('["web", "eu-1.prod_2"]', '"web"', "agent.tags = 'web': accepted: a list of at most 32 tags"),
     ('"60d"', '"9999d"', """endpoint.max_age = '9999d': accepted: a duration from "1s" to "3650d\""""),
     ('"/srv/manifest.yml"', '"manifest.yml"', "docker.manifest = 'manifest.yml': accepted: an absolute path"),
     ('"staging"', '"a b"', "docker.environment = 'a b': accepted: the name of an environment"),

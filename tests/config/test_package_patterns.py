@@ -74,7 +74,7 @@ def test_what_is_meant_is_named(pattern: str, meant: str) -> None:
 
 
 def test_every_list_of_package_names_is_parsed_so() -> None:
-    of_others = {"services.never_restart", "soak.override", "requests.allow"}
+    of_others = {"services.never_restart", "soak.override", "requests.allow", "agent.tags"}
     lists = {key.path for key in KEYS if key.default == () or key.path == "security.origins"} - of_others
 
     assert lists == {"security.blocklist", "security.allowlist", "security.origins"}

@@ -9,6 +9,7 @@ from agent.core.model.host import HostFacts
 from agent.core.schemas import Document
 from agent.report.document import report_document
 from agent.report.outbox.outbox import OutboxStats
+from agent.report.settings import ReportedSettings
 from agent.version import VERSION
 from tests.report.given import HOST, check, golden
 
@@ -49,6 +50,18 @@ def test_counts_are_those_of_the_plan() -> None:
     assert found["updates"]["security_pending"] == sum(one["security"] for one in status["plan"]["install"])
     assert found["outbox"]["last_sequence"] == 17
     assert found["last_outcome"]["upgraded"] == len(status["last_run"]["upgraded"]) + len(status["last_run"]["new"])
+
+
+@pytest.mark.parametrize(
+    ("settings", "tags"),
+    [(ReportedSettings(tags=("web", "eu")), ["web", "eu"]), (ReportedSettings(tags=()), []), (None, None)],
+    ids=["two", "none", "unknown"],
+)
+def test_the_tags_of_the_configuration_are_reported(settings: ReportedSettings | None, tags: object) -> None:
+    found: Any = report_document(golden("status"), HOST, version=VERSION, instance_id=INSTANCE, settings=settings)
+
+    check("report", found)
+    assert found["host"]["tags"] == tags
 
 
 @pytest.mark.parametrize(

@@ -99,6 +99,8 @@ class AgentPolicy:
     """How long after that the last machine of a fleet starts."""
     upgrade_window: str = ""
     """The only window in which the daily upgrade starts, as its text; empty: at any time."""
+    tags: tuple[str, ...] = ()
+    """Words that group this machine with others; reports carry them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
