@@ -72,7 +72,8 @@ install:
 
 install-endpoint:
 	install -d $(DESTDIR)/usr/share/maestro-endpoint/schemas $(DESTDIR)/usr/bin $(DESTDIR)/etc/maestro-endpoint
-	find endpoint -name '*.py' -exec install -D -m 644 '{}' '$(DESTDIR)/usr/share/maestro-endpoint/{}' ';'
+	find endpoint -type f '(' -name '*.py' -o -path '*/pages/templates/*' -o -path '*/pages/static/*' ')' \
+		-exec install -D -m 644 '{}' '$(DESTDIR)/usr/share/maestro-endpoint/{}' ';'
 	install -m 644 schemas/*.json $(DESTDIR)/usr/share/maestro-endpoint/schemas
 	install -m 755 bin/maestro-endpoint $(DESTDIR)/usr/bin/maestro-endpoint
 	install -D -m 644 completion/maestro-endpoint.bash \

@@ -127,6 +127,13 @@ class RequestConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Dashboard:
+    """The pages for people; without them only `/v1` answers."""
+
+    enabled: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """The whole configuration, with its defaults."""
 
@@ -138,6 +145,7 @@ class Config:
     fleet: Fleet = field(default_factory=Fleet)
     locks: LockConfig = field(default_factory=LockConfig)
     requests: RequestConfig = field(default_factory=RequestConfig)
+    dashboard: Dashboard = field(default_factory=Dashboard)
 
     @property
     def behind_proxy(self) -> bool:

@@ -1,4 +1,4 @@
-"""HTTP: routes requests, and turns every error into `application/problem+json`."""
+"""HTTP: routes requests, and turns every error into `application/problem+json`, or into a page."""
 
 import contextlib
 from collections.abc import Callable
@@ -35,6 +35,9 @@ from endpoint.http.exchange import (
     read_body,
 )
 from endpoint.http.lock_api import LockApi
+from endpoint.http.pages.person import TokenGate
+from endpoint.http.pages.registry import page_modules
+from endpoint.http.pages.site import PageContext, Site
 from endpoint.http.request_api import REQUEST_PATH, RequestApi, takes_requests
 from endpoint.http.validation import Validators
 from endpoint.store.database import Database
@@ -169,12 +172,26 @@ def make_app(config: Config, database: Database) -> Flask:
         (HTTPException, answer_http_error),
         (Exception, answer_bug),
     )
+    site = _add_pages(app, config, database, admission) if config.dashboard.enabled else None
     for kind, handler in handlers:
-        app.register_error_handler(kind, handler)
+        app.register_error_handler(kind, _for_people(site, handler) if site is not None else handler)
     app.logger.handlers, app.logger.propagate = [log.EventHandler()], False
     if config.behind_proxy:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=0)
     return app
+
+
+def _add_pages(app: Flask, config: Config, database: Database, admission: Admission) -> Site:
+    gate = TokenGate(admission)
+    site = Site(gate.form_token)
+    context = PageContext(config=config, database=database, site=site, gate=gate)
+    site.register(app, page_modules(context))
+    return site
+
+
+def _for_people(site: Site, handler: Callable[[Any], Response]) -> Callable[[Any], Response]:
+    """Return a handler whose answer is a page where a page was asked for."""
+    return lambda error: site.as_page(handler(error))
 
 
 def _require(fault: str | None, schema: str) -> None:

@@ -129,7 +129,7 @@ def test_an_invalid_batch_is_rejected_with_a_pointer(client: LocalClient) -> Non
 def test_wrong_paths_methods_and_types_are_rejected(client: LocalClient) -> None:
     body = json.dumps(event_batch()).encode()
 
-    assert problem(client.get("/"))[0] == 404
+    assert problem(client.get("/v1/"))[0] == 404
     wrong_method = client.get("/v1/messages")
     assert problem(wrong_method)[0] == 405
     assert "POST" in wrong_method.headers["Allow"]

@@ -1,0 +1,13 @@
+"""All page modules. A new page is a module here and one line below; the scope test covers each of its routes."""
+
+from collections.abc import Callable
+
+from endpoint.http.pages.overview import OverviewPages
+from endpoint.http.pages.site import PageContext, PageModule
+
+PAGES: tuple[Callable[[PageContext], PageModule], ...] = (OverviewPages,)
+
+
+def page_modules(context: PageContext) -> tuple[PageModule, ...]:
+    """Build all page modules."""
+    return tuple(make(context) for make in PAGES)

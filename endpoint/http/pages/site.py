@@ -1,0 +1,161 @@
+"""The frame of all pages: templates, navigation, security headers, errors.
+
+A page module is a class that takes a `PageContext` and has `routes()`; registry.py lists them. Its handlers return
+`site.render(...)`, or any other response: the headers are added to each.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, Protocol
+
+from flask import Flask, Response, g, request
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from endpoint.config.model import Config
+from endpoint.http.pages.filters import FILTERS, finalize
+from endpoint.http.pages.looks import host_look
+from endpoint.http.pages.person import TokenGate
+from endpoint.http.pages.static_files import StaticFiles
+from endpoint.store.database import Database
+
+_TEMPLATES = Path(__file__).resolve().parent / "templates"
+_API = "/v1/"
+_POLICY = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+_HEADERS = {
+    "Content-Security-Policy": _POLICY,
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+"""Of each page. Pages are not compressed: they hold a form token beside text of the query (BREACH)."""
+_KEPT_OF_ERRORS = ("Allow", "Retry-After", "Connection")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NavigationEntry:
+    """One entry of the navigation."""
+
+    label: str
+    path: str
+
+    def is_current(self, path: str) -> bool:
+        """Return whether a page is below this entry."""
+        return path == self.path or (self.path != "/" and path.startswith(f"{self.path}/"))
+
+
+NAVIGATION = (
+    NavigationEntry(label="Overview", path="/"),
+    NavigationEntry(label="Hosts", path="/hosts"),
+    NavigationEntry(label="Fixes", path="/fixes"),
+    NavigationEntry(label="Deployments", path="/deployments"),
+    NavigationEntry(label="Locks", path="/locks"),
+    NavigationEntry(label="Audit", path="/audit"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageRoute:
+    """One address: Flask's rule, a unique name, and who answers; the handler takes the rule's parts by name."""
+
+    path: str
+    endpoint: str
+    handler: Callable[..., Response]
+    methods: tuple[str, ...] = ("GET",)
+
+
+class PageModule(Protocol):
+    """What registry.py lists."""
+
+    def routes(self) -> Sequence[PageRoute]:
+        """Return the addresses that it answers."""
+
+
+class Site:
+    """Renders templates, with the same frame around each."""
+
+    def __init__(self, form_token: Callable[[], str]) -> None:
+        self._static = StaticFiles()
+        self._form_token = form_token
+        self._templates = Environment(
+            loader=FileSystemLoader(_TEMPLATES),
+            autoescape=True,
+            undefined=StrictUndefined,
+            finalize=finalize,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=False,
+        )
+        self._templates.filters.update(FILTERS)
+        self._templates.globals.update(static=self._static.address, host_look=host_look)
+
+    @property
+    def environment(self) -> Environment:
+        """Return Jinja's environment, for the tests of filters and macros."""
+        return self._templates
+
+    def render(self, template: str, status: int = HTTPStatus.OK, **values: Any) -> Response:
+        """Return a page; `now` is the current time unless given, `person` is whom the gate has recorded in `flask.g`.
+
+        Raises:
+            jinja2.UndefinedError: the template names a value that was not given.
+        """
+        person = g.get("person")
+        frame = {
+            "now": datetime.now(timezone.utc),
+            "person": person,
+            "form_token": self._form_token() if person is not None else "",
+            "navigation": NAVIGATION if person is not None else (),
+            "path": request.path,
+        }
+        text = self._templates.get_template(template).render({**frame, **values})
+        return Response(text, status=status, content_type="text/html; charset=utf-8")
+
+    def register(self, app: Flask, modules: Sequence[PageModule]) -> None:
+        """Add the static files, the addresses of all modules, and the headers of all pages."""
+        own = PageRoute(path="/static/<name>", endpoint="static-file", handler=self._static.answer)
+        for route in (own, *(route for module in modules for route in module.routes())):
+            app.add_url_rule(
+                route.path,
+                route.endpoint,
+                route.handler,
+                methods=list(route.methods),
+                provide_automatic_options=False,
+            )
+        app.after_request(_with_headers)
+
+    def as_page(self, problem: Response) -> Response:
+        """Return an error as a page, if the request was not one of the API's."""
+        if request.path.startswith(_API) or problem.content_type != "application/problem+json":
+            return problem
+        document = json.loads(problem.get_data())
+        page = self.render("error.html", problem.status_code, title=document["title"], detail=document["detail"])
+        for name in _KEPT_OF_ERRORS:
+            if name in problem.headers:
+                page.headers[name] = problem.headers[name]
+        return page
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageContext:
+    """What a page module is made of."""
+
+    config: Config
+    database: Database
+    site: Site
+    gate: TokenGate
+
+
+def _with_headers(answer: Response) -> Response:
+    if not request.path.startswith(_API):
+        for name, value in _HEADERS.items():
+            answer.headers.setdefault(name, value)
+    return answer
