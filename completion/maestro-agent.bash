@@ -61,7 +61,7 @@ _maestro_agent() {
             upgrade) words+=" --verbose --security --all --no-refresh --dry-run --reboot-if-required --only --plan --yes --wait --json --quiet" ;;
             snooze) words+=" --until --comment --list --end --json --quiet" ;;
             provision) words+=" --verbose --no-reboot --force --wait --json --quiet" ;;
-            status) words+=" --verbose --all --json --quiet" ;;
+            status) words+=" --verbose --all --check --json --quiet" ;;
             explain) words+=" --verbose --json" ;;
             docker | weave)
                 words+=" --verbose --all --dry-run --plan --yes --wait --after-failure --allow-downgrade --json --quiet"

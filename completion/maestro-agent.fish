@@ -73,6 +73,7 @@ complete -c maestro-agent -n '__maestro_agent_for status check upgrade provision
 complete -c maestro-agent -n '__maestro_agent_for status check upgrade provision explain docker weave history' -s v -l verbose -d 'list everything'
 complete -c maestro-agent -n '__maestro_agent_for status check upgrade provision snooze docker weave reboot restart-services' -s q -l quiet -d 'print nothing unless something needs a person'
 complete -c maestro-agent -n '__maestro_agent_for status' -l all -d 'list everything'
+complete -c maestro-agent -n '__maestro_agent_for status' -l check -d 'print one line for Nagios, exit 0 to 3'
 complete -c maestro-agent -n '__maestro_agent_for check upgrade' -l no-refresh -d 'use the package lists as they are'
 complete -c maestro-agent -n '__maestro_agent_for upgrade' -l reboot-if-required -d 'reboot afterwards, if that is required and nothing failed'
 complete -c maestro-agent -n '__maestro_agent_for provision' -l no-reboot -d 'leave a required restart to somebody else'

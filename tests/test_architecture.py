@@ -376,7 +376,9 @@ def test_no_banned_word_stands_anywhere() -> None:
     assert found == []
 
 
-@pytest.mark.parametrize("arguments", [["status"], ["status", "--json"], ["history"], ["docker"], ["weave"]])
+@pytest.mark.parametrize(
+    "arguments", [["status"], ["status", "--json"], ["status", "--check"], ["history"], ["docker"], ["weave"]]
+)
 def test_reading_the_record_imports_nothing_heavy(arguments: list[str], tmp_path: Path) -> None:
     program = (
         f"import sys; sys.path.insert(0, {str(CHECKOUT)!r}); from agent.cli.main import main; "

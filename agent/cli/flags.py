@@ -17,13 +17,18 @@ def add_verbose(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-v", "--verbose", action="store_true", help="list every package, CVE and gate")
 
 
-def add_output(parser: argparse.ArgumentParser, documents: str) -> None:
-    """Add the options that replace the text for people: a document, or nothing unless a person is needed."""
+def add_output(parser: argparse.ArgumentParser, documents: str, *, line: str = "") -> None:
+    """Add the options that replace the text for people: a document, nothing unless a person is needed, or one line.
+
+    Only with `line`, its help, there is `--check`.
+    """
     output = parser.add_mutually_exclusive_group()
     output.add_argument("--json", action="store_true", help=f"print {documents}")
     output.add_argument(
         "-q", "--quiet", action="store_true", help="print nothing unless something needs a person, as for cron"
     )
+    if line:
+        output.add_argument("--check", action="store_true", help=line)
 
 
 def count(text: str) -> int:
