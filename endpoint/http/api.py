@@ -183,7 +183,7 @@ def make_app(config: Config, database: Database) -> Flask:
 
 def _add_pages(app: Flask, config: Config, database: Database, admission: Admission) -> Site:
     gate = TokenGate(admission)
-    site = Site(gate.form_token)
+    site = Site(gate.visitor, gate.form_token)
     context = PageContext(config=config, database=database, site=site, gate=gate)
     site.register(app, page_modules(context))
     return site

@@ -35,6 +35,11 @@ class TokenGate:
         g.person = holder
         return holder
 
+    def visitor(self) -> TokenHolder | None:
+        """Return whom `person` has admitted in this request."""
+        found: TokenHolder | None = g.get("person")
+        return found
+
     def form_token(self) -> str:
         """Return nothing: a bearer token is not sent by a form."""
         return ""

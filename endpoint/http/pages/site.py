@@ -12,10 +12,11 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Protocol
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, request
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from endpoint.config.model import Config
+from endpoint.errors import EndpointError
 from endpoint.http.pages.filters import FILTERS, finalize
 from endpoint.http.pages.looks import host_look
 from endpoint.http.pages.person import TokenGate
@@ -72,6 +73,14 @@ class PageRoute:
     methods: tuple[str, ...] = ("GET",)
 
 
+class Visitor(Protocol):
+    """What the frame shows of a person."""
+
+    @property
+    def name(self) -> str:
+        """Return the person's name."""
+
+
 class PageModule(Protocol):
     """What registry.py lists."""
 
@@ -82,9 +91,9 @@ class PageModule(Protocol):
 class Site:
     """Renders templates, with the same frame around each."""
 
-    def __init__(self, form_token: Callable[[], str]) -> None:
+    def __init__(self, visitor: Callable[[], Visitor | None], form_token: Callable[[], str]) -> None:
         self._static = StaticFiles()
-        self._form_token = form_token
+        self._visitor = visitor
         self._templates = Environment(
             loader=FileSystemLoader(_TEMPLATES),
             autoescape=True,
@@ -95,7 +104,8 @@ class Site:
             auto_reload=False,
         )
         self._templates.filters.update(FILTERS)
-        self._templates.globals.update(static=self._static.address, host_look=host_look)
+        # The token is asked for by forms only: before the login it sets a cookie.
+        self._templates.globals.update(static=self._static.address, host_look=host_look, form_token=form_token)
 
     @property
     def environment(self) -> Environment:
@@ -103,17 +113,17 @@ class Site:
         return self._templates
 
     def render(self, template: str, status: int = HTTPStatus.OK, **values: Any) -> Response:
-        """Return a page; `now` is the current time unless given, `person` is whom the gate has recorded in `flask.g`.
+        """Return a page; `now` is the current time, and `person` the visitor, unless given.
 
         Raises:
+            StoreError: the database does not answer, so that the visitor is unknown.
             jinja2.UndefinedError: the template names a value that was not given.
         """
-        person = g.get("person")
+        if "person" not in values:
+            values["person"] = self._visitor()
         frame = {
             "now": datetime.now(timezone.utc),
-            "person": person,
-            "form_token": self._form_token() if person is not None else "",
-            "navigation": NAVIGATION if person is not None else (),
+            "navigation": NAVIGATION if values["person"] is not None else (),
             "path": request.path,
         }
         text = self._templates.get_template(template).render({**frame, **values})
@@ -137,7 +147,12 @@ class Site:
         if request.path.startswith(_API) or problem.content_type != "application/problem+json":
             return problem
         document = json.loads(problem.get_data())
-        page = self.render("error.html", problem.status_code, title=document["title"], detail=document["detail"])
+        try:
+            person = self._visitor()
+        except EndpointError:  # as the database may be what the error is about
+            person = None
+        values = {"title": document["title"], "detail": document["detail"], "person": person}
+        page = self.render("error.html", problem.status_code, **values)
         for name in _KEPT_OF_ERRORS:
             if name in problem.headers:
                 page.headers[name] = problem.headers[name]

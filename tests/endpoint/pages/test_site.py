@@ -90,7 +90,7 @@ def test_no_template_holds_what_the_policy_forbids(template: str) -> None:
 
 
 def test_hostile_text_is_shown_as_text() -> None:
-    site = Site(str)
+    site = Site(lambda: None, str)
     shown = site.environment.from_string("<a title='{{ text }}'>{{ text }}</a>").render(
         text="<script>'\"\u202egnp.exe\x1b[31m\u200b\x00"
     )
@@ -99,7 +99,7 @@ def test_hostile_text_is_shown_as_text() -> None:
 
 
 def test_unknown_is_shown_as_unknown_and_a_missing_value_is_a_bug() -> None:
-    environment = Site(str).environment
+    environment = Site(lambda: None, str).environment
 
     assert environment.from_string("{{ value }}").render(value=None) == "unknown"
     with pytest.raises(UndefinedError):
