@@ -4,16 +4,34 @@ Only the requested command is imported, and only after its arguments were parsed
 SQLAlchemy and gunicorn.
 """
 
+import gc
 import importlib
 import io
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 from endpoint.cli.options.parser import make_parser
 from endpoint.errors import EndpointError, missing_module
 
 _INTERRUPTED = 130
+
+
+def main_and_exit(argv: Sequence[str]) -> None:
+    """Run one command and end the process at once: to tear the interpreter down takes a sixth of a short command.
+
+    The cyclic collector is off while the command's modules are imported, which leaves no garbage.
+
+    Raises:
+        SystemExit: after a usage error, --help and --version, and when the server ends.
+    """
+    gc.disable()
+    code = main(argv)
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):  # the reader has gone, or the stream is closed
+            stream.flush()
+    os._exit(code)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -23,7 +41,9 @@ def main(argv: Sequence[str]) -> int:
             stream.reconfigure(errors="backslashreplace")  # a host name may not fit the terminal's encoding
     try:
         arguments = make_parser().parse_args(argv)
-        importlib.import_module(f"endpoint.cli.{arguments.module}").run(arguments)
+        command = importlib.import_module(f"endpoint.cli.{arguments.module}")
+        _collect_again()
+        command.run(arguments)
         sys.stdout.flush()
     except EndpointError as error:
         print(f"maestro-endpoint: {error}", file=sys.stderr)
@@ -39,3 +59,9 @@ def main(argv: Sequence[str]) -> int:
         print(f"maestro-endpoint: cannot go on: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _collect_again() -> None:
+    if not gc.isenabled():
+        gc.freeze()  # the imported modules stay until the process ends
+        gc.enable()

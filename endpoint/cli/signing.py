@@ -49,6 +49,7 @@ def as_caller(work: Sign) -> Iterator[Sign]:
     finally:
         ours.close()
         child.join(_END_S)
+        child.terminate()  # one that waits for a passphrase does not outlive the command
 
 
 def _serve(work: Sign, unused: Connection, connection: Connection) -> None:

@@ -1,14 +1,19 @@
 """The worker's connection: keep-alives while a job makes progress, and rejected peers."""
 
 import json
+import os
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from agent.host.process.peer import PeerCredentials
 from agent.worker import server
+from tests.conftest import CHECKOUT
 
 
 @pytest.fixture
@@ -51,3 +56,21 @@ def test_root_gets_the_fault_of_a_malformed_request(connections: tuple[socket.so
     answer = json.loads(connections[1].recv(65536))
     assert (answer["exit_code"], answer["document"], answer["recorded"]) == (2, None, False)
     assert "'maestro.request/1' is not supported" in answer["error"]
+
+
+@pytest.mark.parametrize(("kind", "code"), [("socket", 0), ("file", 2)])
+def test_the_worker_ends_at_once_with_its_answer_and_its_exit_code(
+    connections: tuple[socket.socket, socket.socket], kind: str, code: int
+) -> None:
+    connections[1].sendall(b'{"schema": "maestro.request/1"}\n')
+    with Path(os.devnull).open("rb") as file:
+        program = "from agent.worker.server import main_and_exit; main_and_exit(); print('not reached')"
+        stdin = (connections[0] if kind == "socket" else file).fileno()
+        done = subprocess.run(
+            [sys.executable, "-c", program], stdin=stdin, cwd=CHECKOUT, capture_output=True, check=False, timeout=120
+        )
+    connections[0].close()
+
+    answer = connections[1].recv(65536) if kind == "socket" else b""
+    assert (done.returncode, done.stdout, done.stderr != b"") == (code, b"", True), "the log goes to standard error"
+    assert (b'"exit_code": 2' in answer) == (kind == "socket")
