@@ -59,7 +59,7 @@ _maestro_endpoint() {
         words="--help"
         case $verb$subject in
             "") words+=" --version" ;;
-            serve | gaps | tokenlist | tokenrevoke*) words+=" --config" ;;
+            serve | gaps | tokenlist | tokenrevoke* | advisories?*) words+=" --config" ;;
             try) words+=" --dir --port" ;;
             fleet | locks | lockslist) words+=" --config --json" ;;
             locksrelease*) words+=" --config --why --group" ;;
@@ -75,9 +75,11 @@ _maestro_endpoint() {
             words+=" --comment --sign-with --sign-later --dry-run --json"
         fi
     elif [[ -z $verb ]]; then
-        words="serve try fleet gaps locks request requests tag token"
+        words="serve try fleet gaps locks request requests tag advisories token"
     elif [[ $verb == token && -z $subject ]]; then
         words="add list revoke"
+    elif [[ $verb == advisories && -z $subject ]]; then
+        words="load status"
     elif [[ $verb == locks && -z $subject ]]; then
         words="list release"
     elif [[ $verb == requests && -z $subject ]]; then

@@ -20,7 +20,7 @@ function __maestro_endpoint_in
         switch $command
             case request
                 set command 'request VERB'
-            case locks requests token
+            case advisories locks requests token
                 set command $found[1..2]
         end
     end
@@ -38,14 +38,16 @@ complete -c maestro-endpoint -n '__maestro_endpoint_in ""' -a locks -d 'reboot s
 complete -c maestro-endpoint -n '__maestro_endpoint_in ""' -a request -d 'request work of hosts, some at a time'
 complete -c maestro-endpoint -n '__maestro_endpoint_in ""' -a requests -d 'the requests made so far'
 complete -c maestro-endpoint -n '__maestro_endpoint_in ""' -a tag -d 'tags of hosts'
+complete -c maestro-endpoint -n '__maestro_endpoint_in ""' -a advisories -d 'known exploited vulnerabilities, notices: load them'
 complete -c maestro-endpoint -n '__maestro_endpoint_in ""' -a token -d 'tokens of agents and administrators'
+complete -c maestro-endpoint -n '__maestro_endpoint_in advisories' -a 'load status'
 complete -c maestro-endpoint -n '__maestro_endpoint_in locks' -a 'list release'
 complete -c maestro-endpoint -n '__maestro_endpoint_in requests' -a 'list show sign cancel resume'
 complete -c maestro-endpoint -n '__maestro_endpoint_in token' -a 'add list revoke'
 complete -c maestro-endpoint -n '__maestro_endpoint_in request' -a 'check send-report upgrade-security upgrade-fixes reboot-if-required apply-docker apply-weave'
 
 set -l all serve fleet gaps locks '"locks list"' '"locks release"' request '"request VERB"' '"requests list"' '"requests show"' \
-    '"requests sign"' '"requests cancel"' '"requests resume"' tag '"token add"' '"token list"' '"token revoke"'
+    '"requests sign"' '"requests cancel"' '"requests resume"' tag '"advisories load"' '"advisories status"' '"token add"' '"token list"' '"token revoke"'
 complete -c maestro-endpoint -n "__maestro_endpoint_in $all" -l config -r -F -d 'configuration file to read instead of the default'
 complete -c maestro-endpoint -n '__maestro_endpoint_in fleet locks "locks list" request "request VERB" "requests list" "requests show"' -l json -d 'print a JSON document'
 complete -c maestro-endpoint -n '__maestro_endpoint_in try' -l dir -x -a '(__fish_complete_directories)' -d 'where all files are kept'

@@ -134,6 +134,16 @@ class Dashboard:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AdvisoryConfig:
+    """Files that `advisories load` reads; an administrator mirrors them, the endpoint fetches nothing."""
+
+    kev_file: str = ""
+    """CISA's known exploited vulnerabilities, as JSON."""
+    osv_directory: str = ""
+    """OSV records of the distributions, as .json files or .zip archives."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """The whole configuration, with its defaults."""
 
@@ -146,6 +156,7 @@ class Config:
     locks: LockConfig = field(default_factory=LockConfig)
     requests: RequestConfig = field(default_factory=RequestConfig)
     dashboard: Dashboard = field(default_factory=Dashboard)
+    advisories: AdvisoryConfig = field(default_factory=AdvisoryConfig)
 
     @property
     def behind_proxy(self) -> bool:

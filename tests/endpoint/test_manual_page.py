@@ -18,7 +18,9 @@ else:  # Ubuntu 22.04
 GLOBAL = {"-h", "--help", "--version", "--config"}
 SAME = {"locks list": "locks"}
 """Commands that are another one by a longer name."""
-COMMANDS = sorted(name for name in commands() if name and (name == "locks" or name not in ("token", "requests")))
+COMMANDS = sorted(
+    name for name in commands() if name and (name == "locks" or name not in ("token", "requests", "advisories"))
+)
 
 
 def page() -> str:

@@ -1,5 +1,7 @@
-"""Databases of older versions are upgraded with all that is in them, and a new one is what tables.py describes."""
+"""Databases of older versions are upgraded with all that is in them, and a new one is what the store describes."""
 
+import importlib
+import pkgutil
 import threading
 
 import pytest
@@ -8,6 +10,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
+from endpoint import store
 from endpoint.errors import ConfigError
 from endpoint.store import migrate
 from endpoint.store.database import Database
@@ -16,6 +19,8 @@ from tests.endpoint.conftest import CHECKOUT
 from tests.endpoint.test_retention import DAY, KEPT, NOW, prune, put, statuses
 from tests.support.messages import Outbox
 
+for _module in pkgutil.iter_modules(store.__path__, "endpoint.store."):  # several of them describe tables
+    importlib.import_module(_module.name)
 STREAMS_OF_THE_FIRST_VERSION = """
 CREATE TABLE streams (
     id {serial} NOT NULL PRIMARY KEY, host_id VARCHAR(36) NOT NULL, instance_id VARCHAR(36) NOT NULL,

@@ -6,6 +6,7 @@ Standard library only: `--help` and usage errors import no command.
 import argparse
 from pathlib import Path
 
+from endpoint.cli.options.advisories import add_advisories
 from endpoint.cli.options.kinds import printable, tag
 from endpoint.cli.options.locks import add_locks
 from endpoint.cli.options.requests import add_request, add_requests
@@ -48,5 +49,6 @@ def make_parser() -> argparse.ArgumentParser:
     one.add_argument("--add", metavar="TAG", type=tag, nargs="+", action="extend", default=[])
     one.add_argument("--remove", metavar="TAG", type=tag, nargs="+", action="extend", default=[])
     one.set_defaults(module="tag")
+    add_advisories(commands.add_parser("advisories", help="known exploited vulnerabilities, notices: load them"))
     add_token(commands.add_parser("token", help="tokens of agents and administrators"), common)
     return parser
