@@ -155,5 +155,5 @@ def test_head_is_the_newest_revision_and_the_package_holds_all_of_them() -> None
     folder = CHECKOUT / "endpoint/store/migrations"
 
     assert ScriptDirectory(str(folder)).get_heads() == [migrate.HEAD]
-    assert "find endpoint -name '*.py'" in (CHECKOUT / "Makefile").read_text()
+    assert "find endpoint -type f '(' -name '*.py' -o" in (CHECKOUT / "Makefile").read_text()
     assert {path.suffix for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts} == {".py"}
