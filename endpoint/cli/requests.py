@@ -17,7 +17,7 @@ from endpoint.core.requests import SIGNATURE_NAMESPACE
 from endpoint.core.signing_text import signing_text
 from endpoint.errors import UsageError
 from endpoint.store.database import Database
-from endpoint.store.deployments import DeploymentStore, Person
+from endpoint.store.deployments import Actor, DeploymentStore
 from endpoint.store.queries import FleetQueries
 from endpoint.store.request_queries import RequestQueries
 from endpoint.store.session import open_database
@@ -26,7 +26,7 @@ from endpoint.store.session import open_database
 def run(arguments: argparse.Namespace) -> None:
     """Run the action that `requests` was given."""
     config = read_config(arguments.config)
-    person = Person(name=calling_person(), at=datetime.now(timezone.utc))
+    person = Actor(name=calling_person(), at=datetime.now(timezone.utc))
     if arguments.action == "sign":
         _sign(arguments, config, person)
         return
@@ -55,7 +55,7 @@ def _show(arguments: argparse.Namespace, config: Config, database: Database, now
     print(json.dumps(document, indent=2) if arguments.json else "\n".join(show_lines(document, now)))
 
 
-def _sign(arguments: argparse.Namespace, config: Config, person: Person) -> None:
+def _sign(arguments: argparse.Namespace, config: Config, person: Actor) -> None:
     """Sign here, or write what is to be signed for a machine that has the key, or read what that one has signed."""
     work = (
         partial(sign_with, arguments.key)
@@ -82,7 +82,7 @@ def _sign(arguments: argparse.Namespace, config: Config, person: Person) -> None
         print(f"signed: {signed} of {len(forms)} requests of {deployment}")
 
 
-def _cancel(arguments: argparse.Namespace, database: Database, person: Person) -> None:
+def _cancel(arguments: argparse.Namespace, database: Database, person: Actor) -> None:
     deployment, request = RequestQueries(database).find(arguments.id)
     left = DeploymentStore(database).cancel(deployment, request, person, lost=arguments.lost)
     print(f"cancelled: {request or deployment}")

@@ -1,10 +1,12 @@
 """Checks of the configuration that concern several settings, or a setting's range."""
 
 import ipaddress
+import re
 from datetime import timedelta
 from pathlib import Path
 
 from endpoint.config.model import FOREVER, UNIX, Certificates, Config, forever_or_duration
+from endpoint.config.people import check_people
 from endpoint.core.timestamps import parse_duration
 from endpoint.errors import ConfigError
 
@@ -27,10 +29,17 @@ def checked(config: Config) -> Config:
     if server.connections <= server.threads:
         raise ConfigError("server.connections: must be more than server.threads")
     _check_times(config)
+    check_people(config.people, behind_proxy=config.behind_proxy)
+    if config.dashboard.url and not _is_base(config.dashboard.url):
+        raise ConfigError("dashboard.url: must be https://HOST or https://HOST:PORT, without a path")
     for name, file in (("certificate", tls.certificate), ("key", tls.key), ("client_ca", tls.client_ca)):
         if file and not Path(file).is_file():
             raise ConfigError(f"tls.{name}: {file}: does not exist")
     return config
+
+
+def _is_base(url: str) -> bool:
+    return re.fullmatch(r"https?://[A-Za-z0-9.:\[\]-]+", url) is not None
 
 
 def _check_client_certificates(config: Config) -> None:

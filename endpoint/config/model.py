@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import Enum
 
+from endpoint.config.people import PeopleConfig
 from endpoint.core.lock_report import LockSettings
 from endpoint.core.timestamps import parse_duration
 
@@ -131,6 +132,8 @@ class Dashboard:
     """The pages for people; without them only `/v1` answers."""
 
     enabled: bool = True
+    url: str = ""
+    """Where people reach them, as "https://maestro.example.org": for links."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,6 +160,7 @@ class Config:
     requests: RequestConfig = field(default_factory=RequestConfig)
     dashboard: Dashboard = field(default_factory=Dashboard)
     advisories: AdvisoryConfig = field(default_factory=AdvisoryConfig)
+    people: PeopleConfig = field(default_factory=PeopleConfig)
 
     @property
     def behind_proxy(self) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 
 from endpoint.config.checks import checked
 from endpoint.config.model import Config
+from endpoint.config.people import read_group_rights
 from endpoint.core.locks import is_group
 from endpoint.errors import ConfigError
 
@@ -67,7 +68,7 @@ def _value(default: Any, raw: object, place: str) -> object:
             raise ConfigError(f"{place}: must be one of {', '.join(choices)}")
         return type(default)(raw)
     if isinstance(default, Mapping):
-        return _groups(raw, place)
+        return read_group_rights(raw, place) if place == "people.groups" else _groups(raw, place)
     if type(raw) is not type(default):
         raise ConfigError(f"{place}: must be {_KINDS[type(default)]}")
     if type(raw) is int and not 1 <= raw <= 1_000_000:  # noqa: PLR2004 - larger numbers are typing errors

@@ -7,6 +7,7 @@ from threading import Lock
 from flask import request
 
 from endpoint.config.model import Config
+from endpoint.core.people import Right
 from endpoint.core.rate_limit import RateLimiter
 from endpoint.errors import LaterError, RefusedError
 from endpoint.http.auth import Authenticator, Caller, Certificate, peer_certificate
@@ -48,7 +49,8 @@ class Admission:
             RefusedError: 401 or 403.
             StoreError: the database does not answer.
         """
-        if self.caller().role is not Role.ADMIN:
+        person = self.caller().person
+        if person is None or not person.may(Right.ADMIN):
             raise RefusedError(403, "this needs an administrator's token")
 
     def sender(self) -> Caller:
@@ -80,7 +82,7 @@ class Admission:
     def _sender(self, authorization: str) -> Caller:
         caller = self._caller(authorization)
         if caller.role is not Role.AGENT:
-            raise RefusedError(403, "an administrator's token cannot send messages")
+            raise RefusedError(403, "a person's token cannot send messages")
         if caller.host_id is not None:
             self.count(caller.host_id)
         return caller

@@ -35,9 +35,9 @@ from endpoint.http.exchange import (
     read_body,
 )
 from endpoint.http.lock_api import LockApi
-from endpoint.http.pages.person import TokenGate
 from endpoint.http.pages.registry import page_modules
 from endpoint.http.pages.site import PageContext, Site
+from endpoint.http.people.gate import Gate, LoginRequiredError, answer_login_required
 from endpoint.http.request_api import REQUEST_PATH, RequestApi, takes_requests
 from endpoint.http.validation import Validators
 from endpoint.store.database import Database
@@ -167,12 +167,13 @@ def make_app(config: Config, database: Database) -> Flask:
     for address, name, answer, method in rules:
         app.add_url_rule(address, name, answer, methods=[method], provide_automatic_options=False)
     handlers: tuple[tuple[type[Exception], Callable[[Any], Response]], ...] = (
+        (LoginRequiredError, answer_login_required),
         (RefusedError, answer_refused),
         (StoreError, answer_unavailable),
         (HTTPException, answer_http_error),
         (Exception, answer_bug),
     )
-    site = _add_pages(app, config, database, admission) if config.dashboard.enabled else None
+    site = _add_pages(app, config, database) if config.dashboard.enabled else None
     for kind, handler in handlers:
         app.register_error_handler(kind, _for_people(site, handler) if site is not None else handler)
     app.logger.handlers, app.logger.propagate = [log.EventHandler()], False
@@ -181,8 +182,8 @@ def make_app(config: Config, database: Database) -> Flask:
     return app
 
 
-def _add_pages(app: Flask, config: Config, database: Database, admission: Admission) -> Site:
-    gate = TokenGate(admission)
+def _add_pages(app: Flask, config: Config, database: Database) -> Site:
+    gate = Gate(config, database)
     site = Site(gate.visitor, gate.form_token)
     context = PageContext(config=config, database=database, site=site, gate=gate)
     site.register(app, page_modules(context))

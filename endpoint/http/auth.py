@@ -9,6 +9,7 @@ from threading import Lock
 from typing import Any
 
 from endpoint.core.host_id import parse_host_id
+from endpoint.core.people import Person
 from endpoint.errors import RefusedError
 from endpoint.store.tokens import Role, Token, Tokens
 
@@ -26,6 +27,8 @@ class Caller:
     role: Role
     host_id: str | None
     """The host it may send for; None: any."""
+    person: Person | None = None
+    """Whose rights it has; None: an agent."""
 
 
 class Authenticator:
@@ -52,7 +55,7 @@ class Authenticator:
             hosts = {host for host in (token.host_id, host_of_certificate) if host is not None}
             if len(hosts) > 1:
                 raise RefusedError(403, "the token belongs to another host than the certificate")
-            return Caller(role=token.role, host_id=next(iter(hosts), None))
+            return Caller(role=token.role, host_id=next(iter(hosts), None), person=token.person)
         if not certificate:
             raise RefusedError(401, "neither a bearer token nor a client certificate")
         return Caller(role=Role.AGENT, host_id=host_of_certificate)

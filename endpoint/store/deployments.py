@@ -39,7 +39,7 @@ class NewRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Person:
+class Actor:
     """Who does something, and when."""
 
     name: str
@@ -65,7 +65,7 @@ class DeploymentStore:
         """
         self._database.write(lambda connection: _create(connection, record, requests, status))
 
-    def sign(self, deployment: str, signatures: Mapping[str, str], person: Person) -> int:
+    def sign(self, deployment: str, signatures: Mapping[str, str], person: Actor) -> int:
         """Queue requests that waited for these signatures, by id; return how many did.
 
         Raises:
@@ -74,7 +74,7 @@ class DeploymentStore:
         """
         return self._database.write(lambda connection: _sign(connection, deployment, signatures, person))
 
-    def cancel(self, deployment: str, request: str | None, person: Person, *, lost: bool = False) -> int:
+    def cancel(self, deployment: str, request: str | None, person: Actor, *, lost: bool = False) -> int:
         """Cancel a deployment, or one of its requests; return how many requests wait for the end on their hosts.
 
         `lost`: none does, because their hosts are given up.
@@ -85,7 +85,7 @@ class DeploymentStore:
         """
         return self._database.write(lambda connection: _cancel(connection, deployment, request, person, lost=lost))
 
-    def resume(self, deployment: str, person: Person) -> None:
+    def resume(self, deployment: str, person: Actor) -> None:
         """Deliver a stopped deployment's requests again; failures count from zero.
 
         Raises:
@@ -125,7 +125,7 @@ def _create(
         for position, request in enumerate(requests)
     ]  # fmt: skip
     connection.execute(sa.insert(REQUESTS), rows)
-    by = Person(name=record.requested_by, at=datetime.fromtimestamp(record.created_s, timezone.utc))
+    by = Actor(name=record.requested_by, at=datetime.fromtimestamp(record.created_s, timezone.utc))
     _note(
         connection,
         record.id,
@@ -135,7 +135,7 @@ def _create(
     )
 
 
-def _sign(connection: Connection, deployment: str, signatures: Mapping[str, str], person: Person) -> int:
+def _sign(connection: Connection, deployment: str, signatures: Mapping[str, str], person: Actor) -> int:
     _locked(connection, deployment)
     signed = 0
     for request, signature in signatures.items():
@@ -149,7 +149,7 @@ def _sign(connection: Connection, deployment: str, signatures: Mapping[str, str]
     return signed
 
 
-def _cancel(connection: Connection, deployment: str, request: str | None, person: Person, *, lost: bool) -> int:
+def _cancel(connection: Connection, deployment: str, request: str | None, person: Actor, *, lost: bool) -> int:
     found = _locked(connection, deployment)
     requests = tuple(one for one in _unended(connection, deployment) if request in {None, one.id})
     if not requests:
@@ -164,7 +164,7 @@ def _cancel(connection: Connection, deployment: str, request: str | None, person
     return len(requests) - ended
 
 
-def _resume(connection: Connection, deployment: str, person: Person) -> None:
+def _resume(connection: Connection, deployment: str, person: Actor) -> None:
     found = _locked(connection, deployment)
     if found.status is not DeploymentStatus.STOPPED:
         raise UsageError(f"it is not stopped but {found.status.value}")
@@ -196,7 +196,7 @@ def _unended(connection: Connection, deployment: str) -> tuple[QueuedRequest, ..
 
 
 def _note(
-    connection: Connection, deployment: str, person: Person, action: str, detail: str, request: str | None = None
+    connection: Connection, deployment: str, person: Actor, action: str, detail: str, request: str | None = None
 ) -> None:
     values = {
         "at": person.at_s, "deployment": deployment, "request": request, "action": action, "person": person.name,

@@ -85,6 +85,9 @@ TOKENS = sa.Table(
     sa.Column("host_id", sa.String(36)),
     sa.Column("created_at", sa.Float, nullable=False),
     sa.Column("revoked_at", sa.Float),
+    # Of a person's token: a JSON list of tags; null: the whole fleet.
+    sa.Column("tags", sa.Text),
+    sa.Column("may_reboot", sa.Boolean, nullable=False, server_default=sa.false()),
 )
 
 UPKEEP = sa.Table(

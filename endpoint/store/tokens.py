@@ -10,18 +10,23 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from endpoint.core.people import WHOLE_FLEET, Person, PersonRole, PersonVia, Scope
 from endpoint.errors import UsageError
 from endpoint.store.database import Database
+from endpoint.store.scopes import scope_of, tags_text
 from endpoint.store.tables import TOKENS
 
 _PREFIX = "maestro"
 _MAX_LENGTH = 128
+_MAX_NAME = 64
 
 
 class Role(Enum):
-    """What a token permits: sending, or reading the fleet."""
+    """What a token permits: sending as an agent, or what a person of that role may do."""
 
     AGENT = "agent"
+    VIEWER = "viewer"
+    OPERATOR = "operator"
     ADMIN = "admin"
 
 
@@ -36,6 +41,21 @@ class Token:
     """The host that may use it; None: any."""
     created_at: datetime
     revoked_at: datetime | None
+    scope: Scope = WHOLE_FLEET
+    may_reboot: bool = False
+
+    @property
+    def person(self) -> Person | None:
+        """Return whose rights it has; None: it is an agent's."""
+        if self.role is Role.AGENT:
+            return None
+        return Person(
+            name=f"token {self.name or self.id}"[:_MAX_NAME],
+            role=PersonRole(self.role.value),
+            may_reboot=self.may_reboot,
+            scope=self.scope,
+            via=PersonVia.TOKEN,
+        )
 
 
 class Tokens:
@@ -44,12 +64,22 @@ class Tokens:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, *, role: Role, name: str, host_id: str | None, now: datetime) -> str:
+    def add(
+        self,
+        *,
+        role: Role,
+        name: str,
+        host_id: str | None,
+        now: datetime,
+        scope: Scope = WHOLE_FLEET,
+        may_reboot: bool = False,
+    ) -> str:
         """Create a token and return its text, which is not stored."""
         identity, secret = secrets.token_hex(8), secrets.token_urlsafe(32)
         values = {
             "id": identity, "digest": _digest(secret), "role": role.value, "name": name,
             "host_id": host_id, "created_at": now.timestamp(), "revoked_at": None,
+            "tags": tags_text(scope), "may_reboot": may_reboot,
         }  # fmt: skip
         with self._database.writing() as connection:
             connection.execute(TOKENS.insert(), values)
@@ -101,4 +131,6 @@ def _token(row: Any) -> Token:
         host_id=row.host_id,
         created_at=datetime.fromtimestamp(row.created_at, timezone.utc),
         revoked_at=datetime.fromtimestamp(row.revoked_at, timezone.utc) if row.revoked_at is not None else None,
+        scope=scope_of(row.tags),
+        may_reboot=row.may_reboot,
     )

@@ -19,7 +19,7 @@ from endpoint.core.deployment_report import DeploymentRecord
 from endpoint.core.deployments import IN_FLIGHT, RequestStatus
 from endpoint.core.messages import Batch, read_message
 from endpoint.store.database import Database
-from endpoint.store.deployments import DeploymentStore, NewRequest, Person
+from endpoint.store.deployments import Actor, DeploymentStore, NewRequest
 from endpoint.store.ingest import Ingest
 from endpoint.store.request_queries import RequestQueries
 from endpoint.store.tables import DEPLOYMENTS, REQUESTS
@@ -136,7 +136,7 @@ def test_never_more_than_the_limit_run_and_the_fifth_failure_stops_all_until_a_p
 
     after, idle = counts(database), fleet.begun == begun
     fleet.work.repaired = True
-    store.resume(DEPLOYMENT, Person(name="anna", at=NOW))
+    store.resume(DEPLOYMENT, Actor(name="anna", at=NOW))
     while len(fleet.work.runs) < HOSTS or any(host.pending for host in fleet.hosts):
         fleet.round()
 

@@ -101,9 +101,14 @@ class LocalEndpoint:
     def any_host_token(self) -> str:
         return self.token("--name", "tests")
 
-    def client(self, token: str | None = None) -> "LocalClient":
+    @property
+    def app(self) -> Flask:
+        """Return its application."""
         assert self._app is not None
-        return LocalClient(server=self, app=self._app, token=token)
+        return self._app
+
+    def client(self, token: str | None = None) -> "LocalClient":
+        return LocalClient(server=self, app=self.app, token=token)
 
     @contextmanager
     def logging(self) -> Iterator[None]:

@@ -38,7 +38,7 @@ from endpoint.core.deployments import RequestStatus
 from endpoint.core.messages import Batch, read_message
 from endpoint.errors import UsageError
 from endpoint.store.database import Database
-from endpoint.store.deployments import DeploymentStore, NewRequest, Person
+from endpoint.store.deployments import Actor, DeploymentStore, NewRequest
 from endpoint.store.ingest import Ingest
 from endpoint.store.request_queries import RequestQueries
 from tests.core.given import NOW
@@ -115,8 +115,8 @@ class ScheduledEndpoint:
         self.database.close()
 
     @property
-    def _person(self) -> Person:
-        return Person(name="ann", at=self._clock.now)
+    def _person(self) -> Actor:
+        return Actor(name="ann", at=self._clock.now)
 
     def create(
         self, verb: Verb, hosts: list[str], arguments: Document, *, lives: timedelta, at_once: int, sign: bool

@@ -19,8 +19,8 @@ from endpoint.config.model import Config
 from endpoint.errors import EndpointError
 from endpoint.http.pages.filters import FILTERS, finalize
 from endpoint.http.pages.looks import host_look
-from endpoint.http.pages.person import TokenGate
 from endpoint.http.pages.static_files import StaticFiles
+from endpoint.http.people.gate import Gate
 from endpoint.store.database import Database
 
 _TEMPLATES = Path(__file__).resolve().parent / "templates"
@@ -166,7 +166,7 @@ class PageContext:
     config: Config
     database: Database
     site: Site
-    gate: TokenGate
+    gate: Gate
 
 
 def _with_headers(answer: Response) -> Response:

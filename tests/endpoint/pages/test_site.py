@@ -11,6 +11,8 @@ from jinja2 import UndefinedError
 from endpoint.http.pages.site import Site
 from tests.endpoint.conftest import CHECKOUT, MakeEndpoint
 from tests.support.local_endpoint import LocalClient, LocalEndpoint
+from tests.support.visitor import Visitor
+from tests.support.visitor import visitor as log_in
 
 PAGES = CHECKOUT / "endpoint/http/pages"
 POLICY = (
@@ -22,12 +24,12 @@ ASSETS = ("style.css", "live.js", "icon.svg")
 
 
 @pytest.fixture
-def visitor(endpoint: LocalEndpoint) -> LocalClient:
-    return endpoint.client(endpoint.token("--admin"))
+def visitor(endpoint: LocalEndpoint) -> Visitor:
+    return log_in(endpoint)
 
 
 @pytest.mark.parametrize("path", ["/", "/static/style.css", "/nothing", "/static/../site.py"])
-def test_every_answer_beside_the_api_has_the_headers_of_a_page(visitor: LocalClient, path: str) -> None:
+def test_every_answer_beside_the_api_has_the_headers_of_a_page(visitor: Visitor, path: str) -> None:
     headers = visitor.get(path).headers
 
     assert headers["Content-Security-Policy"] == POLICY
@@ -36,11 +38,11 @@ def test_every_answer_beside_the_api_has_the_headers_of_a_page(visitor: LocalCli
     assert headers["Cross-Origin-Opener-Policy"] == headers["Cross-Origin-Resource-Policy"] == "same-origin"
 
 
-def test_a_page_is_stored_nowhere(visitor: LocalClient) -> None:
+def test_a_page_is_stored_nowhere(visitor: Visitor) -> None:
     assert visitor.get("/").headers["Cache-Control"] == "no-store"
 
 
-def test_an_error_is_a_page_for_people_and_a_problem_for_programs(visitor: LocalClient) -> None:
+def test_an_error_is_a_page_for_people_and_a_problem_for_programs(visitor: Visitor) -> None:
     page, problem = visitor.get("/nothing"), visitor.get("/v1/nothing")
 
     assert (page.status, page.headers["Content-Type"]) == (404, "text/html; charset=utf-8")
@@ -65,7 +67,7 @@ def test_without_the_dashboard_only_the_api_answers(make_endpoint: MakeEndpoint)
 
 
 @pytest.mark.parametrize("name", ASSETS)
-def test_a_static_file_is_kept_for_ever_at_the_address_of_its_version(visitor: LocalClient, name: str) -> None:
+def test_a_static_file_is_kept_for_ever_at_the_address_of_its_version(visitor: Visitor, name: str) -> None:
     plain = visitor.get(f"/static/{name}")
     version = plain.headers["ETag"].strip('"')
 
