@@ -27,6 +27,7 @@ _FAILURE = ("package", "stage", "error", "detail")
 _SOURCE_ERROR = ("source", "fault", "detail", "security")
 _OBSERVED = ("generated_at", "seen_at")
 _AS_IN_STATUS = ("snoozes", "soak", "reboot", "reboots", "fleet_lock", "docker", "weave", "jobs")
+_COUNTS = ("seen_at", "scope", "plan_id", "security_pending", "held", "other", "hidden_security", "esm_only")
 _TIMESTAMPS = ("last_started_at", "last_finished_at", "last_exit_code", "next_at")
 
 
@@ -62,6 +63,7 @@ def report_document(
         "services": _services(services) if services else None,
         "exposure": _exposure(found.optional_child("exposure")),
         **{name: found.raw.get(name) for name in _AS_IN_STATUS},
+        "requests": settings.requests if settings else None,
         "outbox": outbox_section(outbox) if outbox else None,
         "warnings": [*warnings, *(daemon.texts("problems") if daemon else [])],
         "health": found.text("health"),
@@ -108,11 +110,11 @@ def _lists(lists: Mapping[str, object]) -> Document:
 
 def _updates(plan: PlanView | None) -> Document:
     if plan is None:
-        counts = dict.fromkeys(("seen_at", "scope", "security_pending", "held", "other", "hidden_security", "esm_only"))
-        return {**counts, **dict.fromkeys(("items", "held_items", "esm_only_items", "repair"))}
+        return {**dict.fromkeys(_COUNTS), **dict.fromkeys(("items", "held_items", "esm_only_items", "repair"))}
     return {
         "seen_at": plan.seen_at,
         "scope": plan.scope,
+        "plan_id": plan.id,
         "security_pending": sum(1 for step in plan.install if step.raw.get("security") is True),
         "held": len(plan.held),
         "other": plan.other_updates,

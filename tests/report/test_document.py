@@ -1,16 +1,19 @@
 """The report agrees with the status, fits its schema, and its hash changes only with its content."""
 
 import copy
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from agent.core.model.host import HostFacts
+from agent.core.policy.policy import RequestsPolicy
 from agent.core.schemas import Document
 from agent.report.document import report_document
 from agent.report.outbox.outbox import OutboxStats
-from agent.report.settings import ReportedSettings
+from agent.report.settings import ReportedSettings, reported_settings
 from agent.version import VERSION
+from tests.core.given import policy
 from tests.report.given import HOST, check, golden
 
 INSTANCE = "99999999-2222-4333-8444-555555555555"
@@ -145,3 +148,27 @@ def test_queued_events_do_not_change_the_hash_and_lost_ones_do() -> None:
 
 def test_a_report_does_not_contain_the_machine_id() -> None:
     assert "machine" not in str(report(golden("status"))).lower()
+
+
+def test_a_report_says_which_requests_the_machine_takes_and_whether_they_are_signed() -> None:
+    plain = policy()
+    changed = replace(
+        plain,
+        agent=replace(plain.agent, upgrade_window="Sat 02:00-04:00 UTC"),
+        requests=RequestsPolicy(allow=("check", "upgrade-security"), signers="/etc/maestro-agent/signers"),
+    )
+    found: Any = report_document(golden("status"), HOST, version=VERSION, settings=reported_settings(changed))
+
+    check("report", found)
+    assert found["requests"] == {
+        "allow": ["check", "upgrade-security"],
+        "signed": True,
+        "windows": ["upgrade-security", "upgrade-fixes"],
+    }
+    assert found["hash"] != report(golden("status"))["hash"]
+
+
+def test_a_report_has_the_id_of_the_plan_to_which_a_request_can_be_limited() -> None:
+    found: Any = report(golden("status"))
+
+    assert found["updates"]["plan_id"] == golden("status")["plan"]["id"]
