@@ -60,6 +60,7 @@ _maestro_endpoint() {
         case $verb$subject in
             "") words+=" --version" ;;
             serve | gaps | tokenlist | tokenrevoke* | advisories?*) words+=" --config" ;;
+            backup*) words+=" --config --replace" ;;
             try) words+=" --dir --port" ;;
             fleet | locks | lockslist) words+=" --config --json" ;;
             locksrelease*) words+=" --config --why --group" ;;
@@ -75,7 +76,7 @@ _maestro_endpoint() {
             words+=" --comment --sign-with --sign-later --dry-run --json"
         fi
     elif [[ -z $verb ]]; then
-        words="serve try fleet gaps locks request requests tag advisories token"
+        words="serve try fleet gaps locks request requests tag advisories backup token"
     elif [[ $verb == token && -z $subject ]]; then
         words="add list revoke"
     elif [[ $verb == advisories && -z $subject ]]; then

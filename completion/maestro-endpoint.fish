@@ -39,6 +39,7 @@ complete -c maestro-endpoint -n '__maestro_endpoint_in ""' -a request -d 'reques
 complete -c maestro-endpoint -n '__maestro_endpoint_in ""' -a requests -d 'the requests made so far'
 complete -c maestro-endpoint -n '__maestro_endpoint_in ""' -a tag -d 'tags of hosts'
 complete -c maestro-endpoint -n '__maestro_endpoint_in ""' -a advisories -d 'known exploited vulnerabilities, notices: load them'
+complete -c maestro-endpoint -n '__maestro_endpoint_in ""' -a backup -d 'a verified copy of the database'
 complete -c maestro-endpoint -n '__maestro_endpoint_in ""' -a token -d 'tokens of agents and administrators'
 complete -c maestro-endpoint -n '__maestro_endpoint_in advisories' -a 'load status'
 complete -c maestro-endpoint -n '__maestro_endpoint_in locks' -a 'list release'
@@ -47,7 +48,7 @@ complete -c maestro-endpoint -n '__maestro_endpoint_in token' -a 'add list revok
 complete -c maestro-endpoint -n '__maestro_endpoint_in request' -a 'check send-report upgrade-security upgrade-fixes reboot-if-required apply-docker apply-weave'
 
 set -l all serve fleet gaps locks '"locks list"' '"locks release"' request '"request VERB"' '"requests list"' '"requests show"' \
-    '"requests sign"' '"requests cancel"' '"requests resume"' tag '"advisories load"' '"advisories status"' '"token add"' '"token list"' '"token revoke"'
+    '"requests sign"' '"requests cancel"' '"requests resume"' tag '"advisories load"' '"advisories status"' backup '"token add"' '"token list"' '"token revoke"'
 complete -c maestro-endpoint -n "__maestro_endpoint_in $all" -l config -r -F -d 'configuration file to read instead of the default'
 complete -c maestro-endpoint -n '__maestro_endpoint_in fleet locks "locks list" request "request VERB" "requests list" "requests show"' -l json -d 'print a JSON document'
 complete -c maestro-endpoint -n '__maestro_endpoint_in try' -l dir -x -a '(__fish_complete_directories)' -d 'where all files are kept'
@@ -55,6 +56,7 @@ complete -c maestro-endpoint -n '__maestro_endpoint_in try' -l port -x -d 'on 12
 complete -c maestro-endpoint -n '__maestro_endpoint_in "locks release"' -l why -x -d 'for the record'
 complete -c maestro-endpoint -n '__maestro_endpoint_in "locks release"' -l group -x -d 'if the host holds several'
 complete -c maestro-endpoint -n '__maestro_endpoint_in tag' -l add -x -d 'tags to add'
+complete -c maestro-endpoint -n '__maestro_endpoint_in backup' -l replace -d 'overwrite the file if it exists'
 complete -c maestro-endpoint -n '__maestro_endpoint_in tag' -l remove -x -d 'tags to remove'
 complete -c maestro-endpoint -n '__maestro_endpoint_in "token add"' -l name -x -d 'what it is for'
 complete -c maestro-endpoint -n '__maestro_endpoint_in "token add"' -l host -x -d 'valid for this host only'

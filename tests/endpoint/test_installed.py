@@ -81,6 +81,24 @@ def test_the_service_starts_once_it_is_configured(host: Booted) -> None:
     )
 
 
+def test_the_service_listens_on_a_unix_socket_that_only_its_group_reaches_and_root_backs_it_up(host: Booted) -> None:
+    host.write("/etc/maestro-endpoint/config.toml", CONFIG.replace("127.0.0.1:8443", "unix:/run/maestro-endpoint/sock"))
+    health = "curl -sS --unix-socket /run/maestro-endpoint/sock http://localhost/v1/health"
+
+    host.check(f"systemctl start {UNIT}")
+    proxy = host.check(f"setpriv --reuid nobody --regid nogroup --groups maestro-endpoint {health}")
+    other = host.run(f"setpriv --reuid nobody --regid nogroup --clear-groups {health}")
+    running = host.run("maestro-endpoint backup /root/running")
+    host.check(f"systemctl stop {UNIT}")
+    stopped = host.run("maestro-endpoint backup /root/stopped")
+    names = host.check("stat -c '%U %a' /var/lib/maestro-endpoint/* | sort -u").splitlines()
+
+    assert json.loads(proxy) == {"status": "ok"}
+    assert other.returncode != 0
+    assert (running.returncode, stopped.returncode) == (0, 0), (running.stderr, stopped.stderr)
+    assert names == ["maestro-endpoint 600"]
+
+
 def test_try_serves_over_tls(host: Booted) -> None:
     box, other = Outbox(), Outbox()
     host.write("/srv/batch.json", json.dumps(box.batch(box.state(), box.event())))

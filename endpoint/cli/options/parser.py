@@ -7,6 +7,7 @@ import argparse
 from pathlib import Path
 
 from endpoint.cli.options.advisories import add_advisories
+from endpoint.cli.options.backup import add_backup
 from endpoint.cli.options.kinds import printable, tag
 from endpoint.cli.options.locks import add_locks
 from endpoint.cli.options.requests import add_request, add_requests
@@ -50,5 +51,8 @@ def make_parser() -> argparse.ArgumentParser:
     one.add_argument("--remove", metavar="TAG", type=tag, nargs="+", action="extend", default=[])
     one.set_defaults(module="tag")
     add_advisories(commands.add_parser("advisories", help="known exploited vulnerabilities, notices: load them"))
+    add_backup(
+        commands.add_parser("backup", parents=[common], help="a verified copy of the database, while it is in use")
+    )
     add_token(commands.add_parser("token", help="tokens of agents and administrators"), common)
     return parser
