@@ -35,7 +35,7 @@ def test_a_backup_taken_while_messages_are_stored_is_restored_with_all_that_was_
     copies = [server.run("backup", str(tmp_path / f"copy{number}")) for number in range(3)]
     ended.set()
     writer.join()
-    server.kill()
+    server.stop()
     *_, command = copies[-1].stdout.splitlines()
     restore(command)
     server.start()
