@@ -52,10 +52,10 @@ def run(arguments: argparse.Namespace) -> None:
         status = RequestStatus.WAITING_SIGNATURE if waits else RequestStatus.QUEUED
         if not arguments.dry_run:
             requests = [
-                NewRequest(id=identity, host_id=host, form=form, signature=signatures.get(identity))
+                NewRequest(id=identity, host_id=host, form=form, signature=signatures.get(identity), status=status)
                 for identity, (host, form) in new.forms.items()
             ]
-            DeploymentStore(database).create(new.record, requests, status)
+            DeploymentStore(database).create(new.record, requests)
     document = _document(new, choice, status, now, signed=arguments.sign_with is not None)
     if arguments.json:
         print(json.dumps(document, indent=2))

@@ -6,12 +6,32 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
+from endpoint.core.deployment_phase import phase_of
 from endpoint.core.deployments import ENDED, DeploymentStatus, RequestStatus
 from endpoint.core.timestamps import format_utc
 
 SCHEMA = "maestro.deployment/1"
 LIST_SCHEMA = "maestro.deployments/1"
 _HAS_ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepRecord:
+    """One thing that each host of a deployment does."""
+
+    verb: str
+    arguments: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftOutRecord:
+    """A host that was selected and gets no request, or not that of each step."""
+
+    host_id: str
+    host: str | None
+    why: str
+    detail: str = ""
+    """What it was left out of: a verb; empty: of all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +49,17 @@ class DeploymentRecord:
     at_once: int
     stop_after: int
     status: DeploymentStatus = DeploymentStatus.ACTIVE
+    steps: tuple[StepRecord, ...] = ()
+    """What each host does, one after the other; empty: `verb` alone, as in deployments of earlier versions."""
+    left_out: tuple[LeftOutRecord, ...] | None = None
+    """None: not recorded."""
+    selection: str | None = None
+    """The query of /hosts that chose the hosts; None: they were chosen otherwise."""
+
+    @property
+    def all_steps(self) -> tuple[StepRecord, ...]:
+        """Return the steps, at least one."""
+        return self.steps or (StepRecord(verb=self.verb, arguments=self.arguments),)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +70,7 @@ class RequestRecord:
     host_id: str
     status: RequestStatus
     signed: bool
+    step: int = 1
     cancelling: bool = False
     delivered_s: float | None = None
     changed_s: float
@@ -67,10 +99,12 @@ def deployment_document(
     now: datetime,
 ) -> dict[str, Any]:
     """Return `maestro.deployment/1`; `names` of hosts by id."""
+    left_out = None if record.left_out is None else [_left_out(one) for one in record.left_out]
     return {
         "schema": SCHEMA,
         "generated_at": format_utc(now),
         **_summary(record, Counter(request.status for request in requests)),
+        **({} if left_out is None else {"left_out": left_out}),
         "requests": [_request(request, names) for request in requests],
         "actions": [
             {
@@ -99,6 +133,8 @@ def _summary(record: DeploymentRecord, counts: Mapping[RequestStatus, int]) -> d
         "id": record.id,
         "verb": record.verb,
         "arguments": dict(record.arguments),
+        "steps": [{"verb": step.verb, "arguments": dict(step.arguments)} for step in record.all_steps],
+        "selection": record.selection,
         "plan_id": record.plan_id,
         "comment": record.comment,
         "requested_by": record.requested_by,
@@ -107,8 +143,13 @@ def _summary(record: DeploymentRecord, counts: Mapping[RequestStatus, int]) -> d
         "at_once": record.at_once,
         "stop_after": record.stop_after,
         "status": record.status.value if open_ones else _HAS_ENDED,
+        "phase": phase_of(record.status, counts).value,
         "counts": {status.value: counts.get(status, 0) for status in RequestStatus},
     }
+
+
+def _left_out(one: LeftOutRecord) -> dict[str, Any]:
+    return {"host_id": one.host_id, "host": one.host, "why": one.why, "detail": one.detail}
 
 
 def _request(request: RequestRecord, names: Mapping[str, str]) -> dict[str, Any]:
@@ -116,6 +157,7 @@ def _request(request: RequestRecord, names: Mapping[str, str]) -> dict[str, Any]
         "id": request.id,
         "host_id": request.host_id,
         "host": names.get(request.host_id),
+        "step": request.step,
         "status": request.status.value,
         "signed": request.signed,
         "cancelling": request.cancelling,

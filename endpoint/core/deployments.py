@@ -31,6 +31,8 @@ ENDED = frozenset(
 )
 UNSENT = frozenset({RequestStatus.WAITING_SIGNATURE, RequestStatus.QUEUED})
 DUPLICATE = "duplicate-id"
+EARLIER_STEP = "earlier-step"
+"""Why a request was cancelled that was to follow one that has failed."""
 LEFT_OUT = frozenset({"not-allowed", "no-window", "not-in-plan"})
 """Refusals that stop no deployment: nothing was tried, and nothing is wrong with it. The host's configuration permits
 no such request, or the host does not need what was requested."""
@@ -83,6 +85,8 @@ class QueuedRequest:
     deployment: str
     host_id: str
     status: RequestStatus
+    step: int = 1
+    """Which step of the deployment it is: on its host each one begins after the one before has ended."""
     host_step: RequestStatus | None = None
     """The last step that an event of the host reported."""
     cancelling: bool = False
@@ -128,6 +132,11 @@ def is_failure(request: QueuedRequest, after: RequestStatus, why: str | None) ->
     if after is RequestStatus.REFUSED:
         return why not in LEFT_OUT
     return after is RequestStatus.EXPIRED and request.status in IN_FLIGHT
+
+
+def goes_on(after: RequestStatus, why: str | None) -> bool:
+    """Return whether the later steps of a host begin after a request has ended so: not after a failure."""
+    return after is RequestStatus.DONE or (after is RequestStatus.REFUSED and why in LEFT_OUT)
 
 
 def advances(request: QueuedRequest, step: RequestStep) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from endpoint.core.deployments import (
+    ENDED,
     IN_FLIGHT,
     UNSENT,
     Deployment,
@@ -13,6 +14,7 @@ from endpoint.core.deployments import (
     RequestStatus,
     RequestStep,
     advances,
+    goes_on,
 )
 
 MAX_REQUESTS = 20
@@ -50,6 +52,12 @@ class RequestChange:
     again: bool = False
     """Only `delivered_s` changes: it was sent again."""
 
+    @property
+    def ends_later_steps(self) -> bool:
+        """Return whether what was to follow on the same host does not begin any more."""
+        why = self.step.why if self.step is not None else None
+        return self.request.status in ENDED and not goes_on(self.request.status, why)
+
 
 @dataclass(slots=True, kw_only=True)
 class Exchange:
@@ -78,7 +86,7 @@ def exchange(view: ExchangeView) -> Exchange:
             _change(made, view, request, RequestChange(request=changed, step=step))
             requests[request.id] = changed
     for request in requests.values():
-        if request.host_id in view.hosts:
+        if request.host_id in view.hosts and not _waits_for_earlier_step(request, requests):
             _deliver(made, view, request)
     return made
 
@@ -98,6 +106,22 @@ def _deliver(made: Exchange, view: ExchangeView, request: QueuedRequest) -> None
             changed = replace(request, status=RequestStatus.DELIVERED, delivered_s=view.now_s)
             _change(made, view, request, RequestChange(request=changed))
             delivered.append(request.id)
+
+
+def _waits_for_earlier_step(request: QueuedRequest, requests: Mapping[str, QueuedRequest]) -> bool:
+    """Return whether the view has an earlier step of the same deployment on the same host that is not done.
+
+    One that fails in this very exchange is there, too, and ends those behind it as it is stored.
+    """
+    if request.status is not RequestStatus.QUEUED or request.step == 1:
+        return False
+    return any(
+        other.deployment == request.deployment
+        and other.host_id == request.host_id
+        and other.step < request.step
+        and other.status is not RequestStatus.DONE
+        for other in requests.values()
+    )
 
 
 def _is_sent_again(request: QueuedRequest, deployment: Deployment, now_s: float) -> bool:

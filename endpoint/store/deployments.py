@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from functools import partial
 
@@ -36,6 +36,8 @@ class NewRequest:
     form: str
     """The canonical form of `maestro.request/1`."""
     signature: str | None
+    step: int = 1
+    status: RequestStatus = RequestStatus.QUEUED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,13 +59,13 @@ class DeploymentStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def create(self, record: DeploymentRecord, requests: Sequence[NewRequest], status: RequestStatus) -> None:
+    def create(self, record: DeploymentRecord, requests: Sequence[NewRequest]) -> None:
         """Store a deployment and its requests, which are queued or wait for a signature.
 
         Raises:
             StoreError: the database does not answer.
         """
-        self._database.write(lambda connection: _create(connection, record, requests, status))
+        self._database.write(lambda connection: _create(connection, record, requests))
 
     def sign(self, deployment: str, signatures: Mapping[str, str], person: Actor) -> int:
         """Queue requests that waited for these signatures, by id; return how many did.
@@ -106,33 +108,29 @@ class DeploymentStore:
         return sum(self._database.write(partial(_expire, deployment=one, now_s=now_s)) for one in overdue)
 
 
-def _create(
-    connection: Connection, record: DeploymentRecord, requests: Sequence[NewRequest], status: RequestStatus
-) -> None:
+def _create(connection: Connection, record: DeploymentRecord, requests: Sequence[NewRequest]) -> None:
     values = {
         "id": record.id, "verb": record.verb, "arguments": json.dumps(record.arguments), "plan_id": record.plan_id,
         "comment": record.comment, "requested_by": record.requested_by, "created_at": record.created_s,
         "expires_at": record.expires_s, "at_once": record.at_once, "stop_after": record.stop_after,
-        "status": record.status.value, "in_flight": 0, "failures": 0,
+        "status": record.status.value, "in_flight": 0, "failures": 0, "selection": record.selection,
+        "steps": json.dumps([asdict(step) for step in record.steps]) if record.steps else None,
+        "left_out": None if record.left_out is None else json.dumps([asdict(one) for one in record.left_out]),
     }  # fmt: skip
     connection.execute(sa.insert(DEPLOYMENTS), values)
     rows = [
         {
             "id": request.id, "deployment": record.id, "position": position, "host_id": request.host_id,
-            "document": request.form, "signature": request.signature, "status": status.value,
-            "changed_at": record.created_s,
+            "document": request.form, "signature": request.signature, "status": request.status.value,
+            "step": request.step, "changed_at": record.created_s,
         }
         for position, request in enumerate(requests)
     ]  # fmt: skip
     connection.execute(sa.insert(REQUESTS), rows)
     by = Actor(name=record.requested_by, at=datetime.fromtimestamp(record.created_s, timezone.utc))
-    _note(
-        connection,
-        record.id,
-        by,
-        "created",
-        f"{record.verb}: {len(requests)} {'host' if len(requests) == 1 else 'hosts'}",
-    )
+    hosts = len({request.host_id for request in requests})
+    verbs = ", ".join(step.verb for step in record.all_steps)
+    _note(connection, record.id, by, "created", f"{verbs}: {hosts} {'host' if hosts == 1 else 'hosts'}")
 
 
 def _sign(connection: Connection, deployment: str, signatures: Mapping[str, str], person: Actor) -> int:

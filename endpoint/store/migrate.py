@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 
 from endpoint.errors import ConfigError
 
-HEAD = "0006"
+HEAD = "0007"
 _MIGRATIONS = Path(__file__).resolve().parent / "migrations"
 _LOCK_ID = 0x6D6165
 """PostgreSQL's advisory locks are numbers; no other program in this database is likely to use this one."""

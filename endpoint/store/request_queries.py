@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from endpoint.core.deployment_report import ActionRecord, DeploymentRecord, RequestRecord
+from endpoint.core.deployment_report import ActionRecord, DeploymentRecord, LeftOutRecord, RequestRecord, StepRecord
 from endpoint.core.deployments import IN_FLIGHT, DeploymentStatus, RequestStatus
 from endpoint.core.requests import request_document
 from endpoint.errors import UsageError
@@ -156,6 +156,9 @@ def _record(row: Any) -> DeploymentRecord:
         at_once=row.at_once,
         stop_after=row.stop_after,
         status=DeploymentStatus(row.status),
+        steps=tuple(StepRecord(**step) for step in json.loads(row.steps or "[]")),
+        left_out=None if row.left_out is None else tuple(LeftOutRecord(**one) for one in json.loads(row.left_out)),
+        selection=row.selection,
     )
 
 
@@ -164,6 +167,7 @@ def _request(row: Any) -> RequestRecord:
         id=row.id,
         host_id=row.host_id,
         status=RequestStatus(row.status),
+        step=row.step,
         signed=row.signature is not None,
         cancelling=row.cancel_at is not None and row.ended_at is None,
         delivered_s=row.delivered_at,

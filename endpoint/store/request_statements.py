@@ -2,11 +2,18 @@
 
 import sqlalchemy as sa
 
-from endpoint.core.deployments import DeploymentStatus, RequestStatus
+from endpoint.core.deployments import UNSENT, DeploymentStatus, RequestStatus
 from endpoint.store.tables import DEPLOYMENTS, REQUESTS, STREAMS
 
 _DECIDES = (
-    *(REQUESTS.c.id, REQUESTS.c.deployment, REQUESTS.c.host_id, REQUESTS.c.status, REQUESTS.c.host_step),
+    *(
+        REQUESTS.c.id,
+        REQUESTS.c.deployment,
+        REQUESTS.c.host_id,
+        REQUESTS.c.status,
+        REQUESTS.c.host_step,
+        REQUESTS.c.step,
+    ),
     *(REQUESTS.c.cancel_at, REQUESTS.c.delivered_at, REQUESTS.c.changed_at),
     *(DEPLOYMENTS.c.status.label("of_status"), DEPLOYMENTS.c.at_once),
     *(DEPLOYMENTS.c.stop_after, DEPLOYMENTS.c.expires_at, DEPLOYMENTS.c.in_flight, DEPLOYMENTS.c.failures),
@@ -71,6 +78,20 @@ END = (
     .where(_ONE)
     .values(status=sa.bindparam("new_status"), ended_at=sa.bindparam("now"), changed_at=sa.bindparam("now"))
 )
+END_LATER = (
+    sa.update(REQUESTS)
+    .where(
+        REQUESTS.c.deployment == sa.bindparam("of"),
+        REQUESTS.c.host_id == sa.bindparam("host"),
+        REQUESTS.c.step > sa.bindparam("at_step"),
+        REQUESTS.c.ended_at.is_(None),  # as in the index
+        sa.or_(*(REQUESTS.c.status == status.value for status in sorted(UNSENT, key=lambda one: one.value))),
+    )
+    .values(
+        status=sa.bindparam("new_status"), why=sa.bindparam("new_why"), ended_at=sa.bindparam("now"),
+        changed_at=sa.bindparam("now"),
+    )
+)  # fmt: skip
 DELIVER_AGAIN = sa.update(REQUESTS).where(_ONE).values(delivered_at=sa.bindparam("now"))
 CANCEL = sa.update(REQUESTS).where(_ONE).values(cancel_at=sa.bindparam("now"))
 SIGN = (

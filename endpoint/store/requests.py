@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from endpoint.core.deployments import (
+    EARLIER_STEP,
     ENDED,
     Deployment,
     DeploymentStatus,
@@ -18,7 +19,7 @@ from endpoint.core.deployments import (
     RequestStatus,
     RequestStep,
 )
-from endpoint.core.request_exchange import Exchange, ExchangeView, exchange
+from endpoint.core.request_exchange import Exchange, ExchangeView, RequestChange, exchange
 from endpoint.core.requests import Delivery, request_document
 from endpoint.store import request_statements as sql
 from endpoint.store.tables import REQUEST_ACTIONS
@@ -73,6 +74,7 @@ def pairs_of(rows: Iterable[Any]) -> _Pairs:
             deployment=row.deployment,
             host_id=row.host_id,
             status=RequestStatus(row.status),
+            step=row.step,
             host_step=RequestStatus(row.host_step) if row.host_step is not None else None,
             cancelling=row.cancel_at is not None,
             delivered_s=row.delivered_at or 0.0,
@@ -104,23 +106,10 @@ def store_exchange(connection: Connection, made: Exchange, before: Mapping[str, 
     """Write what an exchange changes; `before` are the locked deployments."""
     values: dict[Any, list[dict[str, object]]] = {}
     for change in made.requests:
-        request, step = change.request, change.step
-        common: dict[str, object] = {"of": request.id, "new_status": request.status.value, "now": now_s}
-        if step is not None:
-            more = {
-                "new_why": step.why,
-                "new_detail": step.detail,
-                "new_run": step.run,
-                "new_signed_by": step.signed_by,
-            }
-            ended = {"new_ended_at": now_s if step.status in ENDED else None}
-            connection.execute(sql.STEP, {**common, **ended, **more})
-        elif change.again:
-            values.setdefault(sql.DELIVER_AGAIN, []).append({"of": request.id, "now": now_s})
-        elif request.cancelling and request.status not in ENDED:
-            values.setdefault(sql.CANCEL, []).append({"of": request.id, "now": now_s})
-        else:
-            values.setdefault(sql.END if request.status in ENDED else sql.DELIVER, []).append(common)
+        statement, row = _written(change, now_s)
+        values.setdefault(statement, []).append(row)
+        if change.ends_later_steps:
+            values.setdefault(sql.END_LATER, []).append(_later_steps(change.request, now_s))
     for of, deployment in made.deployments.items():
         changed = {"new_status": deployment.status.value, "new_in_flight": deployment.in_flight}
         values.setdefault(sql.COUNTS, []).append({"of": of, **changed, "new_failures": deployment.failures})
@@ -128,6 +117,26 @@ def store_exchange(connection: Connection, made: Exchange, before: Mapping[str, 
             _note_stop(connection, deployment, now_s)
     for statement, rows in values.items():
         connection.execute(statement, rows)
+
+
+def _written(change: RequestChange, now_s: float) -> tuple[Any, dict[str, object]]:
+    """Return the statement that stores a change, and its values."""
+    request, step = change.request, change.step
+    row: dict[str, object] = {"of": request.id, "now": now_s}
+    if change.again:
+        return sql.DELIVER_AGAIN, row
+    if step is None and request.cancelling and request.status not in ENDED:
+        return sql.CANCEL, row
+    row["new_status"] = request.status.value
+    if step is None:
+        return (sql.END if request.status in ENDED else sql.DELIVER), row
+    said = {"new_why": step.why, "new_detail": step.detail, "new_run": step.run, "new_signed_by": step.signed_by}
+    return sql.STEP, {**row, **said, "new_ended_at": now_s if step.status in ENDED else None}
+
+
+def _later_steps(request: QueuedRequest, now_s: float) -> dict[str, object]:
+    cancelled = {"new_status": RequestStatus.CANCELLED.value, "new_why": EARLIER_STEP}
+    return {"of": request.deployment, "host": request.host_id, "at_step": request.step, "now": now_s, **cancelled}
 
 
 def _note_stop(connection: Connection, deployment: Deployment, now_s: float) -> None:

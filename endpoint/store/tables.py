@@ -171,6 +171,11 @@ DEPLOYMENTS = sa.Table(
     # Counts of its requests, changed with them under a lock of this row.
     sa.Column("in_flight", sa.Integer, nullable=False),
     sa.Column("failures", sa.Integer, nullable=False),
+    # JSON lists: the verb and arguments of each step, and the hosts that were left out. Null: one step; not known.
+    sa.Column("steps", sa.Text),
+    sa.Column("left_out", sa.Text),
+    # The query of /hosts that chose the hosts. Null: named otherwise.
+    sa.Column("selection", sa.Text),
 )
 """One row per `maestro-endpoint request`; whoever changes one of its requests locks it first."""
 
@@ -185,6 +190,8 @@ REQUESTS = sa.Table(
     sa.Column("document", sa.Text, nullable=False),
     sa.Column("signature", sa.Text),
     sa.Column("status", sa.String(32), nullable=False),
+    # Which step of the deployment, from 1: a host gets the next one after this one has ended.
+    sa.Column("step", sa.Integer, nullable=False, server_default="1"),
     # The last step that an event of the host reported.
     sa.Column("host_step", sa.String(32)),
     sa.Column("cancel_at", sa.Float),

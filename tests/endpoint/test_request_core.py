@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
+from endpoint.core.deployment_phase import phase_of
 from endpoint.core.deployments import (
     ENDED,
     IN_FLIGHT,
@@ -15,6 +16,7 @@ from endpoint.core.deployments import (
     RequestStatus,
     RequestStep,
     advances,
+    goes_on,
     is_failure,
 )
 from endpoint.core.request_exchange import MAX_CANCELLED, MAX_REQUESTS, ExchangeView, cancel, exchange, expire
@@ -279,3 +281,92 @@ def test_no_order_of_events_breaks_the_limits(seed: int) -> None:
         flying = sum(request.status in IN_FLIGHT for request in world.requests.values())
         assert flying == world.deployment.in_flight <= limit
         assert stopped <= (world.deployment.failures >= world.deployment.stop_after)
+
+
+def chain(*statuses: RequestStatus) -> tuple[QueuedRequest, ...]:
+    """Return the steps of one host."""
+    return tuple(queued(f"r{number}", status, step=number) for number, status in enumerate(statuses, 1))
+
+
+@pytest.mark.parametrize(
+    ("statuses", "delivered"),
+    [
+        ((S.QUEUED, S.QUEUED), ["r1"]),
+        ((S.DELIVERED, S.QUEUED), ["r1"]),
+        ((S.RUNNING, S.QUEUED), []),
+        ((S.DONE, S.QUEUED), ["r2"]),
+        ((S.WAITING_SIGNATURE, S.QUEUED), []),
+    ],
+    ids=str,
+)
+def test_a_host_has_one_step_at_a_time(statuses: tuple[RequestStatus, ...], delivered: list[str]) -> None:
+    made = exchange(view(*chain(*statuses), at_once=9))
+
+    assert made.deliver[HOST] == delivered
+    assert made.deployments.get("d", DEPLOYMENT).in_flight <= 1
+
+
+def test_the_next_step_is_delivered_with_the_receipt_for_the_end_of_the_one_before() -> None:
+    made = exchange(view(*chain(S.RUNNING, S.QUEUED), steps=(step(S.DONE, "r1"),), at_once=1))
+
+    assert made.deliver[HOST] == ["r2"]
+    assert made.deployments["d"].in_flight == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "why", "expected"),
+    [
+        (S.DONE, None, True),
+        (S.REFUSED, "not-in-plan", True),
+        (S.REFUSED, "not-allowed", True),
+        (S.REFUSED, "bad-signature", False),
+        (S.FAILED, None, False),
+        (S.EXPIRED, None, False),
+        (S.CANCELLED, None, False),
+    ],
+    ids=str,
+)
+def test_the_steps_after_a_failure_do_not_begin(
+    status: RequestStatus,
+    why: str | None,
+    expected: bool,  # noqa: FBT001
+) -> None:
+    made = exchange(view(*chain(S.RUNNING, S.QUEUED), steps=(step(status, "r1", why=why),), stop_after=9))
+
+    assert goes_on(status, why) is expected
+    assert [change.ends_later_steps for change in made.requests if change.request.id == "r1"] == [not expected]
+    assert (made.deliver[HOST] == ["r2"]) is (status is S.DONE), "one that was refused is gone at the next contact"
+
+
+def test_steps_of_other_hosts_and_deployments_wait_for_nobody() -> None:
+    of_other_host = queued("r3", step=2, host_id="h2")
+    first, second = chain(S.RUNNING, S.QUEUED)
+
+    made = exchange(view(first, replace(second, deployment="d"), of_other_host, at_once=9))
+
+    assert (made.deliver[HOST], made.deliver["h2"]) == ([], ["r3"])
+
+
+@pytest.mark.parametrize(
+    ("status", "counts", "phase"),
+    [
+        (DeploymentStatus.ACTIVE, {S.QUEUED: 2}, "queued"),
+        (DeploymentStatus.ACTIVE, {S.QUEUED: 2, S.DONE: 1}, "running"),
+        (DeploymentStatus.ACTIVE, {S.RUNNING: 1, S.FAILED: 1}, "running"),
+        (DeploymentStatus.ACTIVE, {S.WAITING_SIGNATURE: 1, S.QUEUED: 1}, "waiting-signature"),
+        (DeploymentStatus.ACTIVE, {S.WAITING_SIGNATURE: 1, S.RUNNING: 1}, "running"),
+        (DeploymentStatus.STOPPED, {S.QUEUED: 1, S.FAILED: 1}, "stopped"),
+        (DeploymentStatus.STOPPED, {S.FAILED: 1, S.DONE: 1}, "failed"),
+        (DeploymentStatus.CANCELLED, {S.RUNNING: 1, S.CANCELLED: 1}, "cancelling"),
+        (DeploymentStatus.CANCELLED, {S.DONE: 1, S.CANCELLED: 1}, "cancelled"),
+        (DeploymentStatus.ACTIVE, {S.DONE: 3, S.QUEUED: 0}, "done"),
+        (DeploymentStatus.ACTIVE, {S.DONE: 3, S.REFUSED: 1}, "failed"),
+        (DeploymentStatus.ACTIVE, {S.EXPIRED: 3}, "failed"),
+        (DeploymentStatus.ACTIVE, {}, "done"),
+    ],
+    ids=str,
+)
+def test_the_phase_is_what_a_person_wants_to_know_first(
+    status: DeploymentStatus, counts: dict[RequestStatus, int], phase: str
+) -> None:
+    assert phase_of(status, counts).value == phase

@@ -16,7 +16,7 @@ import pytest
 import sqlalchemy as sa
 
 from endpoint.core.deployment_report import DeploymentRecord
-from endpoint.core.deployments import IN_FLIGHT, RequestStatus
+from endpoint.core.deployments import IN_FLIGHT
 from endpoint.core.messages import Batch, read_message
 from endpoint.store.database import Database
 from endpoint.store.deployments import Actor, DeploymentStore, NewRequest
@@ -105,7 +105,7 @@ def deploy(database: Database, fleet: Fleet) -> DeploymentStore:
         for number, host in enumerate(fleet.hosts)
     ]
     store = DeploymentStore(database)
-    store.create(record, requests, RequestStatus.QUEUED)
+    store.create(record, requests)
     return store
 
 

@@ -146,7 +146,7 @@ class ScheduledEndpoint:
             form = canonical_form(document).decode()
             requests.append(NewRequest(id=str(document["id"]), host_id=host, form=form, signature=None))
         status = RequestStatus.WAITING_SIGNATURE if sign else RequestStatus.QUEUED
-        self._deployments.create(record, requests, status)
+        self._deployments.create(record, [replace(one, status=status) for one in requests])
 
     def sign(self) -> None:
         """Sign everything that waits for it."""
