@@ -38,6 +38,7 @@ RANKS: Mapping[str, tuple[set[str], ...]] = {
 PURE = {
     *("collections", "collections.abc", "contextlib", "dataclasses", "datetime", "difflib", "enum", "fnmatch"),
     *("hashlib", "hmac", "itertools", "json", "math", "re", "typing", "zlib"),
+    *("base64", "urllib.parse"),
 }
 """What a core may import besides itself; `datetime` for its values, not for its clock."""
 CLOCKS = {"now", "utcnow", "today"}

@@ -57,10 +57,14 @@ def _check_times(config: Config) -> None:
         ("fleet.forget_after", config.fleet.forget_after),
     ):
         _check_duration(name, text)
-    try:
-        parse_duration(config.locks.stale_after)
-    except ValueError as error:
-        raise ConfigError('locks.stale_after: must be a duration, as "1h"') from error
+    for name, text in (
+        ("locks.stale_after", config.locks.stale_after),
+        ("fleet.stale_lists_after", config.fleet.stale_lists_after),
+    ):
+        try:
+            parse_duration(text)
+        except ValueError as error:
+            raise ConfigError(f'{name}: must be a duration, as "1h"') from error
     expire_after = config.fleet.expire_after
     if expire_after is not None and expire_after <= config.fleet.silent_after:
         raise ConfigError("fleet.forget_after: must be more than fleet.silent_after_s")

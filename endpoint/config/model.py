@@ -6,6 +6,7 @@ from datetime import timedelta
 from enum import Enum
 
 from endpoint.config.people import PeopleConfig
+from endpoint.core.host_states import FleetSettings
 from endpoint.core.lock_report import LockSettings
 from endpoint.core.timestamps import parse_duration
 
@@ -92,6 +93,17 @@ class Fleet:
 
     silent_after_s: int = 900
     forget_after: str = "400d"
+    stale_lists_after: str = "2d"
+    """The age of a host's package lists from which on it is not up to date, whatever it called them."""
+
+    @property
+    def settings(self) -> FleetSettings:
+        """Return what decides the states of hosts."""
+        return FleetSettings(
+            silent_after=self.silent_after,
+            stale_lists_after=parse_duration(self.stale_lists_after),
+            forget_after=self.expire_after,
+        )
 
     @property
     def silent_after(self) -> timedelta:

@@ -15,13 +15,16 @@ from endpoint.core.request_steps import read_step
 from endpoint.core.requests import NO_DELIVERY
 from endpoint.store.database import Database
 from endpoint.store.group_commit import GroupCommit
+from endpoint.store.host_rows import Contact, HostRows
+from endpoint.store.host_tables import HOSTS
 from endpoint.store.request_statements import HAS_REQUESTS
 from endpoint.store.requests import exchange_requests
 from endpoint.store.tables import EVENTS, LOSSES, REFUSALS, STATES, STREAMS
 
 _CLOCK_TOLERANCE_S = 60.0
+_SHOWN = sa.select(HOSTS.c.stream).where(HOSTS.c.host_id == STREAMS.c.host_id).scalar_subquery()
 _LOCKED_STREAMS = (
-    sa.select(STREAMS, HAS_REQUESTS.label("has_requests"))
+    sa.select(STREAMS, HAS_REQUESTS.label("has_requests"), _SHOWN.label("shown_stream"))
     .where(sa.tuple_(STREAMS.c.host_id, STREAMS.c.instance_id).in_(sa.bindparam("names", expanding=True)))
     # Always in the same order: otherwise two processes could deadlock. SQLAlchemy omits the lock on SQLite, whose
     # transactions are serial.
@@ -43,7 +46,7 @@ _CONTACT = {
     name: sa.bindparam(f"new_{name}")
     for name in (
         *("agent_version", "last_seen_at", "latest_sequence", "latest_key", "latest_digest", "state_hash"),
-        "takes_requests",
+        *("takes_requests", "outbox_depth", "outbox_last"),
     )
 }
 _UPDATE = (
@@ -79,6 +82,7 @@ class Ingest:
         self._database = database
         self._new_stream = database.insert_new(STREAMS)
         self._replace_refusal = database.upsert(REFUSALS)
+        self._hosts = HostRows(database)
         self._commits = GroupCommit(self._commit, lambda received: received.stream)
 
     def put(self, batch: Batch, now: datetime, *, takes_requests: bool = False) -> Deduplicated:
@@ -126,7 +130,9 @@ class Ingest:
             connection.execute(_STATE, states)
         if changes:
             connection.execute(_UPDATE, changes)
-        _exchange_requests(connection, list(zip(group, results, strict=True)), streams)
+        pairs = list(zip(group, results, strict=True))
+        self._hosts.apply(connection, _contacts(pairs, streams))
+        _exchange_requests(connection, pairs, streams)
         return results
 
     def _streams(self, connection: Connection, group: Sequence[_Received]) -> dict[tuple[str, str], Any]:
@@ -163,6 +169,23 @@ class Ingest:
                 "detail": message.fault, "received_at": now,
             }  # fmt: skip
             connection.execute(self._replace_refusal, values)
+
+
+def _contacts(pairs: Sequence[tuple[_Received, Deduplicated]], streams: Mapping[tuple[str, str], Any]) -> list[Contact]:
+    return [
+        Contact(
+            host_id=received.batch.host_id,
+            stream=stream.id,
+            first_seen_at=stream.first_seen_at,
+            at=received.at,
+            agent_version=received.batch.agent_version or stream.agent_version,
+            state=decided.state.body if decided.state is not None else None,
+            shown_stream=stream.shown_stream,
+        )
+        for received, decided in pairs
+        for stream in [streams.get(received.stream)]
+        if stream is not None
+    ]
 
 
 def _exchange_requests(
@@ -205,6 +228,7 @@ def _stored_keys(connection: Connection, stream: int, messages: Sequence[Message
 
 def _changes(stream: Any, received: _Received, decided: Deduplicated) -> dict[str, Any]:
     latest, state, batch, now = decided.latest, decided.state, received.batch, received.at
+    outbox = (state.body.get("outbox") or {}) if state is not None else None
     return {
         "new_takes_requests": received.takes_requests,
         "stream": stream.id,
@@ -215,6 +239,8 @@ def _changes(stream: Any, received: _Received, decided: Deduplicated) -> dict[st
         "new_latest_key": latest.key if latest else stream.latest_key,
         "new_latest_digest": latest.digest if latest else stream.latest_digest,
         "new_state_hash": state.hash if state else stream.state_hash,
+        "new_outbox_depth": stream.outbox_depth if outbox is None else outbox.get("depth"),
+        "new_outbox_last": stream.outbox_last if outbox is None else outbox.get("last_sequence"),
         "more_events": len(decided.events),
         "new_highest_event": max([stream.highest_event, *(message.sequence for message in decided.events)]),
         "more_refused": decided.refused,

@@ -12,8 +12,11 @@ from alembic.util import CommandError
 from sqlalchemy.engine import Connection
 
 from endpoint.errors import ConfigError
+from endpoint.store.backfill import backfill
 
-HEAD = "0007"
+HEAD = "0008"
+_BACKFILLED = "0008"
+"""The rows of this revision are derived from the states of older databases."""
 _MIGRATIONS = Path(__file__).resolve().parent / "migrations"
 _LOCK_ID = 0x6D6165
 """PostgreSQL's advisory locks are numbers; no other program in this database is likely to use this one."""
@@ -36,7 +39,8 @@ def migrate(connection: Connection) -> None:
         if revision == HEAD:
             return  # so that a start costs no reading of migrations
     elif inspector.has_table("streams"):
-        command.stamp(_config(connection), _adopted_revision(inspector))
+        revision = _adopted_revision(inspector)
+        command.stamp(_config(connection), revision)
     try:
         command.upgrade(_config(connection), "head")
     except CommandError as error:
@@ -44,6 +48,8 @@ def migrate(connection: Connection) -> None:
             f"database.url: the database has revision {revision}, this version of maestro-endpoint knows those up to "
             f"{HEAD}: use the newer version, or restore a backup"
         ) from error
+    if revision is not None and revision < _BACKFILLED:
+        backfill(connection)
 
 
 def _adopted_revision(inspector: sa.engine.Inspector) -> str:

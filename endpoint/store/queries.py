@@ -49,8 +49,6 @@ def _streams(connection: Connection, since: float) -> list[Stream]:
 
 def _stream(connection: Connection, row: Any) -> Stream:
     state = json.loads(row.state) if row.state is not None else None
-    outbox = (state or {}).get("outbox") or {}
-    upto = expected(row.highest_event, outbox.get("last_sequence"), outbox.get("depth"))
     return Stream(
         host_id=row.host_id,
         instance_id=row.instance_id,
@@ -63,8 +61,14 @@ def _stream(connection: Connection, row: Any) -> Stream:
         highest_event=row.highest_event,
         refused=row.refused,
         takes_requests=row.takes_requests,
-        gaps=_gaps(connection, row, int(upto)) if upto - row.pruned_upto > row.events else _NO_GAPS,
+        gaps=stream_gaps(connection, row),
     )
+
+
+def stream_gaps(connection: Connection, row: Any) -> Gaps:
+    """Return the gaps of a row of `streams`."""
+    upto = expected(row.highest_event, row.outbox_last, row.outbox_depth)
+    return _gaps(connection, row, int(upto)) if upto - row.pruned_upto > row.events else _NO_GAPS
 
 
 def _gaps(connection: Connection, row: Any, upto: int) -> Gaps:

@@ -4,6 +4,7 @@ import json
 
 import sqlalchemy as sa
 
+from endpoint.core.host_tags import TagSource
 from endpoint.core.people import Scope
 from endpoint.store.tables import HOST_TAGS
 
@@ -15,7 +16,8 @@ def in_scope(host_id: sa.sql.ColumnElement, scope: Scope) -> sa.sql.ColumnElemen
     """
     if scope.tags is None:
         return sa.true()
-    tagged = sa.select(HOST_TAGS.c.host_id).where(HOST_TAGS.c.tag.in_(sorted(scope.tags)))
+    own = HOST_TAGS.c.source == TagSource.ENDPOINT.value
+    tagged = sa.select(HOST_TAGS.c.host_id).where(HOST_TAGS.c.tag.in_(sorted(scope.tags)), own)
     return host_id.in_(tagged)
 
 

@@ -24,6 +24,9 @@ STREAMS = sa.Table(
     sa.Column("refused", sa.BigInteger, nullable=False),
     # Events up to this sequence were deleted after their retention; `events` counts the others.
     sa.Column("pruned_upto", sa.BigInteger, nullable=False, server_default="0"),
+    # Of the latest state's outbox: how many events were queued, and the last one written.
+    sa.Column("outbox_depth", sa.BigInteger),
+    sa.Column("outbox_last", sa.BigInteger),
     # Whether the last contact said that the host takes requests.
     sa.Column("takes_requests", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.UniqueConstraint("host_id", "instance_id"),
@@ -228,4 +231,8 @@ HOST_TAGS = sa.Table(
     METADATA,
     sa.Column("host_id", sa.String(36), primary_key=True),
     sa.Column("tag", sa.String(64), primary_key=True),
+    # `TagSource`
+    sa.Column("source", sa.String(16), primary_key=True),
+    sa.Index("host_tags_by_tag", "tag", "source", "host_id"),
 )
+"""Tags that people set here, and those that the hosts' own configurations give them."""

@@ -6,12 +6,16 @@ from collections.abc import Iterable
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from endpoint.core.host_tags import TagSource
 from endpoint.store.database import Database
 from endpoint.store.tables import HOST_TAGS
 
+_SOURCE = TagSource.ENDPOINT.value
+_OWN = sa.select(HOST_TAGS.c.host_id, HOST_TAGS.c.tag).where(HOST_TAGS.c.source == _SOURCE)
+
 
 class HostTags:
-    """All tags."""
+    """The tags that people set; those of the hosts' own configurations are in `HostRow`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -23,7 +27,7 @@ class HostTags:
         Raises:
             StoreError: the database does not answer.
         """
-        rows = self._database.read(lambda connection: connection.execute(sa.select(HOST_TAGS)).all())
+        rows = self._database.read(lambda connection: connection.execute(_OWN).all())
         tags: dict[str, set[str]] = defaultdict(set)
         for row in rows:
             tags[row.host_id].add(row.tag)
@@ -40,6 +44,8 @@ class HostTags:
     def _change(self, connection: Connection, host_id: str, add: list[str], remove: list[str]) -> None:
         if remove:
             gone = HOST_TAGS.c.tag.in_(remove)
-            connection.execute(sa.delete(HOST_TAGS).where(HOST_TAGS.c.host_id == host_id, gone))
+            connection.execute(
+                sa.delete(HOST_TAGS).where(HOST_TAGS.c.host_id == host_id, HOST_TAGS.c.source == _SOURCE, gone)
+            )
         for tag in add:
-            connection.execute(self._add, {"host_id": host_id, "tag": tag})
+            connection.execute(self._add, {"host_id": host_id, "tag": tag, "source": _SOURCE})

@@ -1,0 +1,121 @@
+"""Fixes by CVE: how far each has come in the fleet, and on which hosts."""
+
+from collections import defaultdict
+from dataclasses import replace
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from endpoint.core.fix_query import FixQuery, FixSort
+from endpoint.core.fleet_model import FixDetail, FixHost, FixLine, FixPage, FixSummary
+from endpoint.core.host_fixes import FixStage
+from endpoint.core.host_query import HostQuery
+from endpoint.store.host_conditions import in_scope
+from endpoint.store.host_list import View, page_of
+from endpoint.store.host_tables import FIX_COUNTS, HOST_FIXES, HOSTS
+
+_OPEN = ("pending", "held", "installed")
+_INACTIVE = FIX_COUNTS.c.pending + FIX_COUNTS.c.held + FIX_COUNTS.c.installed
+_SORTS: dict[FixSort, Any] = {
+    FixSort.HOSTS: lambda columns: columns.inactive,
+    FixSort.CVE: lambda columns: columns.cve,
+    FixSort.FIRST_SEEN: lambda columns: columns.first_seen_at,
+}
+
+
+def fixes_of(connection: Connection, query: FixQuery, view: View) -> FixPage:
+    """Return a page of fixes."""
+    counted = _counts(view).subquery()
+    found = sa.select(counted)
+    found = found.where(counted.c.inactive > 0) if not query.all_active else found.where(counted.c.known > 0)
+    if query.text is not None:
+        found = found.where(counted.c.cve.like(f"%{query.text.upper()}%"))
+    total = connection.execute(sa.select(sa.func.count()).select_from(found.subquery())).scalar() or 0
+    by = _SORTS[query.sort](counted.c)
+    order = by.desc() if query.descending else by
+    rows = connection.execute(found.order_by(order, counted.c.cve).offset(query.offset).limit(query.limit))
+    return FixPage(rows=tuple(map(_summary, rows)), total=total, as_of_s=view.now_s, offset=query.offset)
+
+
+def fix_of(connection: Connection, cve: str, query: HostQuery, view: View) -> FixDetail | None:
+    """Return a fix, with one page of the hosts where it is not active; None: no host of the scope has or had it."""
+    counted = _counts(view).subquery()
+    row = connection.execute(sa.select(counted).where(counted.c.cve == cve, counted.c.known > 0)).first()
+    if row is None:
+        return None
+    page = page_of(connection, replace(query, cve=cve), view)
+    lines = _lines(connection, cve, [host.host_id for host in page.rows])
+    return FixDetail(
+        cve=cve,
+        summary=_summary(row),
+        packages=_packages(connection, cve, view),
+        hosts_by_stage=_by_stage(connection, cve, view),
+        hosts=tuple(FixHost(host=host, packages=tuple(lines[host.host_id])) for host in page.rows),
+        next=page.next,
+        previous=page.previous,
+    )
+
+
+def _counts(view: View) -> Any:
+    scoped = in_scope(view.scope)
+    if not scoped:
+        known = _INACTIVE + FIX_COUNTS.c.active
+        return sa.select(FIX_COUNTS, _INACTIVE.label("inactive"), known.label("known"))
+    sums = {
+        stage.value: sa.func.sum(sa.case((HOST_FIXES.c.stage == stage.value, 1), else_=0)).label(stage.value)
+        for stage in FixStage
+    }
+    inactive = sa.func.sum(sa.case((HOST_FIXES.c.stage.in_(_OPEN), 1), else_=0)).label("inactive")
+    source = HOST_FIXES.join(HOSTS, HOSTS.c.id == HOST_FIXES.c.host)
+    first = sa.func.min(HOST_FIXES.c.pending_since).label("first_seen_at")
+    columns = (HOST_FIXES.c.cve, first, *sums.values(), inactive, sa.func.count().label("known"))
+    return sa.select(*columns).select_from(source).where(*scoped).group_by(HOST_FIXES.c.cve)
+
+
+def _summary(row: Any) -> FixSummary:
+    stages = {stage.value: int(getattr(row, stage.value)) for stage in FixStage}
+    return FixSummary(cve=row.cve, first_seen_s=row.first_seen_at, **stages)
+
+
+def _lines(connection: Connection, cve: str, names: list[str]) -> dict[str, list[FixLine]]:
+    found: dict[str, list[FixLine]] = defaultdict(list)
+    wanted = (
+        sa.select(HOSTS.c.host_id, HOST_FIXES)
+        .select_from(HOSTS.join(HOST_FIXES, HOST_FIXES.c.host == HOSTS.c.id))
+        .where(HOSTS.c.host_id.in_(names), HOST_FIXES.c.cve == cve)
+        .order_by(HOST_FIXES.c.package)
+    )
+    for row in connection.execute(wanted):
+        found[row.host_id].append(fix_line(row))
+    return found
+
+
+def fix_line(row: Any) -> FixLine:
+    """Return a row of `host_fixes`."""
+    return FixLine(
+        cve=row.cve,
+        package=row.package,
+        stage=FixStage(row.stage),
+        pending_since_s=row.pending_since,
+        installed_s=row.installed_at,
+        active_s=row.active_at,
+    )
+
+
+def _of_cve(cve: str, view: View, *columns: Any) -> Any:
+    scoped = in_scope(view.scope)
+    source = HOST_FIXES.join(HOSTS, HOSTS.c.id == HOST_FIXES.c.host) if scoped else HOST_FIXES
+    return sa.select(*columns).select_from(source).where(HOST_FIXES.c.cve == cve, *scoped)
+
+
+def _packages(connection: Connection, cve: str, view: View) -> tuple[str, ...]:
+    return tuple(sorted(connection.execute(_of_cve(cve, view, HOST_FIXES.c.package).distinct()).scalars()))
+
+
+def _by_stage(connection: Connection, cve: str, view: View) -> dict[FixStage, int]:
+    number = sa.func.count(sa.distinct(HOST_FIXES.c.host))
+    rows = connection.execute(_of_cve(cve, view, HOST_FIXES.c.stage, number).group_by(HOST_FIXES.c.stage))
+    found = dict.fromkeys(FixStage, 0)
+    found.update({FixStage(stage): count for stage, count in rows})
+    return found

@@ -1,0 +1,147 @@
+"""The counts of the overview, by the conditions of the lists; and the exposure by day."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from endpoint.core.fleet_model import CurveDay, Oldest, Overview, ReleaseCount
+from endpoint.core.host_columns import NO_FIX_S
+from endpoint.core.host_states import HostState
+from endpoint.core.host_tags import TagSource
+from endpoint.core.people import Scope
+from endpoint.store.host_conditions import StateConditions, in_scope
+from endpoint.store.host_list import View
+from endpoint.store.host_tables import EXPOSURE_DAYS, HOSTS
+from endpoint.store.tables import HOST_TAGS, STREAMS
+
+_NUMBER = sa.func.count()
+_EXPOSED = HOSTS.c.exposed_since < NO_FIX_S
+_WITH_STREAMS = HOSTS.outerjoin(STREAMS, STREAMS.c.id == HOSTS.c.stream)
+
+
+def overview_of(connection: Connection, view: View) -> Overview:
+    """Return the overview of a scope."""
+    scoped = in_scope(view.scope)
+    counts = _whole_counts(connection, view.states) if not scoped else _scoped_counts(connection, view)
+    exposed, fixes = connection.execute(
+        sa.select(_NUMBER, sa.func.coalesce(sa.func.sum(HOSTS.c.inactive_fixes), 0)).where(_EXPOSED, *scoped)
+    ).one()
+    return Overview(
+        as_of_s=view.now_s,
+        hosts=connection.execute(sa.select(_NUMBER).select_from(HOSTS).where(*scoped)).scalar() or 0,
+        counts=counts,
+        oldest=_oldest(connection, scoped),
+        exposed=exposed,
+        inactive_fixes=int(fixes),
+        releases=_releases(connection, scoped),
+        versions=tuple(sorted(_grouped(connection, HOSTS.c.agent_version, scoped), key=lambda item: -item[1])),
+        groups=tuple(sorted(_grouped(connection, HOSTS.c.lock_group, scoped))),
+        tags=_tags(connection, view.scope),
+    )
+
+
+def _whole_counts(connection: Connection, states: StateConditions) -> dict[HostState, int]:
+    """Count each state by its own index."""
+
+    def count(*wanted: Any, joined: bool = False) -> int:
+        source = _WITH_STREAMS if joined else HOSTS
+        return connection.execute(sa.select(_NUMBER).select_from(source).where(*wanted)).scalar() or 0
+
+    counts: dict[HostState, int] = {}
+    for state in HostState:
+        if state is HostState.PATCHED:
+            counts[state] = count(states.green) - count(states.silent, states.green, joined=True)
+        elif state is HostState.SILENT:
+            counts[state] = count(states.silent, joined=True)
+        elif (flag := states.flag(state)) is not None:
+            shared = count(states.is_shared, sa.not_(flag)) if states.includes_shared(state) else 0
+            counts[state] = count(flag) + shared
+        else:
+            counts[state] = count(states.of(state))
+    return counts
+
+
+def _scoped_counts(connection: Connection, view: View) -> dict[HostState, int]:
+    """Count all states in one pass over the hosts of the scope."""
+    sums = [sa.func.sum(sa.case((view.states.of(state), 1), else_=0)) for state in HostState]
+    row = connection.execute(sa.select(*sums).select_from(_WITH_STREAMS).where(*in_scope(view.scope))).one()
+    return {state: int(number or 0) for state, number in zip(HostState, row, strict=True)}
+
+
+def _oldest(connection: Connection, scoped: list[Any]) -> Oldest | None:
+    wanted = sa.select(HOSTS.c.host_id, HOSTS.c.name, HOSTS.c.exposed_since).where(_EXPOSED, *scoped)
+    row = connection.execute(wanted.order_by(HOSTS.c.exposed_since, HOSTS.c.id).limit(1)).first()
+    return None if row is None else Oldest(host_id=row.host_id, name=row.name, since_s=row.exposed_since)
+
+
+def _releases(connection: Connection, scoped: list[Any]) -> tuple[ReleaseCount, ...]:
+    by = (HOSTS.c.release, HOSTS.c.release_support)
+    rows = connection.execute(sa.select(*by, _NUMBER.label("hosts")).where(*scoped).group_by(*by))
+    found = [ReleaseCount(release=row.release, support=row.release_support, hosts=row.hosts) for row in rows]
+    return tuple(sorted(found, key=lambda one: (-one.hosts, one.release or "")))
+
+
+def _grouped(connection: Connection, column: sa.Column, scoped: list[Any]) -> list[tuple[str, int]]:
+    rows = connection.execute(sa.select(column, _NUMBER).where(*scoped).group_by(column))
+    return [(text, number) for text, number in rows if text is not None]
+
+
+def _tags(connection: Connection, scope: Scope) -> tuple[tuple[str, int], ...]:
+    """Return the endpoint's own tags of hosts that report; in a scope, its own ones only."""
+    wanted = [HOST_TAGS.c.source == TagSource.ENDPOINT.value]
+    if scope.tags is not None:
+        wanted.append(HOST_TAGS.c.tag.in_(sorted(scope.tags)))
+    source = HOST_TAGS.join(HOSTS, HOSTS.c.host_id == HOST_TAGS.c.host_id)
+    by_tag = sa.select(HOST_TAGS.c.tag, _NUMBER).select_from(source).where(*wanted).group_by(HOST_TAGS.c.tag)
+    return tuple(sorted((tag, number) for tag, number in connection.execute(by_tag)))
+
+
+def exposure_today(connection: Connection, view: View) -> CurveDay:
+    """Return the exposure at this time."""
+    exposed = sa.case((_EXPOSED, 1), else_=0)
+    figures = sa.select(
+        _NUMBER, sa.func.sum(exposed), sa.func.min(HOSTS.c.exposed_since), sa.func.sum(HOSTS.c.inactive_fixes)
+    ).select_from(HOSTS)
+    hosts, count, since, fixes = connection.execute(figures.where(*in_scope(view.scope))).one()
+    return CurveDay(
+        day=_day(view.now_s),
+        hosts=hosts,
+        exposed=int(count or 0),
+        oldest_age_s=max(0.0, view.now_s - since) if since is not None and since < NO_FIX_S else None,
+        fixes=int(fixes or 0),
+    )
+
+
+def exposure_days(connection: Connection, view: View, days: int) -> tuple[CurveDay, ...]:
+    """Return the recorded days and today, the oldest first; a day that was not recorded has no figures.
+
+    Of a scope with several tags, a host that has two of them is counted twice on the days before today.
+    """
+    wanted = [_day(view.now_s - back * 86400) for back in range(days - 1, -1, -1)]
+    tags = [""] if view.scope.tags is None else sorted(view.scope.tags)
+    rows = connection.execute(
+        sa.select(
+            EXPOSURE_DAYS.c.day,
+            sa.func.sum(EXPOSURE_DAYS.c.hosts).label("hosts"),
+            sa.func.sum(EXPOSURE_DAYS.c.exposed).label("exposed"),
+            sa.func.max(EXPOSURE_DAYS.c.oldest_age_s).label("oldest"),
+            sa.func.sum(EXPOSURE_DAYS.c.fixes).label("fixes"),
+        )
+        .where(EXPOSURE_DAYS.c.day >= wanted[0], EXPOSURE_DAYS.c.tag.in_(tags))
+        .group_by(EXPOSURE_DAYS.c.day)
+    )
+    found = {row.day: _curve_day(row._mapping) for row in rows}  # noqa: SLF001 - its public name
+    found[wanted[-1]] = exposure_today(connection, view)
+    return tuple(found.get(day, CurveDay(day=day)) for day in wanted)
+
+
+def _curve_day(row: Mapping[str, Any]) -> CurveDay:
+    counts = {name: int(row[name]) for name in ("hosts", "exposed", "fixes")}
+    return CurveDay(day=row["day"], oldest_age_s=row["oldest"], **counts)
+
+
+def _day(moment_s: float) -> str:
+    return (datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(seconds=moment_s)).strftime("%Y-%m-%d")

@@ -1,0 +1,102 @@
+"""All that the pages of the fleet read, by one scope and one time; no page parses states row by row."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, TypeVar
+
+from sqlalchemy.engine import Connection
+
+from endpoint.core.fix_query import FixQuery
+from endpoint.core.fleet_model import CurveDay, FixDetail, FixPage, HostDetail, HostPage, HostRow, Overview
+from endpoint.core.host_query import HostQuery
+from endpoint.core.host_states import FleetSettings
+from endpoint.core.people import Scope
+from endpoint.store.database import Database
+from endpoint.store.fix_pages import fix_of, fixes_of
+from endpoint.store.fleet_overview import exposure_days, overview_of
+from endpoint.store.host_detail import detail_of, host_curve
+from endpoint.store.host_list import View, count_of, each_page, page_of
+from endpoint.store.timed_cache import TimedCache
+
+Answer = TypeVar("Answer")
+CURVE_DAYS = 90
+
+
+class FleetPages:
+    """All queries. Make one for each process: it keeps counts that take long, for at most 5 s; see `as_of_s`.
+
+    Every method may raise `StoreError`: the database does not answer.
+    """
+
+    def __init__(self, database: Database, settings: FleetSettings) -> None:
+        self._database = database
+        self._settings = settings
+        self._kept: TimedCache[Any] = TimedCache()
+
+    def overview(self, scope: Scope, now: datetime) -> Overview:
+        """Return the counts of a scope."""
+        return self._cached(("overview", scope), overview_of, self._view(scope, now))
+
+    def hosts(self, query: HostQuery, scope: Scope, now: datetime) -> HostPage:
+        """Return one page of hosts.
+
+        Raises:
+            RefusedError: 400, the cursor belongs to another order.
+        """
+        view, every = self._view(scope, now), replace(query, cursor=None)
+        page = self._database.read(lambda connection: page_of(connection, query, view))
+        if page.next is None and page.previous is None:
+            return page
+        counted = lambda connection, view: (count_of(connection, every, view), view.now_s)  # noqa: E731
+        total, as_of_s = self._cached(("hosts", every, scope), counted, view)
+        return replace(page, total=total, as_of_s=as_of_s)
+
+    def each_host(self, query: HostQuery, scope: Scope, now: datetime) -> Iterator[HostRow]:
+        """Yield all hosts of a query, whatever its page; each 1000 in a transaction of their own."""
+        view = self._view(scope, now)
+
+        def read(one: HostQuery) -> HostPage:
+            return self._database.read(lambda connection: page_of(connection, one, view))
+
+        return each_page(query.at(None), read)
+
+    def host(self, host_id: str, scope: Scope, now: datetime) -> HostDetail | None:
+        """Return one host; None: it is unknown, or not in the scope."""
+        view = self._view(scope, now)
+        return self._database.read(lambda connection: detail_of(connection, host_id, view))
+
+    def fixes(self, query: FixQuery, scope: Scope, now: datetime) -> FixPage:
+        """Return one page of fixes."""
+        return self._cached(
+            ("fixes", query, scope), lambda connection, view: fixes_of(connection, query, view), self._view(scope, now)
+        )
+
+    def fix(self, cve: str, scope: Scope, now: datetime, query: HostQuery | None = None) -> FixDetail | None:
+        """Return a fix with a page of the hosts that lack it; None: no host of the scope has or had it."""
+        view = self._view(scope, now)
+        return self._database.read(lambda connection: fix_of(connection, cve, query or HostQuery(), view))
+
+    def exposure_curve(self, scope: Scope, now: datetime, days: int = CURVE_DAYS) -> tuple[CurveDay, ...]:
+        """Return the exposure of each day, the oldest first; the last one is today."""
+        view = self._view(scope, now)
+        return self._cached(
+            ("curve", scope, days), lambda connection, view: exposure_days(connection, view, days), view
+        )
+
+    def host_exposure_curve(
+        self, host_id: str, scope: Scope, now: datetime, days: int = CURVE_DAYS
+    ) -> tuple[CurveDay, ...] | None:
+        """Return the exposure of one host by day; None: it is unknown, or not in the scope."""
+        view = self._view(scope, now)
+        return self._database.read(lambda connection: host_curve(connection, host_id, view, days))
+
+    def _view(self, scope: Scope, now: datetime) -> View:
+        return View(scope=scope, now_s=now.timestamp(), settings=self._settings)
+
+    def _cached(self, key: Any, query: Callable[[Connection, View], Answer], view: View) -> Answer:
+        def make() -> Answer:
+            return self._database.read(lambda connection: query(connection, view))
+
+        answer: Answer = self._kept.get(key, view.now_s, make)[0]
+        return answer

@@ -1,0 +1,200 @@
+"""Pages of the list of hosts, and all hosts of a query one after another."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from endpoint.core.fleet_model import HostPage, HostRow
+from endpoint.core.host_columns import NO_FIX_S
+from endpoint.core.host_query import MAX_PAGE, Cursor, HostQuery, HostSort
+from endpoint.core.host_states import FleetSettings, HostFacts, HostFlags, host_states
+from endpoint.core.host_tags import TagSource
+from endpoint.core.people import Scope
+from endpoint.errors import RefusedError
+from endpoint.store.host_conditions import Condition, StateConditions, filters
+from endpoint.store.host_tables import HOSTS
+from endpoint.store.tables import HOST_TAGS, STREAMS
+
+_ALL = HOSTS.outerjoin(STREAMS, STREAMS.c.id == HOSTS.c.stream)
+"""An outer join, so that SQLite goes through the hosts in their order."""
+_SORTS: Mapping[HostSort, Any] = {
+    HostSort.NAME: HOSTS.c.sort_name,
+    HostSort.SEEN: STREAMS.c.last_seen_at,
+    HostSort.PENDING: HOSTS.c.pending_count,
+    HostSort.HELD: HOSTS.c.held_count,
+    HostSort.EXPOSED: HOSTS.c.exposed_since,
+    HostSort.RELEASE: sa.func.coalesce(HOSTS.c.release, ""),
+    HostSort.VERSION: HOSTS.c.agent_version,
+}
+_TEXT_SORTS = frozenset({HostSort.NAME, HostSort.RELEASE, HostSort.VERSION})
+_ROWS = sa.select(
+    HOSTS, STREAMS.c.last_seen_at, STREAMS.c.takes_requests, STREAMS.c.first_seen_at.label("began_at")
+).select_from(_ALL)
+_TAGS = sa.select(HOST_TAGS).where(HOST_TAGS.c.host_id.in_(sa.bindparam("names", expanding=True)))
+_OTHERS = sa.select(STREAMS.c.host_id, STREAMS.c.id, STREAMS.c.last_seen_at).where(
+    STREAMS.c.host_id.in_(sa.bindparam("names", expanding=True)), STREAMS.c.last_seen_at > sa.bindparam("since")
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """For whom, and for when."""
+
+    scope: Scope
+    now_s: float
+    settings: FleetSettings
+
+    @property
+    def states(self) -> StateConditions:
+        """Return the conditions at this time."""
+        return StateConditions(self.now_s, self.settings)
+
+
+def page_of(connection: Connection, query: HostQuery, view: View) -> HostPage:
+    """Return a page; its total is that of the rows on it.
+
+    Raises:
+        RefusedError: 400, the cursor belongs to another order.
+    """
+    wanted = filters(connection, query, view.scope, view.states)
+    found = _page_ids(connection, query, wanted)
+    more, back = len(found) > query.limit, query.cursor is not None and query.cursor.back
+    found = found[: query.limit]
+    if back:
+        found.reverse()
+    rows = rows_of(connection, [row.id for row in found], view)
+    first, last = (Cursor(value=found[at].value, row=found[at].id) if found else None for at in (0, -1))
+    return HostPage(
+        rows=tuple(rows),
+        total=len(rows),
+        as_of_s=view.now_s,
+        next=last if more or back else None,
+        previous=replace(first, back=True) if first and query.cursor is not None and (more or not back) else None,
+    )
+
+
+def count_of(connection: Connection, query: HostQuery, view: View) -> int:
+    """Return how many hosts a query finds."""
+    wanted = filters(connection, query, view.scope, view.states)
+    source = _ALL if any(_needs_streams(condition) for condition in wanted) else HOSTS
+    return connection.execute(sa.select(sa.func.count()).select_from(source).where(*wanted)).scalar() or 0
+
+
+def each_page(query: HostQuery, read: Any) -> Iterator[HostRow]:
+    """Yield all hosts of a query; `read` returns a page of one."""
+    following: HostQuery | None = replace(query, limit=MAX_PAGE)
+    while following is not None:
+        page: HostPage = read(following)
+        yield from page.rows
+        following = following.at(page.next) if page.next is not None else None
+
+
+def rows_of(connection: Connection, ids: Sequence[int], view: View) -> list[HostRow]:
+    """Return these hosts, in this order."""
+    if not ids:
+        return []
+    found = {row.id: row for row in connection.execute(_ROWS.where(HOSTS.c.id.in_(ids)))}
+    rows = [found[number] for number in ids]
+    tags = _tags(connection, [row.host_id for row in rows])
+    agents = _agents(connection, rows, view)
+    return [_host_row(row, tags[row.host_id], agents.get(row.host_id, 1), view) for row in rows]
+
+
+def ids_in_scope(connection: Connection, wanted: Condition, view: View) -> list[int]:
+    """Return the rows of hosts for which a condition holds."""
+    conditions = filters(connection, HostQuery(), view.scope, view.states)
+    return list(connection.execute(sa.select(HOSTS.c.id).where(wanted, *conditions)).scalars())
+
+
+def _needs_streams(condition: Condition) -> bool:
+    return any(
+        column.table is STREAMS for column in sa.sql.visitors.iterate(condition) if isinstance(column, sa.Column)
+    )
+
+
+def _page_ids(connection: Connection, query: HostQuery, wanted: Sequence[Condition]) -> list[Any]:
+    by, cursor = _SORTS[query.sort], query.cursor
+    backward = query.descending != (cursor is not None and cursor.back)
+    order = (by.desc(), HOSTS.c.id.desc()) if backward else (by, HOSTS.c.id)
+    page = sa.select(HOSTS.c.id, by.label("value")).where(*wanted).order_by(*order).limit(query.limit + 1)
+    if cursor is not None:
+        if isinstance(cursor.value, str) != (query.sort in _TEXT_SORTS):
+            raise RefusedError(400, "after, before: from a link of a list in another order")
+        place = sa.tuple_(sa.literal(cursor.value, by.type), sa.literal(cursor.row))
+        row = sa.tuple_(by, HOSTS.c.id)
+        page = page.where(row < place if backward else row > place)
+    joined = query.sort is HostSort.SEEN or any(map(_needs_streams, wanted))
+    return list(connection.execute(page.select_from(_ALL if joined else HOSTS)))
+
+
+def _tags(connection: Connection, names: list[str]) -> dict[str, dict[str, list[str]]]:
+    found: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for row in connection.execute(_TAGS, {"names": names}):
+        found[row.host_id][row.source].append(row.tag)
+    return found
+
+
+def _agents(connection: Connection, rows: Iterable[Any], view: View) -> dict[str, int]:
+    """Return how many machines report under each id that is shared."""
+    heard_since = view.now_s - view.settings.silent_after.total_seconds()
+    shared = {row.host_id: row for row in rows if (row.other_seen_at or 0.0) > heard_since}
+    counts = dict.fromkeys(shared, 1)
+    if shared:
+        for other in connection.execute(_OTHERS, {"names": list(shared), "since": heard_since}):
+            row = shared[other.host_id]
+            counts[other.host_id] += other.id != row.stream and other.last_seen_at > row.began_at
+    return counts
+
+
+def _host_row(row: Any, tags: Mapping[str, list[str]], agents: int, view: View) -> HostRow:
+    known = {name: getattr(row, name) for name in _SAME}
+    return HostRow(
+        **known,
+        states=host_states(_facts(row), view.now_s, view.settings),
+        tags=tuple(sorted(tags.get(TagSource.ENDPOINT.value, ()))),
+        agent_tags=tuple(sorted(tags.get(TagSource.AGENT.value, ()))),
+        agents=agents,
+        last_seen_s=row.last_seen_at,
+        reported_s=row.reported_at,
+        health=row.health if agents == 1 else None,
+        lists_good_s=row.lists_good_at,
+        pending=_known(row.pending_count),
+        held=_known(row.held_count),
+        requests_allow=None if row.requests_allow is None else tuple(row.requests_allow.split()),
+        exposed_since_s=row.exposed_since if row.exposed_since < NO_FIX_S else None,
+    )
+
+
+_SAME = (
+    *("host_id", "name", "agent_version", "architecture", "release", "codename", "release_support", "release_until"),
+    *("lists_state", "reboot_required", "reboot_since", "reboot_packages", "kernel_running", "kernel_outdated"),
+    *("last_result", "last_run_at", "docker_version", "weave_version", "lock_group", "automatic", "patcher"),
+    *("takes_requests", "plan_id", "requests_signed", "inactive_fixes"),
+)
+"""Members of `HostRow` that are columns."""
+
+
+def _facts(row: Any) -> HostFacts:
+    return HostFacts(
+        flags=HostFlags(
+            attention=row.is_attention,
+            pending=row.is_pending,
+            held=row.is_held,
+            reboot=row.is_reboot,
+            restart=row.is_restart,
+            unfinished=row.is_unfinished,
+            unknown=row.is_unknown,
+        ),
+        last_seen_s=row.last_seen_at,
+        other_seen_s=row.other_seen_at,
+        lists_good_s=row.lists_good_at,
+        ended_s=row.ended_at,
+    )
+
+
+def _known(count: int) -> int | None:
+    return count if count >= 0 else None

@@ -1,0 +1,147 @@
+"""Pages of the fleet: lists, counts and fixes come from columns that are stored with each report."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from endpoint.core.fix_query import FixQuery
+from endpoint.core.host_query import HostQuery, HostSort
+from endpoint.core.host_states import FleetSettings, HostState
+from endpoint.core.people import WHOLE_FLEET, Scope
+from endpoint.store.database import Database
+from endpoint.store.fleet_pages import FleetPages
+from endpoint.store.tags import HostTags
+from tests.endpoint.test_retention import NOW, put
+from tests.support.messages import Outbox, Raw, report
+
+SETTINGS = FleetSettings()
+EVERY = HostQuery()
+
+
+def patched(box: Outbox, name: str = "web1", **changes: Any) -> Raw:
+    """Return the state of a host of which nothing is to be done."""
+    box.others += 1
+    body = report(box.host, box.instance, state_hash=f"{box.others:016x}", name=name)
+    at = NOW.strftime("%Y-%m-%dT%H:%M:%SZ")
+    healthy: Raw = {
+        "health": "healthy", "reasons": [], "lists": {"state": "fresh", "updated_at": at, "errors": [], "sources": []},
+        "last_outcome": None, "reboot": {"required": False, "packages": [], "since": None},
+        "release": {
+            "distribution": "Debian", "version": "12", "codename": "bookworm", "support": "supported",
+            "phase": "standard", "until": "2028-06-30", "unknown": None, "phases": [],
+        },
+        "exposure": {"pending": 0, "installed": 0, "oldest_since": None, "fixes": []},
+    }  # fmt: skip
+    body |= healthy
+    body["updates"] |= {"security_pending": 0, "held": 0, "items": [], "held_items": [], "repair": []}
+    for part, value in changes.items():
+        body[part] = body[part] | value if isinstance(value, dict) and isinstance(body[part], dict) else value
+    return {"key": f"s-{box.others}-{box.instance}", "kind": "state", "sequence": box.others, "created_at": at,
+            "body": body}  # fmt: skip
+
+
+def update(package: str = "openssl", *cves: str) -> Raw:
+    return {
+        "package": package, "architecture": "amd64", "installed": "1.0-1", "candidate": "1.0-2", "origin": "Debian",
+        "archive": "stable-security", "new": False, "security": True, "download_bytes": 1, "cves": list(cves),
+        "cves_complete": True,
+    }  # fmt: skip
+
+
+def pending(*updates: Raw) -> Raw:
+    return {"security_pending": len(updates), "items": list(updates)}
+
+
+@pytest.fixture
+def pages(database: Database) -> FleetPages:
+    return FleetPages(database, SETTINGS)
+
+
+def names(pages: FleetPages, query: HostQuery = EVERY, scope: Scope = WHOLE_FLEET, now: datetime = NOW) -> list[str]:
+    return [row.name or "" for row in pages.hosts(query, scope, now).rows]
+
+
+def test_a_host_is_patched_only_while_all_is_known_and_recent(database: Database, pages: FleetPages) -> None:
+    box = Outbox()
+    put(database, box, NOW, patched(box))
+
+    def states(later: timedelta) -> frozenset[HostState]:
+        return pages.hosts(EVERY, WHOLE_FLEET, NOW + later).rows[0].states
+
+    assert states(timedelta(0)) == {HostState.PATCHED}
+    assert states(timedelta(minutes=16)) == {HostState.SILENT}
+    assert states(timedelta(days=3)) == {HostState.SILENT, HostState.STALE_LISTS}
+    assert states(timedelta(days=900)) == {HostState.SILENT, HostState.STALE_LISTS, HostState.ENDED}
+
+
+def test_a_fix_goes_from_pending_to_active(database: Database, pages: FleetPages) -> None:
+    box, cve = Outbox(), "CVE-2026-12345"
+    installed: Raw = {"pending": 0, "installed": 1, "oldest_since": None, "fixes": []}
+
+    put(database, box, NOW, patched(box, updates=pending(update("openssl", cve))))
+    assert names(pages, HostQuery(cve=cve)) == names(pages, HostQuery(package="openssl")) == ["web1"]
+    put(database, box, NOW + timedelta(hours=1), patched(box, exposure=installed))
+    stages = [pages.fixes(FixQuery(), WHOLE_FLEET, NOW + timedelta(hours=1)).rows[0].installed]
+    put(database, box, NOW + timedelta(hours=2), patched(box))
+    found = pages.fix(cve, WHOLE_FLEET, NOW + timedelta(hours=2))
+
+    assert stages == [1]
+    assert found is not None
+    assert (found.summary.inactive, found.summary.active, found.hosts) == (0, 1, ())
+    detail = pages.host(box.host, WHOLE_FLEET, NOW)
+    assert detail is not None
+    assert [(fix.pending_since_s, fix.active_s) for fix in detail.fixes] == [
+        (NOW.timestamp(), (NOW + timedelta(hours=2)).timestamp())
+    ]
+    assert detail.state is not None
+
+
+def test_pages_follow_each_other_in_both_directions(database: Database, pages: FleetPages) -> None:
+    for number in range(7):
+        box = Outbox()
+        put(database, box, NOW, patched(box, name=f"web{number % 3}"))
+    query = HostQuery(limit=3)
+
+    first = pages.hosts(query, WHOLE_FLEET, NOW)
+    second = pages.hosts(query.at(first.next), WHOLE_FLEET, NOW)
+    third = pages.hosts(query.at(second.next), WHOLE_FLEET, NOW)
+    back = pages.hosts(query.at(third.previous), WHOLE_FLEET, NOW)
+
+    assert [len(page.rows) for page in (first, second, third)] == [3, 3, 1]
+    assert back.rows == second.rows
+    assert (first.previous, third.next) == (None, None)
+    assert pages.hosts(query.at(back.previous), WHOLE_FLEET, NOW).rows == first.rows
+    assert {page.total for page in (first, second, third, back)} == {7}
+    assert [row.host_id for row in pages.each_host(query, WHOLE_FLEET, NOW)] == [
+        row.host_id for page in (first, second, third) for row in page.rows
+    ]
+
+
+def test_a_scope_has_only_hosts_with_a_tag_of_the_endpoint(database: Database, pages: FleetPages) -> None:
+    mine, other = Outbox(), Outbox()
+    put(database, mine, NOW, patched(mine, name="mine", updates=pending(update("openssl", "CVE-2026-1111"))))
+    put(database, other, NOW, patched(other, name="other", host={"tags": ["web"]}))
+    HostTags(database).change(mine.host, add=["web"], remove=[])
+    web = Scope(tags=frozenset({"web"}))
+
+    assert names(pages, scope=web) == ["mine"]
+    assert names(pages, HostQuery(tags=("web",))) == ["mine", "other"]
+    assert pages.overview(web, NOW).hosts == 1
+    assert pages.host(other.host, web, NOW) is None
+    assert pages.fixes(FixQuery(), Scope(tags=frozenset({"db"})), NOW).total == 0
+    assert pages.fix("CVE-2026-1111", Scope(tags=frozenset()), NOW) is None
+    assert pages.hosts(EVERY, WHOLE_FLEET, NOW).rows[1].agent_tags == ("web",)
+
+
+@pytest.mark.parametrize("sort", list(HostSort), ids=lambda sort: sort.value)
+def test_each_order_can_be_reversed(sort: HostSort, database: Database, pages: FleetPages) -> None:
+    for number in range(3):
+        box = Outbox()
+        put(database, box, NOW + timedelta(seconds=number), patched(box, name=f"web{number}"))
+
+    upward = pages.hosts(HostQuery(sort=sort, limit=2), WHOLE_FLEET, NOW)
+    rest = pages.hosts(HostQuery(sort=sort, limit=2, cursor=upward.next), WHOLE_FLEET, NOW)
+    downward = pages.hosts(HostQuery(sort=sort, descending=True), WHOLE_FLEET, NOW)
+
+    assert [*upward.rows, *rest.rows] == list(reversed(downward.rows))
