@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 from endpoint.cli.person import calling_person
 from endpoint.config.model import Config
 from endpoint.config.read import read_config
-from endpoint.core.lock_report import Hosts, locks_document
+from endpoint.core.lock_report import Hosts, client_hosts, locks_document
 from endpoint.core.lock_text import lock_lines
 from endpoint.core.locks import Holder
 from endpoint.core.timestamps import format_age
@@ -30,17 +30,19 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _list(arguments: argparse.Namespace, config: Config, database: Database, now: datetime) -> None:
-    streams = FleetQueries(database).streams(now, config.fleet.expire_after)
-    document = locks_document(LockQueries(database).locks(now), streams, now, config.locks.settings)
+    locks = LockQueries(database).locks(now)
+    streams = FleetQueries(database).streams(now, config.fleet.expire_after, host_ids=client_hosts(locks))
+    document = locks_document(locks, streams, now, config.locks.settings)
     print(json.dumps(document, indent=2) if arguments.json else "\n".join(lock_lines(document, now)))
 
 
 def _release(arguments: argparse.Namespace, database: Database, person: ByPerson) -> None:
     queries = LockQueries(database)
-    hosts = Hosts(FleetQueries(database).streams(person.at))
+    locks = queries.locks(person.at)
+    hosts = Hosts(FleetQueries(database).streams(person.at, host_ids=client_hosts(locks)))
     found = [
         holder
-        for group in queries.locks(person.at).groups
+        for group in locks.groups
         for holder in group.holders
         if arguments.group in {None, group.name} and arguments.host in _names(holder, hosts)
     ]

@@ -26,7 +26,7 @@ class Stream:
     last_seen_at: datetime
     reported_at: datetime | None
     state: Mapping[str, Any] | None
-    """The last `maestro.report/1`."""
+    """The parts of its last `maestro.report/1` that lists show; None: no report is stored."""
     events: int
     highest_event: int
     refused: int

@@ -79,9 +79,20 @@ class Hosts:
         self._newest = newest
 
     def find(self, client_id: str, host_id: str | None) -> Stream | None:
-        """Return the host of a client: by its credentials, or by its id where that is a host id, as maestro-agent's."""
-        found = host_id or parse_host_id(client_id) or parse_host_id(_dashed(client_id))
+        """Return the host of a client."""
+        found = _client_host(client_id, host_id)
         return self._newest.get(found) if found is not None else None
+
+
+def client_hosts(locks: Locks) -> frozenset[str]:
+    """Return the ids of the hosts that hold slots, wait for them or were released."""
+    clients = [
+        *((holder.client_id, holder.host_id) for group in locks.groups for holder in group.holders),
+        *((client.client_id, client.host_id) for group in locks.groups for client in group.waiting),
+        *((release.client_id, release.host_id) for release in locks.releases),
+    ]
+    found = (_client_host(client_id, host_id) for client_id, host_id in clients)
+    return frozenset(host_id for host_id in found if host_id is not None)
 
 
 def locks_document(locks: Locks, streams: Iterable[Stream], now: datetime, settings: LockSettings) -> dict[str, Any]:
@@ -180,6 +191,11 @@ def _reported_reason(host: Stream | None) -> str | None:
     packages = [str(package) for package in reboot.get("packages") or ()]
     named = ", ".join(packages[:_NAMED_PACKAGES]) + (" and others" if len(packages) > _NAMED_PACKAGES else "")
     return f"reboot required: {named}" if packages else "reboot required"
+
+
+def _client_host(client_id: str, host_id: str | None) -> str | None:
+    """Return the host id of a client: by its credentials, or its own id where that is a host id, as maestro-agent's."""
+    return host_id or parse_host_id(client_id) or parse_host_id(_dashed(client_id))
 
 
 def _dashed(text: str) -> str:

@@ -17,7 +17,7 @@ from endpoint.core.deduplicate import Deduplicated, MessageResult, MessageStatus
 from endpoint.core.fleet import fleet_document
 from endpoint.core.json_body import parse_json
 from endpoint.core.lock_metrics import lock_metrics
-from endpoint.core.lock_report import locks_by_host, locks_document
+from endpoint.core.lock_report import client_hosts, locks_by_host, locks_document
 from endpoint.core.messages import Batch, Message, read_heartbeat, read_heartbeat_address, read_message
 from endpoint.core.request_metrics import request_metrics
 from endpoint.errors import RefusedError, StoreError
@@ -114,8 +114,9 @@ class Api:
         """Return `maestro.locks/1`; administrators only."""
         self._admission.administrator()
         now = datetime.now(timezone.utc)
-        streams = self._queries.streams(now, self._config.fleet.expire_after)
-        return json_answer(locks_document(self._locks.locks(now), streams, now, self._config.locks.settings))
+        locks = self._locks.locks(now)
+        streams = self._queries.streams(now, self._config.fleet.expire_after, host_ids=client_hosts(locks))
+        return json_answer(locks_document(locks, streams, now, self._config.locks.settings))
 
     def metrics(self) -> Response:
         """Return the slots and the requests as Prometheus' text; administrators only."""

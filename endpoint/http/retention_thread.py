@@ -1,5 +1,6 @@
 """Deletes old data in a background thread, and logs stale slots; checks every minute whether the next turn is due."""
 
+from collections.abc import Iterable
 from datetime import datetime, timezone
 from threading import Event, Thread
 
@@ -9,6 +10,7 @@ from endpoint.core.lock_report import locks_document
 from endpoint.errors import StoreError
 from endpoint.store.database import Database
 from endpoint.store.deployments import DeploymentStore
+from endpoint.store.host_retention import HostRetention
 from endpoint.store.lock_queries import LockQueries
 from endpoint.store.retention import RetentionStore, RetentionTurn
 
@@ -25,6 +27,7 @@ class RetentionThread:
         self._retention = RetentionStore(database)
         self._locks = LockQueries(database)
         self._deployments = DeploymentStore(database)
+        self._hosts = HostRetention(database)
         self._ending = Event()
 
     def start(self) -> None:
@@ -54,19 +57,26 @@ class RetentionThread:
             return
         self._log_stale_slots(now)
         self._deployments.expire(now)
+        self._hosts.record_exposure(now)
         event_retention, expire_after = self._config.store.event_retention, self._config.fleet.expire_after
-        events = states = deployments = 0
-        for deleted in self._retention.events(now, event_retention) if event_retention is not None else ():
-            events += deleted
+        done = dict.fromkeys(("events", "states", "deployments", "hosts"), 0)
+        done["fixes"] = self._each(self._hosts.fixes(now))
+        if event_retention is not None:
+            done["events"] = self._each(self._retention.events(now, event_retention))
+            done["deployments"] = self._each(self._retention.deployments(now, event_retention))
+        if expire_after is not None:
+            done["hosts"] = self._each(self._hosts.hosts(now, expire_after))
+            done["states"] = self._each(self._retention.states(now, expire_after))
+        if any(done.values()):
+            log.event("upkeep.done", **done)
+
+    def _each(self, steps: Iterable[int]) -> int:
+        """Run the steps; return how many rows they deleted."""
+        deleted = 0
+        for number in steps:
+            deleted += number
             self._ending.wait(_PAUSE_S)
-        for deleted in self._retention.states(now, expire_after) if expire_after is not None else ():
-            states += deleted
-            self._ending.wait(_PAUSE_S)
-        for deleted in self._retention.deployments(now, event_retention) if event_retention is not None else ():
-            deployments += deleted
-            self._ending.wait(_PAUSE_S)
-        if events or states or deployments:
-            log.event("upkeep.done", events=events, states=states, deployments=deployments)
+        return deleted
 
     def _log_stale_slots(self, now: datetime) -> None:
         """Log each slot that is held for too long, once an hour: its host may have failed, and blocks its group."""

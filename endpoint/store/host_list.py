@@ -16,7 +16,7 @@ from endpoint.core.host_tags import TagSource
 from endpoint.core.people import Scope
 from endpoint.errors import RefusedError
 from endpoint.store.host_conditions import Condition, StateConditions, filters
-from endpoint.store.host_tables import HOSTS
+from endpoint.store.host_tables import HOSTS, known_count
 from endpoint.store.tables import HOST_TAGS, STREAMS
 
 _ALL = HOSTS.outerjoin(STREAMS, STREAMS.c.id == HOSTS.c.stream)
@@ -162,8 +162,8 @@ def _host_row(row: Any, tags: Mapping[str, list[str]], agents: int, view: View) 
         reported_s=row.reported_at,
         health=row.health if agents == 1 else None,
         lists_good_s=row.lists_good_at,
-        pending=_known(row.pending_count),
-        held=_known(row.held_count),
+        pending=known_count(row.pending_count),
+        held=known_count(row.held_count),
         requests_allow=None if row.requests_allow is None else tuple(row.requests_allow.split()),
         exposed_since_s=row.exposed_since if row.exposed_since < NO_FIX_S else None,
     )
@@ -194,7 +194,3 @@ def _facts(row: Any) -> HostFacts:
         lists_good_s=row.lists_good_at,
         ended_s=row.ended_at,
     )
-
-
-def _known(count: int) -> int | None:
-    return count if count >= 0 else None

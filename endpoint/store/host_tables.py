@@ -8,6 +8,15 @@ import sqlalchemy as sa
 
 from endpoint.store.tables import METADATA
 
+_UNKNOWN = -1
+"""Of counts by which lists are sorted."""
+
+
+def known_count(count: int) -> int | None:
+    """Return a stored count; None: unknown."""
+    return None if count == _UNKNOWN else count
+
+
 HOSTS = sa.Table(
     "hosts",
     METADATA,
@@ -34,7 +43,7 @@ HOSTS = sa.Table(
     # When lists that the host calls fresh were verified; 0: they are not fresh. Null: unknown.
     sa.Column("lists_good_at", sa.Float),
     sa.Column("health", sa.String(64)),
-    # -1: unknown.
+    # `known_count`
     sa.Column("pending_count", sa.Integer, nullable=False),
     sa.Column("held_count", sa.Integer, nullable=False),
     sa.Column("reboot_required", sa.Boolean),

@@ -1,7 +1,7 @@
 """Queries for people: the streams with their latest states, and the gaps of each."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -11,14 +11,27 @@ from sqlalchemy.engine import Connection
 from endpoint.core.fleet import Stream
 from endpoint.core.gaps import Gaps, Span, expected, find_gaps
 from endpoint.store.database import Database
+from endpoint.store.host_tables import HOSTS, known_count
 from endpoint.store.tables import EVENTS, LOSSES, REFUSALS, STATES, STREAMS
 
+_COLUMNS = [column for column in HOSTS.columns if column.name not in {"id", "host_id", "stream", "agent_version"}]
 _ALL = (
-    sa.select(STREAMS, STATES.c.body.label("state"), STATES.c.received_at.label("reported_at"))
-    .select_from(STREAMS.outerjoin(STATES))
+    sa.select(STREAMS, HOSTS.c.stream.label("shown"), *_COLUMNS)
+    .select_from(STREAMS.outerjoin(HOSTS, HOSTS.c.stream == STREAMS.c.id))
     .where(STREAMS.c.last_seen_at >= sa.bindparam("since"))
     .order_by(STREAMS.c.host_id, STREAMS.c.id)
 )
+_BESIDE = (
+    sa.select(STATES.c.stream, STATES.c.body, STATES.c.received_at)
+    .join(STREAMS, STREAMS.c.id == STATES.c.stream)
+    .join(HOSTS, HOSTS.c.host_id == STREAMS.c.host_id)
+    .where(
+        HOSTS.c.other_seen_at.is_not(None),
+        STATES.c.stream != HOSTS.c.stream,
+        STREAMS.c.last_seen_at >= sa.bindparam("since"),
+    )
+)
+"""The states of streams beside the one that a host's row shows: those of clones, and of agents installed again."""
 _NO_GAPS = Gaps()
 
 
@@ -36,33 +49,60 @@ class FleetQueries:
         """
         self._database.read(lambda connection: connection.execute(sa.select(sa.literal(1))).all())
 
-    def streams(self, now: datetime, expire_after: timedelta | None = None) -> list[Stream]:
-        """Return all streams with a contact within `expire_after`, by host, the oldest first."""
+    def streams(
+        self, now: datetime, expire_after: timedelta | None = None, *, host_ids: Collection[str] | None = None
+    ) -> list[Stream]:
+        """Return all streams with a contact within `expire_after`, by host, the oldest first; or those of some hosts.
+
+        Raises:
+            StoreError: the database does not answer.
+        """
         since = (now - expire_after).timestamp() if expire_after is not None else 0.0
-        return self._database.read(lambda connection: _streams(connection, since))
+        return self._database.read(lambda connection: _streams(connection, since, host_ids))
 
 
-def _streams(connection: Connection, since: float) -> list[Stream]:
-    rows = connection.execute(_ALL, {"since": since}).all()
-    return [_stream(connection, row) for row in rows]
+def _streams(connection: Connection, since: float, host_ids: Collection[str] | None) -> list[Stream]:
+    wanted, beside = _ALL, _BESIDE
+    if host_ids is not None:
+        wanted, beside = (query.where(STREAMS.c.host_id.in_(sorted(host_ids))) for query in (_ALL, _BESIDE))
+    others = {row.stream: row for row in connection.execute(beside, {"since": since})}
+    return [_stream(connection, row, others.get(row.id)) for row in connection.execute(wanted, {"since": since}).all()]
 
 
-def _stream(connection: Connection, row: Any) -> Stream:
-    state = json.loads(row.state) if row.state is not None else None
+def _stream(connection: Connection, row: Any, other: Any) -> Stream:
+    reported_at = row.reported_at if other is None else other.received_at
+    state = (_shown_state(row) if row.shown is not None else None) if other is None else json.loads(other.body)
     return Stream(
         host_id=row.host_id,
         instance_id=row.instance_id,
         agent_version=row.agent_version,
         first_seen_at=datetime.fromtimestamp(row.first_seen_at, timezone.utc),
         last_seen_at=datetime.fromtimestamp(row.last_seen_at, timezone.utc),
-        reported_at=datetime.fromtimestamp(row.reported_at, timezone.utc) if row.reported_at is not None else None,
-        state=state,
+        reported_at=datetime.fromtimestamp(reported_at, timezone.utc) if reported_at is not None else None,
+        state=state if reported_at is not None else None,
         events=row.events,
         highest_event=row.highest_event,
         refused=row.refused,
         takes_requests=row.takes_requests,
         gaps=stream_gaps(connection, row),
     )
+
+
+def _shown_state(row: Any) -> dict[str, Any]:
+    return {
+        "host": {"name": row.name},
+        "health": row.health,
+        "release": {"support": row.release_support, "until": row.release_until},
+        "updates": {"security_pending": known_count(row.pending_count), "held": known_count(row.held_count)},
+        "reboot": {
+            "required": row.reboot_required,
+            "since": row.reboot_since,
+            "packages": [row.reboot_packages] if row.reboot_packages else [],
+        },
+        "kernel": {"outdated": row.kernel_outdated},
+        "last_outcome": {"result": row.last_result},
+        "outbox": {"depth": row.outbox_depth, "last_sequence": row.outbox_last},
+    }
 
 
 def stream_gaps(connection: Connection, row: Any) -> Gaps:
