@@ -59,6 +59,7 @@ _maestro_endpoint() {
         words="--help"
         case $verb$subject in
             "") words+=" --version" ;;
+            notifytest | notifylist) words+=" --config" ;;
             serve | gaps | tokenlist | tokenrevoke* | advisories?*) words+=" --config" ;;
             backup*) words+=" --config --replace" ;;
             try) words+=" --dir --port" ;;
@@ -76,11 +77,13 @@ _maestro_endpoint() {
             words+=" --comment --sign-with --sign-later --dry-run --json"
         fi
     elif [[ -z $verb ]]; then
-        words="serve try fleet gaps locks request requests tag advisories backup token"
+        words="serve try fleet gaps locks request requests tag advisories backup notify token"
     elif [[ $verb == token && -z $subject ]]; then
         words="add list revoke"
     elif [[ $verb == advisories && -z $subject ]]; then
         words="load status"
+    elif [[ $verb == notify && -z $subject ]]; then
+        words="list test"
     elif [[ $verb == locks && -z $subject ]]; then
         words="list release"
     elif [[ $verb == requests && -z $subject ]]; then

@@ -20,7 +20,7 @@ function __maestro_endpoint_in
         switch $command
             case request
                 set command 'request VERB'
-            case advisories locks requests token
+            case advisories locks notify requests token
                 set command $found[1..2]
         end
     end
@@ -40,15 +40,17 @@ complete -c maestro-endpoint -n '__maestro_endpoint_in ""' -a requests -d 'the r
 complete -c maestro-endpoint -n '__maestro_endpoint_in ""' -a tag -d 'tags of hosts'
 complete -c maestro-endpoint -n '__maestro_endpoint_in ""' -a advisories -d 'known exploited vulnerabilities, notices: load them'
 complete -c maestro-endpoint -n '__maestro_endpoint_in ""' -a backup -d 'a verified copy of the database'
+complete -c maestro-endpoint -n '__maestro_endpoint_in ""' -a notify -d 'notifications by webhook and mail'
 complete -c maestro-endpoint -n '__maestro_endpoint_in ""' -a token -d 'tokens of agents and administrators'
 complete -c maestro-endpoint -n '__maestro_endpoint_in advisories' -a 'load status'
+complete -c maestro-endpoint -n '__maestro_endpoint_in notify' -a 'list test'
 complete -c maestro-endpoint -n '__maestro_endpoint_in locks' -a 'list release'
 complete -c maestro-endpoint -n '__maestro_endpoint_in requests' -a 'list show sign cancel resume'
 complete -c maestro-endpoint -n '__maestro_endpoint_in token' -a 'add list revoke'
 complete -c maestro-endpoint -n '__maestro_endpoint_in request' -a 'check send-report upgrade-security upgrade-fixes reboot-if-required apply-docker apply-weave'
 
 set -l all serve fleet gaps locks '"locks list"' '"locks release"' request '"request VERB"' '"requests list"' '"requests show"' \
-    '"requests sign"' '"requests cancel"' '"requests resume"' tag '"advisories load"' '"advisories status"' backup '"token add"' '"token list"' '"token revoke"'
+    '"requests sign"' '"requests cancel"' '"requests resume"' tag '"advisories load"' '"advisories status"' backup '"notify list"' '"notify test"' '"token add"' '"token list"' '"token revoke"'
 complete -c maestro-endpoint -n "__maestro_endpoint_in $all" -l config -r -F -d 'configuration file to read instead of the default'
 complete -c maestro-endpoint -n '__maestro_endpoint_in fleet locks "locks list" request "request VERB" "requests list" "requests show"' -l json -d 'print a JSON document'
 complete -c maestro-endpoint -n '__maestro_endpoint_in try' -l dir -x -a '(__fish_complete_directories)' -d 'where all files are kept'

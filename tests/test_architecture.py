@@ -32,7 +32,16 @@ RANKS: Mapping[str, tuple[set[str], ...]] = {
         {"cli"},
         {"__main__"},
     ),
-    "endpoint": ({"errors", "log", "version"}, {"core"}, {"config"}, {"store"}, {"http"}, {"cli"}, {"__main__"}),
+    "endpoint": (
+        {"errors", "log", "version"},
+        {"core"},
+        {"config"},
+        {"store"},
+        {"notify"},
+        {"http"},
+        {"cli"},
+        {"__main__"},
+    ),
 }
 """Rooms from the ground up: a module imports modules of lower rank, or of its own room."""
 PURE = {

@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from endpoint.config.model import FOREVER, UNIX, Certificates, Config, forever_or_duration
+from endpoint.config.notify import check_notify
 from endpoint.config.people import check_people
 from endpoint.core.timestamps import parse_duration
 from endpoint.errors import ConfigError
@@ -29,6 +30,7 @@ def checked(config: Config) -> Config:
     if server.connections <= server.threads:
         raise ConfigError("server.connections: must be more than server.threads")
     _check_times(config)
+    check_notify(config.notify)
     check_people(config.people, behind_proxy=config.behind_proxy)
     if config.dashboard.url and not _is_base(config.dashboard.url):
         raise ConfigError("dashboard.url: must be https://HOST or https://HOST:PORT, without a path")

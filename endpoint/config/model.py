@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import Enum
 
+from endpoint.config.notify import NotifyConfig
 from endpoint.config.people import PeopleConfig
 from endpoint.core.host_states import FleetSettings
 from endpoint.core.lock_report import LockSettings
@@ -172,6 +173,7 @@ class Config:
     requests: RequestConfig = field(default_factory=RequestConfig)
     dashboard: Dashboard = field(default_factory=Dashboard)
     advisories: AdvisoryConfig = field(default_factory=AdvisoryConfig)
+    notify: NotifyConfig = field(default_factory=NotifyConfig)
     people: PeopleConfig = field(default_factory=PeopleConfig)
 
     @property

@@ -69,11 +69,19 @@ def _value(default: Any, raw: object, place: str) -> object:
         return type(default)(raw)
     if isinstance(default, Mapping):
         return read_group_rights(raw, place) if place == "people.groups" else _groups(raw, place)
+    if isinstance(default, tuple):
+        return _texts(raw, place)
     if type(raw) is not type(default):
         raise ConfigError(f"{place}: must be {_KINDS[type(default)]}")
     if type(raw) is int and not 1 <= raw <= 1_000_000:  # noqa: PLR2004 - larger numbers are typing errors
         raise ConfigError(f"{place}: must be between 1 and 1000000")
     return raw
+
+
+def _texts(raw: object, place: str) -> tuple[str, ...]:
+    if not isinstance(raw, list) or not all(isinstance(one, str) for one in raw):
+        raise ConfigError(f'{place}: must be a list of texts, as ["a", "b"]')
+    return tuple(raw)
 
 
 def _groups(raw: object, place: str) -> dict[str, int]:

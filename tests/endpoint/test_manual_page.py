@@ -19,7 +19,9 @@ GLOBAL = {"-h", "--help", "--version", "--config"}
 SAME = {"locks list": "locks"}
 """Commands that are another one by a longer name."""
 COMMANDS = sorted(
-    name for name in commands() if name and (name == "locks" or name not in ("token", "requests", "advisories"))
+    name
+    for name in commands()
+    if name and (name == "locks" or name not in ("token", "requests", "advisories", "notify"))
 )
 
 

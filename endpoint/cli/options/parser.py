@@ -10,6 +10,7 @@ from endpoint.cli.options.advisories import add_advisories
 from endpoint.cli.options.backup import add_backup
 from endpoint.cli.options.kinds import printable, tag
 from endpoint.cli.options.locks import add_locks
+from endpoint.cli.options.notify import add_notify
 from endpoint.cli.options.requests import add_request, add_requests
 from endpoint.cli.options.token import add_token
 from endpoint.cli.options.try_out import add_try
@@ -54,5 +55,6 @@ def make_parser() -> argparse.ArgumentParser:
     add_backup(
         commands.add_parser("backup", parents=[common], help="a verified copy of the database, while it is in use")
     )
+    add_notify(commands.add_parser("notify", help="notifications by webhook and mail: test, list"), common)
     add_token(commands.add_parser("token", help="tokens of agents and administrators"), common)
     return parser

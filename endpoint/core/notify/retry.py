@@ -1,0 +1,18 @@
+"""When a notification that failed is sent again. Pure; seconds."""
+
+_FIRST_S, _LONGEST_S = 30.0, 3600.0
+GIVE_UP_S = 3 * 86400.0
+
+
+def retry_delay_s(attempts: int, chance: float, retry_after_s: float = 0.0) -> float:
+    """Return the delay after so many failed attempts; `chance` is in [0, 1).
+
+    It doubles up to an hour, less up to a quarter, and is not shorter than what the receiver asks for, up to an hour.
+    """
+    bound = min(_LONGEST_S, _FIRST_S * 2.0 ** min(attempts - 1, 10))
+    return max(bound * (1.0 - chance / 4.0), min(max(retry_after_s, 0.0), _LONGEST_S))
+
+
+def is_given_up(created_at: float, now: float) -> bool:
+    """Return whether a notification is too old to be sent."""
+    return now - created_at > GIVE_UP_S

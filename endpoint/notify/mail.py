@@ -1,0 +1,66 @@
+"""Sends one notification as mail: by SMTP to a mail server, or by sendmail(1)."""
+
+import smtplib
+import socket
+import ssl
+import subprocess
+from collections.abc import Mapping
+from email.message import EmailMessage
+from email.policy import SMTP
+from typing import Any
+
+from endpoint.config.notify import NotifyConfig, mail_server
+from endpoint.core.text import clean
+from endpoint.core.timestamps import parse_utc
+from endpoint.notify.delivery import DeliveryFailure
+
+_TIMEOUT_S = 20.0
+_MAX_SUBJECT = 180
+
+
+def send_mail(config: NotifyConfig, document: Mapping[str, Any]) -> DeliveryFailure | None:
+    """Send it; None: the mail server, or sendmail, has taken it."""
+    try:
+        made = mail_of(config, document)
+        if config.sendmail:
+            return _by_sendmail(config.sendmail, made)
+        _by_smtp(config, made)
+    except (OSError, ValueError, smtplib.SMTPException, subprocess.SubprocessError) as error:
+        return DeliveryFailure(reason=clean(" ".join(f"{type(error).__name__}: {error}".split()), 300))
+    return None
+
+
+def mail_of(config: NotifyConfig, document: Mapping[str, Any]) -> EmailMessage:
+    """Return the mail; the same notification has the same Message-ID each time.
+
+    Raises:
+        ValueError: an address is invalid.
+    """
+    mail = EmailMessage(policy=SMTP)
+    mail["From"] = config.mail_from or f"maestro-endpoint@{socket.getfqdn()}"
+    mail["To"] = ", ".join(config.mail_to)
+    mail["Subject"] = f"[maestro] {clean(document['summary'], _MAX_SUBJECT)}"
+    mail["Date"] = parse_utc(document["created_at"])
+    mail["Message-ID"] = f"<{document['id']}@maestro-endpoint>"
+    mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: no automatic answers
+    mail["X-Maestro-Kind"] = document["kind"]
+    link = f"\n\n{document['link']}" if document["link"] else ""
+    mail.set_content(f"{document['summary']}\n\n{document['text']}{link}\n")
+    return mail
+
+
+def _by_smtp(config: NotifyConfig, mail: EmailMessage) -> None:
+    host, port = mail_server(config.smtp)
+    with smtplib.SMTP(host, port, timeout=_TIMEOUT_S) as server:
+        if host not in {"localhost", "127.0.0.1", "::1"}:
+            server.starttls(context=ssl.create_default_context())
+        server.send_message(mail)
+
+
+def _by_sendmail(program: str, mail: EmailMessage) -> DeliveryFailure | None:
+    text = mail.as_bytes(policy=mail.policy.clone(linesep="\n"))
+    done = subprocess.run([program, "-t", "-oi"], input=text, capture_output=True, timeout=_TIMEOUT_S, check=False)
+    if done.returncode == 0:
+        return None
+    said = " ".join(done.stderr.decode("utf-8", "replace").split())
+    return DeliveryFailure(reason=clean(f"{program} ended with {done.returncode}: {said}", 300))

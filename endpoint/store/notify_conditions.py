@@ -1,0 +1,135 @@
+"""The conditions on record, and the notification of those that are new."""
+
+import uuid
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from endpoint.core.notify.conditions import RULES, Condition, judge
+from endpoint.core.notify.model import (
+    MAX_NAME,
+    MOST_SUBJECTS,
+    Notification,
+    NotificationKind,
+    Subject,
+    notification_document,
+)
+from endpoint.core.text import clean
+from endpoint.store.database import Database
+from endpoint.store.notify_queue import enqueue
+from endpoint.store.notify_tables import NOTIFY_CONDITIONS
+
+_STEP = 500
+_MAX_DETAIL = 512
+_COLUMNS = NOTIFY_CONDITIONS.c
+Hint = Callable[[int], str]
+
+
+class ConditionStore:
+    """Compares what was found with what is on record. Only the one sender does it."""
+
+    def __init__(self, database: Database, channels: Sequence[str]) -> None:
+        self._database = database
+        self._channels = channels
+        self._put = database.upsert(NOTIFY_CONDITIONS)
+
+    def settle(self, kind: NotificationKind, found: Collection[Subject], now: float, *, hint: Hint, link: str) -> int:
+        """Record what is new and what has ended; queue a notification if one is due. Return how many it is about.
+
+        `hint` is given the number of all open conditions of the kind.
+
+        Raises:
+            StoreError: the database does not answer; the next call goes on.
+        """
+        known = self._known(kind)
+        changes = judge(known, found, RULES[kind], now)
+        for put in _steps([_row(kind, condition) for condition in changes.put]):
+            self._database.write(partial(_execute, statement=self._put, rows=put))
+        for gone in _steps(changes.drop):
+            which = sa.delete(NOTIFY_CONDITIONS).where(_COLUMNS.kind == kind.value, _COLUMNS.subject.in_(gone))
+            self._database.write(partial(_execute, statement=which, rows=None))
+        return self.notify(kind, now, hint=hint, link=link) if changes.notify else 0
+
+    def settle_events(self, kind: NotificationKind, now: float, *, link: str) -> int:
+        """Notify of what events put on record (`note_event`), and forget what was notified; return how many.
+
+        Raises:
+            StoreError: the database does not answer.
+        """
+        waiting = [one.since for one in self._known(kind).values() if one.noticed_at is None]
+        if not any(now - since >= RULES[kind].settle_s or since > now for since in waiting):
+            return 0
+        return self.notify(kind, now, hint=lambda _count: "", link=link)
+
+    def notify(self, kind: NotificationKind, now: float, *, hint: Hint, link: str) -> int:
+        """Queue one notification of all open conditions of a kind that were not notified yet; return how many.
+
+        Raises:
+            StoreError: the database does not answer.
+        """
+        return self._database.write(lambda connection: self._notify(connection, kind, now, hint, link))
+
+    def _notify(self, connection: Connection, kind: NotificationKind, now: float, hint: Hint, link: str) -> int:
+        open_ones = sa.and_(_COLUMNS.kind == kind.value, _COLUMNS.ended_at.is_(None))
+        new = sa.and_(open_ones, _COLUMNS.noticed_at.is_(None))
+        count = int(
+            connection.execute(sa.select(sa.func.count()).select_from(NOTIFY_CONDITIONS).where(new)).scalar() or 0
+        )
+        if not count:
+            return 0
+        first = sa.select(NOTIFY_CONDITIONS).where(new).order_by(_COLUMNS.name, _COLUMNS.subject).limit(MOST_SUBJECTS)
+        everything = sa.select(sa.func.count()).select_from(NOTIFY_CONDITIONS).where(open_ones)
+        made = Notification(
+            id=str(uuid.uuid4()),
+            kind=kind,
+            at=now,
+            subjects=[_condition(row).subject for row in connection.execute(first)],
+            count=count,
+            hint=hint(int(connection.execute(everything).scalar() or 0)),
+        )
+        enqueue(connection, notification_document(made, link), self._channels, now)
+        connection.execute(sa.update(NOTIFY_CONDITIONS).where(new).values(noticed_at=now))
+        return count
+
+    def _known(self, kind: NotificationKind) -> dict[str, Condition]:
+        wanted = sa.select(NOTIFY_CONDITIONS).where(_COLUMNS.kind == kind.value)
+        rows = self._database.read(lambda connection: connection.execute(wanted).all())
+        return {row.subject: _condition(row) for row in rows}
+
+
+def note_event(connection: Connection, put: Any, kind: NotificationKind, subject: Subject, now: float) -> None:
+    """Put on record what an event reports, in the transaction that stores it; `put` is `upsert(NOTIFY_CONDITIONS)`."""
+    connection.execute(put, _row(kind, Condition(subject=subject, since=now)))
+
+
+def _row(kind: NotificationKind, condition: Condition) -> dict[str, object]:
+    subject = condition.subject
+    return {
+        "kind": kind.value,
+        "subject": subject.id,
+        "name": clean(subject.name, MAX_NAME),
+        "detail": clean(subject.detail, _MAX_DETAIL),
+        "since": condition.since,
+        "noticed_at": condition.noticed_at,
+        "ended_at": condition.ended_at,
+    }
+
+
+def _condition(row: Any) -> Condition:
+    subject = Subject(id=row.subject, name=row.name, detail=row.detail)
+    return Condition(subject=subject, since=row.since, noticed_at=row.noticed_at, ended_at=row.ended_at)
+
+
+def _execute(connection: Connection, *, statement: Any, rows: Sequence[Mapping[str, object]] | None) -> None:
+    if rows is None:
+        connection.execute(statement)
+    else:
+        connection.execute(statement, list(rows))
+
+
+def _steps(items: Sequence[Any]) -> Iterable[Sequence[Any]]:
+    """Return the items in steps, so that no message waits long for a transaction."""
+    return (items[start : start + _STEP] for start in range(0, len(items), _STEP))
