@@ -14,10 +14,12 @@ from endpoint.config.read import database_url
 from endpoint.http.api import make_app
 from endpoint.http.retention_thread import RetentionThread
 from endpoint.http.tls import make_context
+from endpoint.notify.sender import NotificationSender
 from endpoint.store.database import Database
 
 _GRACEFUL_S = 10
-_FOR_RETENTION = 1
+_FOR_THREADS = 2
+"""The one that deletes old data, and the one that sends notifications."""
 _COLLECT_AFTER = 50_000
 _STOCK_WORKER, _WORKER = "gthread", "endpoint.http.gunicorn_worker.Worker"
 
@@ -79,9 +81,10 @@ class Application(BaseApplication):  # type: ignore[misc]
     def load(self) -> Any:
         """Build the application in each worker: database connections do not survive a fork."""
         log.set_up()
-        database = Database(database_url(self.config), connections=self.config.server.threads + _FOR_RETENTION)
+        database = Database(database_url(self.config), connections=self.config.server.threads + _FOR_THREADS)
         app = make_app(self.config, database)
         RetentionThread(self.config, database).start()
+        NotificationSender(self.config, database).start()
         # Everything loaded so far is permanent: keep it out of the collector. One report alone creates hundreds of
         # dictionaries, none of them in a cycle, so that collections can be rare.
         gc.freeze()

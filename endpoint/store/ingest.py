@@ -17,6 +17,7 @@ from endpoint.store.database import Database
 from endpoint.store.group_commit import GroupCommit
 from endpoint.store.host_rows import Contact, HostRows
 from endpoint.store.host_tables import HOSTS
+from endpoint.store.notify_events import EventNotes
 from endpoint.store.request_statements import HAS_REQUESTS
 from endpoint.store.requests import exchange_requests
 from endpoint.store.tables import EVENTS, LOSSES, REFUSALS, STATES, STREAMS
@@ -83,6 +84,7 @@ class Ingest:
         self._new_stream = database.insert_new(STREAMS)
         self._replace_refusal = database.upsert(REFUSALS)
         self._hosts = HostRows(database)
+        self._notes = EventNotes(database)
         self._commits = GroupCommit(self._commit, lambda received: received.stream)
 
     def put(self, batch: Batch, now: datetime, *, takes_requests: bool = False) -> Deduplicated:
@@ -119,6 +121,7 @@ class Ingest:
             )
             decided = deduplicate(received.batch.messages, known)
             self._write_events(connection, stream.id, decided, received.at)
+            self._notes.note(connection, received.batch.host_id, decided.events, received.at)
             if decided.state is not None:
                 values = {"of": stream.id, "at": received.at, "text": decided.state.text}
                 (states if stream.state_hash is not None else first_states).append(values)

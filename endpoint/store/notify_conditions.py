@@ -24,6 +24,8 @@ from endpoint.store.notify_tables import NOTIFY_CONDITIONS
 
 _STEP = 500
 _MAX_DETAIL = 512
+_OLD_S = 2 * 86400.0
+"""An event that was not notified by then is none: nobody was to be notified when it came."""
 _COLUMNS = NOTIFY_CONDITIONS.c
 Hint = Callable[[int], str]
 
@@ -59,7 +61,11 @@ class ConditionStore:
         Raises:
             StoreError: the database does not answer.
         """
-        waiting = [one.since for one in self._known(kind).values() if one.noticed_at is None]
+        over = sa.or_(_COLUMNS.noticed_at.is_not(None), _COLUMNS.since < now - _OLD_S)
+        self._database.write(
+            lambda connection: connection.execute(sa.delete(NOTIFY_CONDITIONS).where(_COLUMNS.kind == kind.value, over))
+        )
+        waiting = [one.since for one in self._known(kind).values()]
         if not any(now - since >= RULES[kind].settle_s or since > now for since in waiting):
             return 0
         return self.notify(kind, now, hint=lambda _count: "", link=link)

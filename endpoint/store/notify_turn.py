@@ -44,15 +44,6 @@ class SenderTurn:
         """
         return self._database.write(lambda connection: _watch(connection, now))
 
-    def release(self) -> None:
-        """Leave the duty to another process at once.
-
-        Raises:
-            StoreError: the database does not answer.
-        """
-        mine = sa.update(NOTIFY_SENDER).where(NOTIFY_SENDER.c.holder == self._holder).values(until=0.0)
-        self._database.write(lambda connection: connection.execute(mine))
-
     def _claim(self, connection: Connection, now: float) -> bool:
         connection.execute(self._first, {"id": _ROW, "holder": self._holder, "until": 0.0})
         row = _row(connection, lock=True)

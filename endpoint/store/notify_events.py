@@ -1,0 +1,32 @@
+"""Puts on record what an event reports and an administrator is to be notified of, with the event itself."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from endpoint.core.messages import Message
+from endpoint.core.notify.events import reboot_problems
+from endpoint.core.notify.model import NotificationKind
+from endpoint.store.database import Database
+from endpoint.store.host_tables import HOSTS
+from endpoint.store.notify_conditions import note_event
+from endpoint.store.notify_tables import NOTIFY_CONDITIONS
+
+_NAME = sa.select(HOSTS.c.name).where(HOSTS.c.host_id == sa.bindparam("of"))
+
+
+class EventNotes:
+    """One row for each host, whether anybody is notified or not: the sender forgets old ones."""
+
+    def __init__(self, database: Database) -> None:
+        self._put = database.upsert(NOTIFY_CONDITIONS)
+
+    def note(self, connection: Connection, host_id: str, events: Iterable[Message], now: float) -> None:
+        """Note the new events of a host, in the transaction that stores them."""
+        for event in events:
+            found = reboot_problems(host_id, event)
+            if found is not None:
+                name = connection.execute(_NAME, {"of": host_id}).scalar() or host_id
+                note_event(connection, self._put, NotificationKind.REBOOT_PROBLEMS, replace(found, name=name), now)

@@ -1,0 +1,135 @@
+"""What there may be to notify of, as of now: silent hosts, stopped deployments, pending fixes."""
+
+from datetime import datetime, timezone
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from endpoint.core.deployments import DeploymentStatus
+from endpoint.core.notify.model import MAX_NAME, Subject
+from endpoint.core.text import clean
+from endpoint.core.timestamps import format_utc
+from endpoint.store.advisory_tables import KEV
+from endpoint.store.database import Database
+from endpoint.store.host_tables import FIX_COUNTS, HOST_FIXES, HOST_PACKAGES, HOSTS
+from endpoint.store.tables import DEPLOYMENTS, STREAMS
+
+_MAX_SUBJECT = 64
+_WAITING = ("pending", "held")
+_SILENT = (
+    sa.select(HOSTS.c.host_id, HOSTS.c.name, STREAMS.c.last_seen_at)
+    .select_from(HOSTS.join(STREAMS, STREAMS.c.id == HOSTS.c.stream))
+    .where(STREAMS.c.last_seen_at < sa.bindparam("before"), STREAMS.c.last_seen_at >= sa.bindparam("since"))
+)
+_HOSTS = (
+    sa.select(sa.func.count())
+    .select_from(HOSTS.join(STREAMS, STREAMS.c.id == HOSTS.c.stream))
+    .where(STREAMS.c.last_seen_at >= sa.bindparam("since"))
+)
+_STOPPED = sa.select(DEPLOYMENTS).where(
+    DEPLOYMENTS.c.status == DeploymentStatus.STOPPED.value, DEPLOYMENTS.c.expires_at > sa.bindparam("now")
+)
+_EXPLOITED = (
+    sa.select(KEV.c.cve, KEV.c.name, KEV.c.due)
+    .select_from(KEV.join(FIX_COUNTS, FIX_COUNTS.c.cve == KEV.c.cve))
+    .where(FIX_COUNTS.c.pending + FIX_COUNTS.c.held > 0)
+)
+_HOSTS_OF_FIX = sa.select(sa.func.count(sa.distinct(HOST_FIXES.c.host))).where(
+    HOST_FIXES.c.cve == sa.bindparam("of"), HOST_FIXES.c.stage.in_(_WAITING)
+)
+_OVERDUE_FIXES = (
+    sa.select(HOST_FIXES.c.package, sa.func.count(sa.distinct(HOST_FIXES.c.host)).label("hosts"))
+    .where(HOST_FIXES.c.stage.in_(_WAITING), HOST_FIXES.c.pending_since < sa.bindparam("before"))
+    .group_by(HOST_FIXES.c.package)
+)
+# Of fixes without a CVE.
+_OVERDUE_PACKAGES = (
+    sa.select(HOST_PACKAGES.c.package, sa.func.count(sa.distinct(HOST_PACKAGES.c.host)).label("hosts"))
+    .where(
+        HOST_PACKAGES.c.stage.in_(_WAITING),
+        HOST_PACKAGES.c.security.is_(True),
+        HOST_PACKAGES.c.since < sa.bindparam("before"),
+    )
+    .group_by(HOST_PACKAGES.c.package)
+)
+
+
+class NotifySources:
+    """All queries; texts of hosts have no control characters."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def silent(self, before: datetime, since: datetime | None) -> tuple[list[Subject], int]:
+        """Return the hosts whose last contact is before that, and not before `since`; and how many hosts there are.
+
+        Raises:
+            StoreError: the database does not answer.
+        """
+        values = {"before": before.timestamp(), "since": since.timestamp() if since is not None else 0.0}
+
+        def work(connection: Connection) -> tuple[list[Subject], int]:
+            found = [
+                _subject(row.host_id, row.name or row.host_id, f"last contact {_time(row.last_seen_at)}")
+                for row in connection.execute(_SILENT, values)
+            ]
+            return found, int(connection.execute(_HOSTS, {"since": values["since"]}).scalar() or 0)
+
+        return self._database.read(work)
+
+    def stopped(self, now: datetime) -> list[Subject]:
+        """Return the deployments that stopped after failures, and have not expired.
+
+        Raises:
+            StoreError: the database does not answer.
+        """
+        rows = self._database.read(lambda connection: connection.execute(_STOPPED, {"now": now.timestamp()}).all())
+        return [
+            _subject(row.id, f"{row.verb} {row.id[:8]}", f"{row.failures} failed; made by {row.requested_by}")
+            for row in rows
+        ]
+
+    def known_exploited(self) -> list[Subject]:
+        """Return the CVEs of the KEV catalogue whose fix is pending or held on a host.
+
+        Raises:
+            StoreError: the database does not answer.
+        """
+
+        def work(connection: Connection) -> list[Subject]:
+            found = []
+            for row in connection.execute(_EXPLOITED).all():
+                hosts = int(connection.execute(_HOSTS_OF_FIX, {"of": row.cve}).scalar() or 0)
+                due = f", due {row.due}" if row.due else ""
+                found.append(_subject(row.cve, row.cve, f"{_hosts(hosts)}{due}; {row.name}"))
+            return found
+
+        return self._database.read(work)
+
+    def overdue(self, before: datetime) -> list[Subject]:
+        """Return the packages with a security fix that has been pending or held on a host since before that.
+
+        Raises:
+            StoreError: the database does not answer.
+        """
+
+        def work(connection: Connection) -> dict[str, int]:
+            most: dict[str, int] = {}
+            for wanted in (_OVERDUE_FIXES, _OVERDUE_PACKAGES):
+                for row in connection.execute(wanted, {"before": before.timestamp()}):
+                    most[row.package] = max(most.get(row.package, 0), row.hosts)
+            return most
+
+        return [_subject(package, package, _hosts(hosts)) for package, hosts in self._database.read(work).items()]
+
+
+def _subject(identity: str, name: str, detail: str) -> Subject:
+    return Subject(id=identity[:_MAX_SUBJECT], name=clean(name, MAX_NAME), detail=clean(detail, MAX_NAME))
+
+
+def _hosts(count: int) -> str:
+    return "1 host" if count == 1 else f"{count} hosts"
+
+
+def _time(seconds: float) -> str:
+    return format_utc(datetime.fromtimestamp(seconds, timezone.utc))

@@ -1,0 +1,306 @@
+"""Notifications are queued for what is new, sent by one process, and sent again until they arrive."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from endpoint.config.model import Config, Fleet
+from endpoint.config.notify import NotifyConfig
+from endpoint.core.notify.retry import GIVE_UP_S
+from endpoint.notify.sender import NotificationSender
+from endpoint.store.advisory_tables import KEV
+from endpoint.store.database import Database
+from endpoint.store.notify_queue import NotificationQueue
+from endpoint.store.notify_tables import NOTIFY_CONDITIONS
+from endpoint.store.notify_turn import LEASE_S
+from endpoint.store.tables import DEPLOYMENTS
+from tests.endpoint.test_retention import put
+from tests.support.messages import Outbox, report
+from tests.support.receivers import Webhook, webhook
+
+START = datetime(2026, 11, 23, 8, 10, tzinfo=timezone.utc)
+MINUTE = timedelta(minutes=1)
+
+
+@dataclass(kw_only=True)
+class Scene:
+    """A database, a webhook, and the time."""
+
+    database: Database
+    receiver: Webhook
+    now: datetime = START
+
+    def sender(self, **settings: Any) -> NotificationSender:
+        notify = NotifyConfig(webhook_url=self.receiver.url, **settings)
+        return NotificationSender(
+            Config(notify=notify, fleet=Fleet(silent_after_s=900)), self.database, lambda: self.now
+        )
+
+    def put(self, box: Outbox, *messages: dict[str, Any]) -> None:
+        put(self.database, box, self.now, *messages)
+
+    def report(self, box: Outbox, name: str = "web1") -> None:
+        self.put(box, box.state(host=report(box.host, box.instance, name=name)["host"]))
+
+    def run(self, sender: NotificationSender, minutes: int, *beating: Outbox) -> None:
+        """Let time pass, a pass each minute; `beating` hosts are heard of each time."""
+        for _ in range(minutes):
+            self.now += MINUTE
+            for box in beating:
+                self.put(box, box.heartbeat())
+            sender.work()
+
+    @property
+    def got(self) -> list[dict[str, Any]]:
+        return [json.loads(one.body) for one in self.receiver.got]
+
+    @property
+    def kinds(self) -> list[tuple[str, int]]:
+        return [(one["kind"], one["count"]) for one in self.got]
+
+
+@pytest.fixture
+def scene(database: Database) -> Iterator[Scene]:
+    with webhook() as receiver:
+        yield Scene(database=database, receiver=receiver)
+
+
+def test_silent_hosts_are_one_notification_and_only_once(scene: Scene) -> None:
+    alive, lost = Outbox(), [Outbox() for _ in range(5)]
+    for number, box in enumerate((alive, *lost)):
+        scene.report(box, f"web{number}")
+    sender = scene.sender()
+
+    scene.run(sender, 22, alive, *lost)
+    before = scene.kinds
+    scene.run(sender, 60, alive)
+
+    assert before == []
+    assert scene.kinds == [("silent", 5)]
+    assert [one["name"] for one in scene.got[0]["subjects"]] == ["web1", "web2", "web3", "web4", "web5"]
+    assert "5 of 6 hosts" in scene.got[0]["text"]
+
+
+def test_a_host_that_returns_and_is_silent_again_soon_is_not_news(scene: Scene) -> None:
+    box, alive = Outbox(), Outbox()
+    scene.report(box)
+    scene.report(alive)
+    sender = scene.sender()
+
+    scene.run(sender, 25, box, alive)
+    for _ in range(3):
+        scene.run(sender, 30, alive)
+        scene.run(sender, 10, alive, box)
+
+    assert scene.kinds == [("silent", 1)]
+
+
+def test_an_endpoint_that_was_down_for_hours_floods_nobody(scene: Scene) -> None:
+    hosts = [Outbox() for _ in range(4)]
+    for box in hosts:
+        scene.report(box)
+    scene.run(scene.sender(), 40, *hosts)
+
+    scene.now += timedelta(hours=6)
+    again = scene.sender()
+    scene.run(again, 15)  # agents try again at most 15 minutes after a failure
+    scene.run(again, 60, *hosts)
+
+    assert scene.kinds == []
+
+
+def test_a_stopped_deployment_is_notified_each_time_it_stops(scene: Scene) -> None:
+    sender = scene.sender()
+    add_deployment(scene, "stopped")
+    scene.run(sender, 5)
+    set_status(scene, "active")
+    scene.run(sender, 2)
+    set_status(scene, "stopped")
+    scene.run(sender, 5)
+
+    assert scene.kinds == [("deployment-stopped", 1)] * 2
+    assert "upgrade-security 3f0b6c1e" in scene.got[0]["summary"]
+
+
+def test_a_host_with_problems_after_a_reboot_is_notified_with_them(scene: Scene) -> None:
+    box, well = Outbox(), Outbox()
+    scene.report(box, "db1")
+    problems = [{"code": "unit-failed", "detail": "postgresql.service"}]
+    scene.put(box, box.event("reboot-outcome", {"result": "rebooted-with-problems", "problems": problems}))
+    scene.put(well, well.event("reboot-outcome", {"result": "rebooted", "problems": []}))
+
+    scene.run(scene.sender(), 5, box, well)
+
+    (got,) = scene.got
+    assert (got["kind"], got["severity"], got["count"]) == ("reboot-problems", "high", 1)
+    assert got["text"] == "db1: unit-failed: postgresql.service"
+    assert conditions(scene) == 0
+
+
+def test_an_event_from_before_anybody_was_to_be_notified_is_forgotten(scene: Scene) -> None:
+    box = Outbox()
+    scene.put(box, box.event("reboot-outcome", {"result": "rebooted-with-problems", "problems": []}))
+
+    scene.now += timedelta(days=3)
+    scene.run(scene.sender(), 5)
+
+    assert scene.kinds == []
+    assert conditions(scene) == 0
+
+
+def test_a_pending_fix_that_is_known_to_be_exploited_is_notified_once(scene: Scene) -> None:
+    box = Outbox()
+    scene.report(box)
+    cves = sorted({cve for one in report(box.host, box.instance)["updates"]["items"] for cve in one["cves"] or ()})
+    with scene.database.writing() as connection:
+        connection.execute(
+            sa.insert(KEV), {"cve": cves[0], "added": "2026-11-20", "due": "2026-12-11", "name": "A flaw", "action": ""}
+        )
+
+    scene.run(scene.sender(), 90, box)
+
+    assert [one["subjects"][0]["name"] for one in scene.got] == [cves[0]]
+    assert scene.got[0]["subjects"][0]["detail"] == "1 host, due 2026-12-11; A flaw"
+
+
+def test_fixes_that_are_pending_for_too_long_are_one_notification(scene: Scene) -> None:
+    box = Outbox()
+    scene.report(box)
+    sender = scene.sender(overdue_after="1d", events=("overdue",))
+
+    scene.run(sender, 70, box)
+    before = scene.kinds
+    scene.now += timedelta(days=1)
+    scene.run(sender, 130, box)
+
+    assert before == []
+    (got,) = scene.got
+    assert got["kind"] == "overdue"
+    assert got["count"] == len(got["subjects"]) > 0
+
+
+def test_only_the_configured_kinds_are_notified(scene: Scene) -> None:
+    box = Outbox()
+    scene.report(box)
+    add_deployment(scene, "stopped")
+    scene.run(scene.sender(events=("silent",)), 90)
+
+    assert scene.kinds == [("silent", 1)]
+
+
+def test_a_notification_is_sent_again_with_the_same_id_until_it_arrives(scene: Scene) -> None:
+    add_deployment(scene, "stopped")
+    scene.receiver.answers = [(500, {}), (503, {"Retry-After": "600"}), (302, {"Location": "/"})]
+    sender = scene.sender()
+
+    scene.run(sender, 60)
+
+    assert len(scene.got) == 4
+    assert len({one["id"] for one in scene.got}) == 1
+    (row,) = NotificationQueue(scene.database).recent(9)
+    assert (row.delivered, row.attempts, row.failure) == (True, 4, None)
+
+
+def test_what_cannot_be_sent_for_three_days_is_given_up(scene: Scene) -> None:
+    add_deployment(scene, "stopped")
+    scene.receiver.answers = [(404, {})] * 200
+    sender = scene.sender()
+
+    scene.run(sender, 3)
+    scene.now += timedelta(seconds=GIVE_UP_S)
+    scene.run(sender, 120)
+    tried = len(scene.got)
+    scene.run(sender, 120)
+
+    (row,) = [one for one in NotificationQueue(scene.database).recent(9) if one.ended_at is not None]
+    assert not row.delivered
+    assert "404" in str(row.failure)
+    assert len(scene.got) == tried
+    assert NotificationQueue(scene.database).counts() == (0, 1)
+
+
+def test_a_receiver_that_is_away_is_tried_once_for_all_that_wait(scene: Scene) -> None:
+    add_deployment(scene, "stopped")
+    scene.receiver.answers = [(500, {})] * 2
+    sender = scene.sender()
+    scene.run(sender, 1)
+    add_deployment(scene, "stopped", "4f0b6c1e-0000-4000-8000-000000000000")
+    scene.run(sender, 30)
+
+    assert len(scene.got) <= 5
+    assert len({one["id"] for one in scene.got}) == 2
+
+
+def test_of_two_processes_one_sends_and_the_other_goes_on_when_it_has_died(scene: Scene) -> None:
+    add_deployment(scene, "stopped")
+    one, two = scene.sender(), scene.sender()
+
+    for _ in range(10):
+        scene.run(one, 1)
+        two.work()
+    first = scene.kinds
+    set_status(scene, "active")
+    scene.run(one, 1)
+    set_status(scene, "stopped")
+    scene.now += timedelta(seconds=LEASE_S)
+    scene.run(two, 3)
+
+    assert first == [("deployment-stopped", 1)]
+    assert scene.kinds == [("deployment-stopped", 1)] * 2
+
+
+def test_a_sender_that_dies_between_sending_and_recording_sends_again_with_the_same_id(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class PowerCutError(Exception):
+        """The process ends here."""
+
+    def die(*_: object) -> None:
+        raise PowerCutError
+
+    add_deployment(scene, "stopped")
+    with monkeypatch.context() as patch:
+        patch.setattr(NotificationQueue, "delivered", die)
+        with pytest.raises(PowerCutError):
+            scene.run(scene.sender(), 1)
+    scene.now += timedelta(seconds=LEASE_S)
+    scene.run(scene.sender(), 3)
+
+    assert len(scene.got) == 2
+    assert len({one["id"] for one in scene.got}) == 1
+
+
+def test_a_duty_that_a_wrong_clock_took_for_years_is_taken_over(scene: Scene) -> None:
+    add_deployment(scene, "stopped")
+    scene.now = START + timedelta(days=4000)
+    scene.run(scene.sender(events=("silent",)), 1)
+    scene.now = START
+
+    scene.run(scene.sender(), 2)
+
+    assert scene.kinds == [("deployment-stopped", 1)]
+
+
+def add_deployment(scene: Scene, status: str, identity: str = "3f0b6c1e-0000-4000-8000-000000000000") -> None:
+    values = {
+        "id": identity, "verb": "upgrade-security", "arguments": "{}", "comment": "", "requested_by": "alice",
+        "created_at": scene.now.timestamp(), "expires_at": scene.now.timestamp() + 30 * 86400, "at_once": 1,
+        "stop_after": 1, "status": status, "in_flight": 0, "failures": 2,
+    }  # fmt: skip
+    with scene.database.writing() as connection:
+        connection.execute(sa.insert(DEPLOYMENTS), values)
+
+
+def set_status(scene: Scene, status: str) -> None:
+    with scene.database.writing() as connection:
+        connection.execute(sa.update(DEPLOYMENTS).values(status=status))
+
+
+def conditions(scene: Scene) -> int:
+    with scene.database.reading() as connection:
+        return int(connection.execute(sa.select(sa.func.count()).select_from(NOTIFY_CONDITIONS)).scalar() or 0)
