@@ -14,6 +14,7 @@ from endpoint.cli.person import calling_person
 from endpoint.cli.signing import Sign, as_caller, sign_with
 from endpoint.config.model import Config
 from endpoint.config.read import read_config
+from endpoint.core.deploy.new_deployment import NewRequest
 from endpoint.core.deployment_report import DeploymentRecord, RequestRecord, deployment_document
 from endpoint.core.deployment_text import counts_text, left_out_lines, work_text
 from endpoint.core.deployments import RequestStatus
@@ -22,7 +23,7 @@ from endpoint.core.host_choice import Choice, Wanted, choose
 from endpoint.core.request_arguments import Terms, Verb, Work, request_arguments, request_form
 from endpoint.core.timestamps import format_utc
 from endpoint.store.database import Database
-from endpoint.store.deployments import DeploymentStore, NewRequest
+from endpoint.store.deployments import DeploymentStore
 from endpoint.store.queries import FleetQueries
 from endpoint.store.session import open_database
 from endpoint.store.tags import HostTags

@@ -9,12 +9,28 @@ from endpoint.errors import UsageError
 
 
 class LeftOut(Enum):
-    """Why a host is not among those that a tag or `--all` names."""
+    """Why a selected host gets no request."""
 
     NO_REQUESTS = "takes-no-requests"
     """Its last contact did not say that it takes requests: its configuration allows none, or its agent is older."""
     SHARED_ID = "shares-its-id"
     """Several machines report under its id, as clones do: each would carry the request out."""
+    TOO_OLD = "too-old"
+    """Its agent is of a version without requests."""
+    SILENT = "silent"
+    """It was not heard of lately."""
+    NOT_ALLOWED = "not-allowed"
+    """Its configuration does not allow the verb."""
+    NO_WINDOW = "no-window"
+    """It has no maintenance window for the verb."""
+    NOTHING_PENDING = "nothing-pending"
+    """There is nothing to do."""
+    HELD = "held"
+    """All of it is held back there."""
+    PAST_END = "past-end"
+    """Its release gets no security updates any more, and nothing is pending."""
+    BLOCKED = "blocked"
+    """Docker or Weave cannot be upgraded there now; its plan has the reasons."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from functools import partial
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from endpoint.core.deploy.new_deployment import NewRequest
 from endpoint.core.deployment_report import DeploymentRecord
 from endpoint.core.deployments import Deployment, DeploymentStatus, QueuedRequest, RequestStatus
 from endpoint.core.request_exchange import cancel, expire
@@ -25,19 +26,6 @@ _OVERDUE = (
     .select_from(REQUESTS.join(DEPLOYMENTS))
     .where(REQUESTS.c.ended_at.is_(None), DEPLOYMENTS.c.expires_at <= sa.bindparam("now"))
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewRequest:
-    """A request that is to be queued."""
-
-    id: str
-    host_id: str
-    form: str
-    """The canonical form of `maestro.request/1`."""
-    signature: str | None
-    step: int = 1
-    status: RequestStatus = RequestStatus.QUEUED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

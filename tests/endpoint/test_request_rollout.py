@@ -15,11 +15,12 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from endpoint.core.deploy.new_deployment import NewRequest
 from endpoint.core.deployment_report import DeploymentRecord
 from endpoint.core.deployments import IN_FLIGHT
 from endpoint.core.messages import Batch, read_message
 from endpoint.store.database import Database
-from endpoint.store.deployments import Actor, DeploymentStore, NewRequest
+from endpoint.store.deployments import Actor, DeploymentStore
 from endpoint.store.ingest import Ingest
 from endpoint.store.request_queries import RequestQueries
 from endpoint.store.tables import DEPLOYMENTS, REQUESTS

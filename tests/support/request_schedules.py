@@ -33,12 +33,13 @@ from agent.state.timestamps import format_utc
 from agent.worker.jobs.run_request import job_of, runs_of
 from agent.worker.protocol import JobRequest
 from agent.worker.steps.requests.desk import RequestDesk, run_next
+from endpoint.core.deploy.new_deployment import NewRequest
 from endpoint.core.deployment_report import DeploymentRecord, RequestRecord
 from endpoint.core.deployments import RequestStatus
 from endpoint.core.messages import Batch, read_message
 from endpoint.errors import UsageError
 from endpoint.store.database import Database
-from endpoint.store.deployments import Actor, DeploymentStore, NewRequest
+from endpoint.store.deployments import Actor, DeploymentStore
 from endpoint.store.ingest import Ingest
 from endpoint.store.request_queries import RequestQueries
 from tests.core.given import NOW
