@@ -17,7 +17,7 @@ _maestro_endpoint() {
         case $before in
             --config | --dir | --port | --name | --host | --why | --group) ;;
             --tag | --add | --remove | --fix | --when | --reboot | --plan | --at-once) ;;
-            --stop-after | --expires | --comment | --sign-with | --with | --write | --read) ;;
+            --stop-after | --expires | --comment | --sign-with | --with | --write | --read | --role) ;;
             *)
                 if [[ $word == -* ]]; then
                     before=$word
@@ -47,6 +47,10 @@ _maestro_endpoint() {
             mapfile -t COMPREPLY < <(compgen -W "now window" -- "$current")
             return
             ;;
+        --role)
+            mapfile -t COMPREPLY < <(compgen -W "viewer operator admin" -- "$current")
+            return
+            ;;
         --reboot)
             mapfile -t COMPREPLY < <(compgen -W "no if-required" -- "$current")
             return
@@ -65,7 +69,11 @@ _maestro_endpoint() {
             try) words+=" --dir --port" ;;
             fleet | locks | lockslist) words+=" --config --json" ;;
             locksrelease*) words+=" --config --why --group" ;;
-            tokenadd) words+=" --config --name --host --admin" ;;
+            tokenadd) words+=" --config --name --host --admin --role --tag --may-reboot" ;;
+            useradd* | userset*) words+=" --config --role --tag --may-reboot" ;;
+            userlink*) words+=" --config --login" ;;
+            usertotp*) words+=" --config --off" ;;
+            userlist | userdisable* | userenable*) words+=" --config" ;;
             tag*) words+=" --config --add --remove" ;;
             requestslist | requestsshow*) words+=" --config --json" ;;
             requestssign*) words+=" --config --with --write --read" ;;
@@ -77,7 +85,9 @@ _maestro_endpoint() {
             words+=" --comment --sign-with --sign-later --dry-run --json"
         fi
     elif [[ -z $verb ]]; then
-        words="serve try fleet gaps locks request requests tag advisories backup notify token"
+        words="serve try fleet gaps locks request requests tag advisories backup notify user token"
+    elif [[ $verb == user && -z $subject ]]; then
+        words="add list set disable enable link totp"
     elif [[ $verb == token && -z $subject ]]; then
         words="add list revoke"
     elif [[ $verb == advisories && -z $subject ]]; then

@@ -9,7 +9,7 @@ function __maestro_endpoint_in
         if test $skip = 0
             set skip 1
         else if contains -- $word --config --dir --port --name --host --why --group --tag --add --remove --fix --when \
-                --reboot --plan --at-once --stop-after --expires --comment --sign-with --with --write --read
+                --reboot --plan --at-once --stop-after --expires --comment --sign-with --with --write --read --role
             set skip 0
         else if not string match -q -- '-*' $word
             set -a found $word
@@ -20,7 +20,7 @@ function __maestro_endpoint_in
         switch $command
             case request
                 set command 'request VERB'
-            case advisories locks notify requests token
+            case advisories locks notify requests token user
                 set command $found[1..2]
         end
     end
@@ -41,16 +41,19 @@ complete -c maestro-endpoint -n '__maestro_endpoint_in ""' -a tag -d 'tags of ho
 complete -c maestro-endpoint -n '__maestro_endpoint_in ""' -a advisories -d 'known exploited vulnerabilities, notices: load them'
 complete -c maestro-endpoint -n '__maestro_endpoint_in ""' -a backup -d 'a verified copy of the database'
 complete -c maestro-endpoint -n '__maestro_endpoint_in ""' -a notify -d 'notifications by webhook and mail'
+complete -c maestro-endpoint -n '__maestro_endpoint_in ""' -a user -d 'people who may log in, and what each may do'
 complete -c maestro-endpoint -n '__maestro_endpoint_in ""' -a token -d 'tokens of agents and administrators'
 complete -c maestro-endpoint -n '__maestro_endpoint_in advisories' -a 'load status'
 complete -c maestro-endpoint -n '__maestro_endpoint_in notify' -a 'list test'
 complete -c maestro-endpoint -n '__maestro_endpoint_in locks' -a 'list release'
 complete -c maestro-endpoint -n '__maestro_endpoint_in requests' -a 'list show sign cancel resume'
 complete -c maestro-endpoint -n '__maestro_endpoint_in token' -a 'add list revoke'
+complete -c maestro-endpoint -n '__maestro_endpoint_in user' -a 'add list set disable enable link totp'
 complete -c maestro-endpoint -n '__maestro_endpoint_in request' -a 'check send-report upgrade-security upgrade-fixes reboot-if-required apply-docker apply-weave'
 
 set -l all serve fleet gaps locks '"locks list"' '"locks release"' request '"request VERB"' '"requests list"' '"requests show"' \
-    '"requests sign"' '"requests cancel"' '"requests resume"' tag '"advisories load"' '"advisories status"' backup '"notify list"' '"notify test"' '"token add"' '"token list"' '"token revoke"'
+    '"requests sign"' '"requests cancel"' '"requests resume"' tag '"advisories load"' '"advisories status"' backup '"notify list"' '"notify test"' '"token add"' '"token list"' '"token revoke"' \
+    '"user add"' '"user list"' '"user set"' '"user disable"' '"user enable"' '"user link"' '"user totp"'
 complete -c maestro-endpoint -n "__maestro_endpoint_in $all" -l config -r -F -d 'configuration file to read instead of the default'
 complete -c maestro-endpoint -n '__maestro_endpoint_in fleet locks "locks list" request "request VERB" "requests list" "requests show"' -l json -d 'print a JSON document'
 complete -c maestro-endpoint -n '__maestro_endpoint_in try' -l dir -x -a '(__fish_complete_directories)' -d 'where all files are kept'
@@ -62,7 +65,13 @@ complete -c maestro-endpoint -n '__maestro_endpoint_in backup' -l replace -d 'ov
 complete -c maestro-endpoint -n '__maestro_endpoint_in tag' -l remove -x -d 'tags to remove'
 complete -c maestro-endpoint -n '__maestro_endpoint_in "token add"' -l name -x -d 'what it is for'
 complete -c maestro-endpoint -n '__maestro_endpoint_in "token add"' -l host -x -d 'valid for this host only'
-complete -c maestro-endpoint -n '__maestro_endpoint_in "token add"' -l admin -d 'may read the fleet, may not send'
+complete -c maestro-endpoint -n '__maestro_endpoint_in "token add"' -l admin -d 'as --role admin'
+set -l grant '__maestro_endpoint_in "token add" "user add" "user set"'
+complete -c maestro-endpoint -n $grant -l role -x -a 'viewer operator admin' -d 'what the person may do'
+complete -c maestro-endpoint -n $grant -l tag -x -d 'these hosts only'
+complete -c maestro-endpoint -n $grant -l may-reboot -d 'an operator who may let hosts reboot'
+complete -c maestro-endpoint -n '__maestro_endpoint_in "user link"' -l login -d 'the link logs in, and sets no password'
+complete -c maestro-endpoint -n '__maestro_endpoint_in "user totp"' -l off -d 'require no codes; ends all sessions'
 complete -c maestro-endpoint -n '__maestro_endpoint_in "requests sign"' -l with -r -F -d 'key to sign with'
 complete -c maestro-endpoint -n '__maestro_endpoint_in "requests sign"' -l write -x -a '(__fish_complete_directories)' -d 'write what is to be signed there'
 complete -c maestro-endpoint -n '__maestro_endpoint_in "requests sign"' -l read -x -a '(__fish_complete_directories)' -d 'read the signatures from there'

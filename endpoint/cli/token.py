@@ -3,12 +3,17 @@
 import argparse
 from datetime import datetime, timezone
 
+from endpoint.cli.person import calling_person
+from endpoint.cli.rights import granted_scope, rights_text
 from endpoint.config.read import read_config
+from endpoint.core.audit import AuditAction
 from endpoint.core.host_id import parse_host_id
+from endpoint.core.people import WHOLE_FLEET
 from endpoint.core.timestamps import format_utc
 from endpoint.errors import UsageError
+from endpoint.store.audit import Audit
 from endpoint.store.session import open_database
-from endpoint.store.tokens import Role, Tokens
+from endpoint.store.tokens import Role, Token, Tokens
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -21,9 +26,21 @@ def _add(arguments: argparse.Namespace) -> None:
     host = parse_host_id(arguments.host) if arguments.host else None
     if arguments.host and host is None:
         raise UsageError(f"--host: {arguments.host!r} is not a UUID")
+    arguments.role = arguments.role or ("admin" if arguments.admin else None)
+    if arguments.role is None and (arguments.tag or arguments.may_reboot):
+        raise UsageError("--tag and --may-reboot need --role")
+    role = Role(arguments.role or Role.AGENT.value)
+    if role is not Role.AGENT and host is not None:
+        raise UsageError("--host: a token that is valid for one host is an agent's, without --role")
+    scope = granted_scope(arguments) if role is not Role.AGENT else WHOLE_FLEET
+    now, caller = datetime.now(timezone.utc), calling_person()
     with open_database(read_config(arguments.config)) as database:
-        role = Role.ADMIN if arguments.admin else Role.AGENT
-        print(Tokens(database).add(role=role, name=arguments.name, host_id=host, now=datetime.now(timezone.utc)))
+        text = Tokens(database).add(
+            role=role, name=arguments.name, host_id=host, now=now, scope=scope, may_reboot=arguments.may_reboot
+        )
+        detail = f"{role.value} {arguments.name}".strip()
+        Audit(database).note(now, caller, AuditAction.TOKEN_ADDED, text.split("_")[1], detail)
+        print(text)
 
 
 def _list(arguments: argparse.Namespace) -> None:
@@ -32,9 +49,18 @@ def _list(arguments: argparse.Namespace) -> None:
             state = f"revoked {format_utc(token.revoked_at)}" if token.revoked_at else "valid"
             host = token.host_id or "any host"
             created = format_utc(token.created_at)
-            print(f"{token.id}  {token.role.value:5}  {state}  {host}  {created}  {token.name}".rstrip())
+            print(f"{token.id}  {_rights(token):5}  {state}  {host}  {created}  {token.name}".rstrip())
+
+
+def _rights(token: Token) -> str:
+    person = token.person
+    if person is None or person.scope.is_whole:
+        return token.role.value + (", may reboot" if token.may_reboot else "")
+    return rights_text(person.role, person.scope, may_reboot=person.may_reboot)
 
 
 def _revoke(arguments: argparse.Namespace) -> None:
+    now, caller = datetime.now(timezone.utc), calling_person()
     with open_database(read_config(arguments.config)) as database:
-        Tokens(database).revoke(arguments.id, datetime.now(timezone.utc))
+        Tokens(database).revoke(arguments.id, now)
+        Audit(database).note(now, caller, AuditAction.TOKEN_REVOKED, arguments.id)

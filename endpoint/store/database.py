@@ -107,16 +107,17 @@ class Database:
 
     def upsert(self, table: sa.Table) -> Any:
         """Build an INSERT that replaces an existing row. Build it once: that takes longer than running it."""
-        statement = self._insert(table)
+        statement = self.insert(table)
         keys = [column.name for column in table.primary_key.columns]
         replaced = {column.name: statement.excluded[column.name] for column in table.columns if column.name not in keys}
         return statement.on_conflict_do_update(index_elements=keys, set_=replaced)
 
     def insert_new(self, table: sa.Table) -> Any:
         """Build an INSERT that keeps an existing row."""
-        return self._insert(table).on_conflict_do_nothing()
+        return self.insert(table).on_conflict_do_nothing()
 
-    def _insert(self, table: sa.Table) -> Any:
+    def insert(self, table: sa.Table) -> Any:
+        """Build an INSERT of this kind of database, which has `on_conflict_do_update`."""
         return (sqlite if self.kind == "sqlite" else postgresql).insert(table)
 
 

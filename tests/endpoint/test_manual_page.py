@@ -21,7 +21,7 @@ SAME = {"locks list": "locks"}
 COMMANDS = sorted(
     name
     for name in commands()
-    if name and (name == "locks" or name not in ("token", "requests", "advisories", "notify"))
+    if name == "locks" or (name and not any(other.startswith(f"{name} ") for other in commands()))
 )
 
 

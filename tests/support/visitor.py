@@ -1,6 +1,7 @@
 """A browser without JavaScript, in this process: keeps cookies, sends forms with their tokens."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from html import unescape
@@ -47,11 +48,11 @@ class Visitor(Requests):
         assert found, f"{page} has no form"
         return unescape(found[1])
 
-    def submit(self, path: str, values: dict[str, object], *, page: str | None = None, **headers: str) -> Answer:
+    def submit(self, path: str, values: Mapping[str, object], *, page: str | None = None, **headers: str) -> Answer:
         """Open a page with a form, fill it in and send it."""
         return self.post_form(path, {"form_token": self.form_token(page or path), **values}, **headers)
 
-    def post_form(self, path: str, values: dict[str, object], **headers: str) -> Answer:
+    def post_form(self, path: str, values: Mapping[str, object], **headers: str) -> Answer:
         """Send a form as it is."""
         data = urlencode(values, doseq=True).encode()
         fields = {"Content_Type": "application/x-www-form-urlencoded", **headers}

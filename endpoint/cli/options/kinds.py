@@ -4,6 +4,7 @@ import argparse
 import re
 from datetime import timedelta
 
+from endpoint.core.people import person_name
 from endpoint.core.request_arguments import FIX, MAX_LIFETIME
 from endpoint.core.timestamps import parse_duration
 
@@ -25,6 +26,14 @@ def comment(text: str) -> str:
     if len(text) > _LONGEST_COMMENT:
         raise argparse.ArgumentTypeError(f"longer than {_LONGEST_COMMENT} characters")
     return printable(text)
+
+
+def person(text: str) -> str:
+    """Return a person's name, in lower case."""
+    found = person_name(text)
+    if found is None:
+        raise argparse.ArgumentTypeError(f"not a name of a-z, 0-9 and . _ @ + -, at most 64: {text[:64]!a}")
+    return found
 
 
 def tag(text: str) -> str:

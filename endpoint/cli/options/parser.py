@@ -14,6 +14,7 @@ from endpoint.cli.options.notify import add_notify
 from endpoint.cli.options.requests import add_request, add_requests
 from endpoint.cli.options.token import add_token
 from endpoint.cli.options.try_out import add_try
+from endpoint.cli.options.user import add_user
 from endpoint.version import VERSION
 
 _EPILOG = """\
@@ -56,5 +57,6 @@ def make_parser() -> argparse.ArgumentParser:
         commands.add_parser("backup", parents=[common], help="a verified copy of the database, while it is in use")
     )
     add_notify(commands.add_parser("notify", help="notifications by webhook and mail: test, list"), common)
+    add_user(commands.add_parser("user", help="people who may log in, and what each may do"), common)
     add_token(commands.add_parser("token", help="tokens of agents and administrators"), common)
     return parser

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 
+from endpoint.http.pages.account import AccountPages
+from endpoint.http.pages.login import LoginPages
 from endpoint.http.pages.overview import OverviewPages
 from endpoint.http.pages.site import PageContext, PageModule
 
-PAGES: tuple[Callable[[PageContext], PageModule], ...] = (OverviewPages,)
+PAGES: tuple[Callable[[PageContext], PageModule], ...] = (OverviewPages, LoginPages, AccountPages)
 
 
 def page_modules(context: PageContext) -> tuple[PageModule, ...]:

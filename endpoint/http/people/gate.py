@@ -92,6 +92,27 @@ class Gate:
         found: Person | None = g.known
         return found
 
+    def require_tls(self) -> None:
+        """Refuse a login that a browser could not keep: it takes the cookie over TLS only.
+
+        Raises:
+            RefusedError: 403: the proxy says that it was reached without TLS.
+        """
+        if self._behind_proxy and request.headers.get("X-Forwarded-Proto", "https").lower() != "https":
+            raise RefusedError(403, "logins need TLS at the proxy: open this page by https://")
+
+    def start_session(self, response: Response, secret: str) -> None:
+        """Give a browser its new session, and end the one that it had."""
+        earlier = self.cookies.session()
+        if earlier:
+            self._sessions.end(earlier)
+        self.cookies.set_session(response, secret)
+
+    def end_session(self, response: Response) -> None:
+        """End the session of this browser."""
+        self._sessions.end(self.cookies.session())
+        self.cookies.end_session(response)
+
     def form_token(self) -> str:
         """Return what a form must send back in `FORM_FIELD`; it holds for this browser and this login only."""
         return self._token(self._form_secret())

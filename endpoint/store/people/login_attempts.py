@@ -1,0 +1,68 @@
+"""Limits of failed logins, in the database: they hold over all processes, and after a restart."""
+
+import hashlib
+import math
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from endpoint.store.database import Database
+from endpoint.store.people_tables import LOGIN_ATTEMPTS
+
+PERIOD_S = 900
+_OLD = LOGIN_ATTEMPTS.c.since <= sa.bindparam("begin")
+
+
+class LoginAttempts:
+    """Counts attempts by subject: the name that is tried, and the address that tries."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        insert: Any = database.insert(LOGIN_ATTEMPTS)
+        old = LOGIN_ATTEMPTS.c.since <= insert.excluded.since - PERIOD_S
+        self._count = insert.on_conflict_do_update(
+            index_elements=["subject"],
+            set_={
+                "since": sa.case((old, insert.excluded.since), else_=LOGIN_ATTEMPTS.c.since),
+                "attempts": sa.case((old, 1), else_=LOGIN_ATTEMPTS.c.attempts + 1),
+            },
+        )
+
+    def begin(self, limits: Mapping[str, int], now: datetime) -> int:
+        """Count an attempt before it is made; return 0, or for how many seconds its subjects have to wait.
+
+        `limits`: attempts in 15 minutes by subject. So any number of attempts at once cannot exceed them.
+
+        Raises:
+            StoreError: the database does not answer.
+        """
+        return self._database.write(lambda connection: self._begin(connection, limits, now.timestamp()))
+
+    def _begin(self, connection: Connection, limits: Mapping[str, int], now: float) -> int:
+        connection.execute(sa.delete(LOGIN_ATTEMPTS).where(_OLD), {"begin": now - PERIOD_S})
+        wait = 0.0
+        for subject, digest in sorted((name, _digest(name)) for name in limits):  # in one order: no deadlock
+            connection.execute(self._count, {"subject": digest, "since": now, "attempts": 1})
+            found: Any = connection.execute(sa.select(LOGIN_ATTEMPTS).where(LOGIN_ATTEMPTS.c.subject == digest)).one()
+            if found.attempts > limits[subject]:
+                wait = max(wait, found.since + PERIOD_S - now)
+        return math.ceil(wait)
+
+    def succeeded(self, limits: Mapping[str, int]) -> None:
+        """Take back an attempt that succeeded: only failures count.
+
+        Raises:
+            StoreError: the database does not answer.
+        """
+        subjects = [_digest(subject) for subject in limits]
+        change = sa.update(LOGIN_ATTEMPTS).where(LOGIN_ATTEMPTS.c.subject.in_(subjects), LOGIN_ATTEMPTS.c.attempts > 0)
+        taken = change.values(attempts=LOGIN_ATTEMPTS.c.attempts - 1)
+        self._database.write(lambda connection: connection.execute(taken))
+
+
+def _digest(subject: str) -> str:
+    """Return a key of fixed length: the name may be anything."""
+    return hashlib.sha256(subject.encode("utf-8", "replace")).hexdigest()
