@@ -1,5 +1,6 @@
 """Wall-clock limit for a block of code: setitimer(2)."""
 
+import gc
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,9 @@ def time_limit(limit: timedelta) -> Iterator[None]:
     def on_alarm(_number: int, _frame: FrameType | None) -> None:
         raise TimeoutError(f"no answer within {limit.total_seconds():g} seconds")
 
+    # An exception in a finalizer or a callback of the cyclic collector is printed and lost: none runs in the block.
+    collecting = gc.isenabled()
+    gc.disable()
     before = signal.signal(signal.SIGALRM, on_alarm)
     try:
         signal.setitimer(signal.ITIMER_REAL, limit.total_seconds(), _REPEAT_S)
@@ -27,3 +31,5 @@ def time_limit(limit: timedelta) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+        if collecting:
+            gc.enable()

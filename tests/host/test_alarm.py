@@ -1,0 +1,44 @@
+"""The wall-clock limit of a block: it is raised in the block, and never in a callback of the cyclic collector."""
+
+import gc
+import weakref
+from datetime import timedelta
+
+import pytest
+
+from agent.host.process.alarm import time_limit
+
+
+class Cycle:
+    """Garbage that only the cyclic collector finds."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+
+def test_the_limit_is_raised_in_the_block_and_not_in_a_callback_of_the_collector() -> None:
+    called: list[object] = []
+    inside = []
+
+    def make_garbage() -> None:
+        while True:
+            references = [weakref.ref(Cycle(), called.append) for _ in range(1000)]
+            inside.append(len(called))
+            del references
+
+    with pytest.raises(TimeoutError), time_limit(timedelta(seconds=0.05)):
+        make_garbage()
+
+    assert set(inside) == {0}
+
+
+@pytest.mark.parametrize("collecting", [True, False])
+def test_the_collector_is_left_as_it_was(collecting: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    try:
+        if not collecting:
+            gc.disable()
+        with time_limit(timedelta(seconds=60)):
+            assert not gc.isenabled()
+        assert gc.isenabled() is collecting
+    finally:
+        gc.enable()
