@@ -4,6 +4,7 @@ Text is cut to the width of its column: the schema allows longer texts than anyb
 """
 
 import hashlib
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -119,11 +120,9 @@ def host_flags(state: Report) -> HostFlags:
     )
 
 
-def package_rows(state: Report) -> list[PackageRow] | None:
-    """Return the packages of a report's plan, each once; None: never observed."""
+def package_rows(state: Report) -> list[PackageRow]:
+    """Return the packages of a report's plan, each once; none if the machine was never observed."""
     updates = _part(state, "updates")
-    if updates.get("items") is None and updates.get("held_items") is None:
-        return None
     listed = (
         (PackageStage.REPAIR, updates.get("repair") or ()),
         (PackageStage.ESM_ONLY, updates.get("esm_only_items") or ()),
@@ -164,7 +163,7 @@ def part_digests(state: Report) -> dict[str, str]:
 
 
 def _digest(parts: object) -> str:
-    return hashlib.blake2b(repr(parts).encode(errors="backslashreplace"), digest_size=16).hexdigest()
+    return hashlib.blake2b(json.dumps(parts, sort_keys=True).encode("ascii"), digest_size=16).hexdigest()
 
 
 def moment_s(text: object) -> float | None:

@@ -41,16 +41,16 @@ _OPEN = frozenset({FixStage.PENDING, FixStage.HELD})
 def next_fixes(
     known: Mapping[FixKey, FixRow], report: Mapping[str, Any], packages: Iterable[PackageRow], at: float
 ) -> dict[FixKey, FixRow]:
-    """Return the fixes after a report that has observed `packages`."""
+    """Return the fixes after a report with these packages."""
     clock = _Clock(report)
     listed = _listed(packages)
     found = {key: _listed_fix(known.get(key), stage, clock.pending_since(key[1], at)) for key, stage in listed.items()}
-    lists_fresh = (report.get("lists") or {}).get("state") == "fresh"
+    is_complete = (report.get("lists") or {}).get("state") == "fresh" and report["updates"]["items"] is not None
     for key, fix in known.items():
         if key in found:
             continue
-        if fix.stage in _OPEN and not lists_fresh:
-            found[key] = fix  # an update may be missing because its source is
+        if fix.stage in _OPEN and not is_complete:
+            found[key] = fix  # the update may be missing because its source is
         elif fix.stage is not FixStage.ACTIVE:
             found[key] = clock.after_installation(key[1], fix, at)
         elif fix.active_at is not None and fix.active_at > at - KEPT_S:

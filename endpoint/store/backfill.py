@@ -97,7 +97,7 @@ def _host(newest: Any, streams: Sequence[Any], state: Mapping[str, Any] | None) 
     no_digests = dict.fromkeys(("packages_digest", "fixes_digest", "tags_digest"))
     return {
         **host_columns(state),
-        **(no_digests if state is None or package_rows(state) is None else part_digests(state)),
+        **(no_digests if state is None else part_digests(state)),
         "host_id": newest.host_id,
         "stream": newest.id,
         "other_seen_at": max(others, default=None),
@@ -109,7 +109,7 @@ def _host(newest: Any, streams: Sequence[Any], state: Mapping[str, Any] | None) 
 def _add_parts(made: Rows, host: int, newest: Any, state: Mapping[str, Any]) -> None:
     tag = {"host_id": newest.host_id, "source": TagSource.AGENT.value}
     made[HOST_TAGS] += [{**tag, "tag": one} for one in sorted(agent_tags(state))]
-    packages = package_rows(state) or ()
+    packages = package_rows(state)
     made[HOST_PACKAGES] += [package_values(host, row, newest.received_at) for row in packages]
     fixes = next_fixes({}, state, packages, newest.received_at)
     made[HOST_FIXES] += [fix_values(host, key, fix) for key, fix in fixes.items()]

@@ -115,8 +115,6 @@ class HostRows:
             self._write_tags(connection, row.host_id, agent_tags(state))
         if parts["fixes_digest"] != row.fixes_digest:
             packages = package_rows(state)
-            if packages is None:
-                return {**digests, "tags_digest": parts["tags_digest"]}  # never observed: what is known stays
             if parts["packages_digest"] != row.packages_digest:
                 write_packages(connection, row.id, packages, at)
             write_fixes(connection, row.id, state, packages, at, changed)

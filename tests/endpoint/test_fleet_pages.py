@@ -1,7 +1,6 @@
 """Pages of the fleet: lists, counts and fixes come from columns that are stored with each report."""
 
 from datetime import datetime, timedelta
-from typing import Any
 
 import pytest
 
@@ -13,44 +12,11 @@ from endpoint.store.database import Database
 from endpoint.store.fleet_pages import FleetPages
 from endpoint.store.tags import HostTags
 from tests.endpoint.test_retention import NOW, put
-from tests.support.messages import Outbox, Raw, report
+from tests.support.host_reports import patched, pending, update
+from tests.support.messages import Outbox, Raw
 
 SETTINGS = FleetSettings()
 EVERY = HostQuery()
-
-
-def patched(box: Outbox, name: str = "web1", **changes: Any) -> Raw:
-    """Return the state of a host of which nothing is to be done."""
-    box.others += 1
-    body = report(box.host, box.instance, state_hash=f"{box.others:016x}", name=name)
-    at = NOW.strftime("%Y-%m-%dT%H:%M:%SZ")
-    healthy: Raw = {
-        "health": "healthy", "reasons": [], "lists": {"state": "fresh", "updated_at": at, "errors": [], "sources": []},
-        "last_outcome": None, "reboot": {"required": False, "packages": [], "since": None},
-        "release": {
-            "distribution": "Debian", "version": "12", "codename": "bookworm", "support": "supported",
-            "phase": "standard", "until": "2028-06-30", "unknown": None, "phases": [],
-        },
-        "exposure": {"pending": 0, "installed": 0, "oldest_since": None, "fixes": []},
-    }  # fmt: skip
-    body |= healthy
-    body["updates"] |= {"security_pending": 0, "held": 0, "items": [], "held_items": [], "repair": []}
-    for part, value in changes.items():
-        body[part] = body[part] | value if isinstance(value, dict) and isinstance(body[part], dict) else value
-    return {"key": f"s-{box.others}-{box.instance}", "kind": "state", "sequence": box.others, "created_at": at,
-            "body": body}  # fmt: skip
-
-
-def update(package: str = "openssl", *cves: str) -> Raw:
-    return {
-        "package": package, "architecture": "amd64", "installed": "1.0-1", "candidate": "1.0-2", "origin": "Debian",
-        "archive": "stable-security", "new": False, "security": True, "download_bytes": 1, "cves": list(cves),
-        "cves_complete": True,
-    }  # fmt: skip
-
-
-def pending(*updates: Raw) -> Raw:
-    return {"security_pending": len(updates), "items": list(updates)}
 
 
 @pytest.fixture
