@@ -17,7 +17,7 @@ _maestro_endpoint() {
         case $before in
             --config | --dir | --port | --name | --host | --why | --group) ;;
             --tag | --add | --remove | --fix | --when | --reboot | --plan | --at-once) ;;
-            --stop-after | --expires | --comment | --sign-with | --with | --write | --read | --role) ;;
+            --stop-after | --expires | --comment | --sign-with | --with | --write | --read | --role | --uses | --until) ;;
             *)
                 if [[ $word == -* ]]; then
                     before=$word
@@ -57,6 +57,7 @@ _maestro_endpoint() {
             ;;
         --port | --name | --host | --why | --group) return ;;
         --tag | --add | --remove | --fix | --plan | --at-once | --stop-after | --expires | --comment) return ;;
+        --uses | --until) return ;;
     esac
 
     if [[ $current == -* ]]; then
@@ -69,7 +70,10 @@ _maestro_endpoint() {
             try) words+=" --dir --port" ;;
             fleet | locks | lockslist) words+=" --config --json" ;;
             locksrelease*) words+=" --config --why --group" ;;
-            tokenadd) words+=" --config --name --host --admin --role --tag --may-reboot" ;;
+            tokenadd) words+=" --config --name --host --admin --role --tag --may-reboot --enrol --uses --until --approve" ;;
+            enrolmentslist) words+=" --config --all --json" ;;
+            enrolmentsapprove*) words+=" --config --all" ;;
+            enrolmentsrefuse*) words+=" --config" ;;
             useradd* | userset*) words+=" --config --role --tag --may-reboot" ;;
             userlink*) words+=" --config --login" ;;
             usertotp*) words+=" --config --off" ;;
@@ -85,7 +89,7 @@ _maestro_endpoint() {
             words+=" --comment --sign-with --sign-later --dry-run --json"
         fi
     elif [[ -z $verb ]]; then
-        words="serve try fleet gaps locks request requests tag advisories backup notify user token"
+        words="serve try fleet gaps locks request requests tag advisories backup notify enrolments user token"
     elif [[ $verb == user && -z $subject ]]; then
         words="add list set disable enable link totp"
     elif [[ $verb == token && -z $subject ]]; then
@@ -94,6 +98,8 @@ _maestro_endpoint() {
         words="load status"
     elif [[ $verb == notify && -z $subject ]]; then
         words="list test"
+    elif [[ $verb == enrolments && -z $subject ]]; then
+        words="list approve refuse"
     elif [[ $verb == locks && -z $subject ]]; then
         words="list release"
     elif [[ $verb == requests && -z $subject ]]; then

@@ -9,7 +9,7 @@ function __maestro_endpoint_in
         if test $skip = 0
             set skip 1
         else if contains -- $word --config --dir --port --name --host --why --group --tag --add --remove --fix --when \
-                --reboot --plan --at-once --stop-after --expires --comment --sign-with --with --write --read --role
+                --reboot --plan --at-once --stop-after --expires --comment --sign-with --with --write --read --role --uses --until
             set skip 0
         else if not string match -q -- '-*' $word
             set -a found $word
@@ -20,7 +20,7 @@ function __maestro_endpoint_in
         switch $command
             case request
                 set command 'request VERB'
-            case advisories locks notify requests token user
+            case advisories enrolments locks notify requests token user
                 set command $found[1..2]
         end
     end
@@ -45,6 +45,8 @@ complete -c maestro-endpoint -n '__maestro_endpoint_in ""' -a user -d 'people wh
 complete -c maestro-endpoint -n '__maestro_endpoint_in ""' -a token -d 'tokens of agents and administrators'
 complete -c maestro-endpoint -n '__maestro_endpoint_in advisories' -a 'load status'
 complete -c maestro-endpoint -n '__maestro_endpoint_in notify' -a 'list test'
+complete -c maestro-endpoint -n '__maestro_endpoint_in ""' -a enrolments -d 'hosts that ask for a token: list, approve, refuse'
+complete -c maestro-endpoint -n '__maestro_endpoint_in enrolments' -a 'list approve refuse'
 complete -c maestro-endpoint -n '__maestro_endpoint_in locks' -a 'list release'
 complete -c maestro-endpoint -n '__maestro_endpoint_in requests' -a 'list show sign cancel resume'
 complete -c maestro-endpoint -n '__maestro_endpoint_in token' -a 'add list revoke'
@@ -52,10 +54,10 @@ complete -c maestro-endpoint -n '__maestro_endpoint_in user' -a 'add list set di
 complete -c maestro-endpoint -n '__maestro_endpoint_in request' -a 'check send-report upgrade-security upgrade-fixes reboot-if-required apply-docker apply-weave'
 
 set -l all serve fleet gaps locks '"locks list"' '"locks release"' request '"request VERB"' '"requests list"' '"requests show"' \
-    '"requests sign"' '"requests cancel"' '"requests resume"' tag '"advisories load"' '"advisories status"' backup '"notify list"' '"notify test"' '"token add"' '"token list"' '"token revoke"' \
+    '"requests sign"' '"requests cancel"' '"requests resume"' tag '"advisories load"' '"advisories status"' backup '"notify list"' '"notify test"' '"enrolments list"' '"enrolments approve"' '"enrolments refuse"' '"token add"' '"token list"' '"token revoke"' \
     '"user add"' '"user list"' '"user set"' '"user disable"' '"user enable"' '"user link"' '"user totp"'
 complete -c maestro-endpoint -n "__maestro_endpoint_in $all" -l config -r -F -d 'configuration file to read instead of the default'
-complete -c maestro-endpoint -n '__maestro_endpoint_in fleet locks "locks list" request "request VERB" "requests list" "requests show"' -l json -d 'print a JSON document'
+complete -c maestro-endpoint -n '__maestro_endpoint_in fleet locks "locks list" request "request VERB" "requests list" "requests show" "enrolments list"' -l json -d 'print a JSON document'
 complete -c maestro-endpoint -n '__maestro_endpoint_in try' -l dir -x -a '(__fish_complete_directories)' -d 'where all files are kept'
 complete -c maestro-endpoint -n '__maestro_endpoint_in try' -l port -x -d 'on 127.0.0.1'
 complete -c maestro-endpoint -n '__maestro_endpoint_in "locks release"' -l why -x -d 'for the record'
@@ -66,6 +68,11 @@ complete -c maestro-endpoint -n '__maestro_endpoint_in tag' -l remove -x -d 'tag
 complete -c maestro-endpoint -n '__maestro_endpoint_in "token add"' -l name -x -d 'what it is for'
 complete -c maestro-endpoint -n '__maestro_endpoint_in "token add"' -l host -x -d 'valid for this host only'
 complete -c maestro-endpoint -n '__maestro_endpoint_in "token add"' -l admin -d 'as --role admin'
+complete -c maestro-endpoint -n '__maestro_endpoint_in "token add"' -l enrol -d 'a key that hosts exchange for a token of their own'
+complete -c maestro-endpoint -n '__maestro_endpoint_in "token add"' -l uses -x -d 'for how many hosts'
+complete -c maestro-endpoint -n '__maestro_endpoint_in "token add"' -l until -x -d 'a day, a time, 30d or forever'
+complete -c maestro-endpoint -n '__maestro_endpoint_in "token add"' -l approve -d 'a person approves each host'
+complete -c maestro-endpoint -n '__maestro_endpoint_in "enrolments list" "enrolments approve"' -l all -d 'all of them'
 set -l grant '__maestro_endpoint_in "token add" "user add" "user set"'
 complete -c maestro-endpoint -n $grant -l role -x -a 'viewer operator admin' -d 'what the person may do'
 complete -c maestro-endpoint -n $grant -l tag -x -d 'these hosts only'

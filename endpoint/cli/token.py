@@ -3,6 +3,7 @@
 import argparse
 from datetime import datetime, timezone
 
+from endpoint.cli.enrolment_keys import add_key, check_key_options, key_lines
 from endpoint.cli.person import calling_person
 from endpoint.cli.rights import granted_scope, rights_text
 from endpoint.config.read import read_config
@@ -12,6 +13,7 @@ from endpoint.core.people import WHOLE_FLEET
 from endpoint.core.timestamps import format_utc
 from endpoint.errors import UsageError
 from endpoint.store.audit import Audit
+from endpoint.store.enrolment_keys import EnrolmentKeys
 from endpoint.store.session import open_database
 from endpoint.store.tokens import Role, Token, Tokens
 
@@ -19,7 +21,19 @@ from endpoint.store.tokens import Role, Token, Tokens
 def run(arguments: argparse.Namespace) -> None:
     """Run the action that `token` was given."""
     actions = {"add": _add, "list": _list, "revoke": _revoke}
+    if arguments.action == "add":
+        check_key_options(arguments)
+        actions["add"] = _add_key if arguments.enrol else _add
     actions[arguments.action](arguments)
+
+
+def _add_key(arguments: argparse.Namespace) -> None:
+    now, caller = datetime.now(timezone.utc), calling_person()
+    with open_database(read_config(arguments.config)) as database:
+        text = add_key(arguments, database, now)
+        detail = f"enrolment key {arguments.name}".strip()
+        Audit(database).note(now, caller, AuditAction.TOKEN_ADDED, text.split("_")[1], detail)
+        print(text)
 
 
 def _add(arguments: argparse.Namespace) -> None:
@@ -50,6 +64,8 @@ def _list(arguments: argparse.Namespace) -> None:
             host = token.host_id or "any host"
             created = format_utc(token.created_at)
             print(f"{token.id}  {_rights(token):5}  {state}  {host}  {created}  {token.name}".rstrip())
+        for line in key_lines(database, datetime.now(timezone.utc)):
+            print(line)
 
 
 def _rights(token: Token) -> str:
@@ -62,5 +78,6 @@ def _rights(token: Token) -> str:
 def _revoke(arguments: argparse.Namespace) -> None:
     now, caller = datetime.now(timezone.utc), calling_person()
     with open_database(read_config(arguments.config)) as database:
-        Tokens(database).revoke(arguments.id, now)
+        if not EnrolmentKeys(database).revoke(arguments.id, now):
+            Tokens(database).revoke(arguments.id, now)
         Audit(database).note(now, caller, AuditAction.TOKEN_REVOKED, arguments.id)

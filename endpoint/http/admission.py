@@ -10,9 +10,10 @@ from endpoint.config.model import Config
 from endpoint.core.people import Right
 from endpoint.core.rate_limit import RateLimiter
 from endpoint.errors import LaterError, RefusedError
-from endpoint.http.auth import Authenticator, Caller, Certificate, peer_certificate
+from endpoint.http.auth import Authenticator, Caller, Certificate, certified_host, peer_certificate
 from endpoint.http.tls import BufferedTLSSocket
 from endpoint.store.database import Database
+from endpoint.store.enrolment_keys import EnrolmentKeys
 from endpoint.store.tokens import Role, Tokens
 
 
@@ -22,6 +23,7 @@ class Admission:
     def __init__(self, config: Config, database: Database) -> None:
         self._config = config
         self._authenticator = Authenticator(Tokens(database))
+        self._keys = EnrolmentKeys(database)
         limits = config.limits
         self._rates = RateLimiter(per_minute=limits.requests_per_minute, burst=limits.burst)
         self._lock = Lock()
@@ -36,11 +38,15 @@ class Admission:
         return self._caller(request.headers.get("Authorization", ""))
 
     def _caller(self, authorization: str) -> Caller:
-        connection = request.environ.get("gunicorn.socket")
         caller = self._authenticator.caller(authorization, self._certificate())
+        self._mark_authenticated()
+        return caller
+
+    @staticmethod
+    def _mark_authenticated() -> None:
+        connection = request.environ.get("gunicorn.socket")
         if isinstance(connection, BufferedTLSSocket):
             connection.mark_authenticated()  # the request now has its full time
-        return caller
 
     def administrator(self) -> None:
         """Require an administrator's token.
@@ -61,6 +67,25 @@ class Admission:
             StoreError: the database does not answer.
         """
         return self._sender(request.headers.get("Authorization", ""))
+
+    def enrolment_key(self) -> str:
+        """Return the id of the enrolment key of the request; it may be expired or used up.
+
+        Raises:
+            RefusedError: 401.
+            StoreError: the database does not answer.
+        """
+        scheme, _, text = request.headers.get("Authorization", "").partition(" ")
+        found = self._keys.find(text.strip()) if scheme.lower() == "bearer" else None
+        if found is None:
+            raise RefusedError(401, "the enrolment key is unknown or revoked")
+        self._mark_authenticated()
+        return found
+
+    def certified_host(self) -> str | None:
+        """Return the host that the request's client certificate names; None: none does."""
+        certificate = self._certificate()
+        return certified_host(certificate) if certificate is not None else None
 
     def lock_client(self, *, without_token: bool) -> Caller | None:
         """Authenticate a FleetLock client; None: it has neither a token nor a certificate, which may be permitted.

@@ -23,6 +23,7 @@ from endpoint.core.request_metrics import request_metrics
 from endpoint.errors import RefusedError, StoreError
 from endpoint.http.admission import Admission
 from endpoint.http.auth import Caller
+from endpoint.http.enrolment_api import ENROL_PATH, EnrolmentApi
 from endpoint.http.exchange import (
     LOCK_PATH,
     UNLOCK_PATH,
@@ -33,6 +34,7 @@ from endpoint.http.exchange import (
     json_answer,
     no_content,
     read_body,
+    require_valid,
 )
 from endpoint.http.lock_api import LockApi
 from endpoint.http.pages.registry import page_modules
@@ -89,7 +91,7 @@ class Api:
         place = read_heartbeat_address(host, instance, sequence)
         self._admission.admit(caller, place.host_id)
         document: Any = parse_json(read_body())
-        _require(self._validators.heartbeat.fault(document), "maestro.heartbeat/1")
+        require_valid(self._validators.heartbeat.fault(document), "maestro.heartbeat/1")
         batch = read_heartbeat(place, document)
         decided = self._ingest.put(batch, datetime.now(timezone.utc), takes_requests=takes_requests())
         _log(batch, decided)
@@ -130,7 +132,7 @@ class Api:
         messages = document.get("messages") if isinstance(document, dict) else None
         if isinstance(messages, list) and len(messages) > _MAX_MESSAGES:
             raise RefusedError(413, f"more than {_MAX_MESSAGES} messages")
-        _require(self._validators.batch.fault(document, precisely=precisely), "maestro.batch/1")
+        require_valid(self._validators.batch.fault(document, precisely=precisely), "maestro.batch/1")
         return Batch(
             host_id=document["host_id"],
             instance_id=document["instance_id"],
@@ -158,6 +160,7 @@ def make_app(config: Config, database: Database) -> Flask:
         ("/v1/messages", "messages", api.messages, "POST"),
         (_HEARTBEATS, "heartbeat", api.heartbeat, "PUT"),
         (REQUEST_PATH, "request", requests.confirm, "GET"),
+        (ENROL_PATH, "enrol", EnrolmentApi(database, admission).enrol, "POST"),
         ("/v1/health", "health", api.health, "GET"),
         ("/v1/fleet", "fleet", api.fleet, "GET"),
         ("/v1/locks", "locks", api.locks, "GET"),
@@ -194,13 +197,6 @@ def _add_pages(app: Flask, config: Config, database: Database) -> Site:
 def _for_people(site: Site, handler: Callable[[Any], Response]) -> Callable[[Any], Response]:
     """Return a handler whose answer is a page where a page was asked for."""
     return lambda error: site.as_page(handler(error))
-
-
-def _require(fault: str | None, schema: str) -> None:
-    if fault is not None:
-        pointer, _, detail = fault.partition(": ")
-        where = pointer.rstrip("/")  # RFC 6901: "" is the whole document
-        raise RefusedError(422, f"not a {schema}: {fault}", ((where, detail),))
 
 
 def _receipt(decided: Deduplicated) -> dict[str, Any]:

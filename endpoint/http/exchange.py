@@ -50,9 +50,21 @@ def read_body(*, any_type: bool = False) -> bytes:
     return inflate(data) if encoding == "gzip" else data
 
 
+def require_valid(fault: str | None, schema: str) -> None:
+    """Refuse a document that has a fault, as `/pointer: message`.
+
+    Raises:
+        RefusedError: 422.
+    """
+    if fault is not None:
+        pointer, _, detail = fault.partition(": ")
+        where = pointer.rstrip("/")  # RFC 6901: "" is the whole document
+        raise RefusedError(422, f"not a {schema}: {fault}", ((where, detail),))
+
+
 def json_answer(document: object, status: int = 200, headers: Headers | None = None) -> Response:
-    """Return a document, or with another status than 200 an error (RFC 9457)."""
-    kind = "application/json" if status == http.HTTPStatus.OK else "application/problem+json"
+    """Return a document, or with a status from 400 on an error (RFC 9457)."""
+    kind = "application/json" if status < http.HTTPStatus.BAD_REQUEST else "application/problem+json"
     text = json.dumps(document, separators=(",", ":"))
     return Response(text, status=status, headers=headers, content_type=kind)
 

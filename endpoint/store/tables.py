@@ -85,12 +85,15 @@ TOKENS = sa.Table(
     sa.Column("digest", sa.String(64), nullable=False),
     sa.Column("role", sa.String(16), nullable=False),
     sa.Column("name", sa.String(256), nullable=False),
-    sa.Column("host_id", sa.String(36)),
+    sa.Column("host_id", sa.String(36), index=True),
     sa.Column("created_at", sa.Float, nullable=False),
     sa.Column("revoked_at", sa.Float),
     # Of a person's token: a JSON list of tags; null: the whole fleet.
     sa.Column("tags", sa.Text),
     sa.Column("may_reboot", sa.Boolean, nullable=False, server_default=sa.false()),
+    # Of a token that an agent got by enrolment: the key, and when it came with the token first.
+    sa.Column("enrolment_key", sa.String(16)),
+    sa.Column("first_used_at", sa.Float),
 )
 
 UPKEEP = sa.Table(

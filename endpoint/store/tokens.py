@@ -3,12 +3,14 @@
 import hashlib
 import hmac
 import secrets
+import time
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from enum import Enum
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 
 from endpoint.core.people import WHOLE_FLEET, Person, PersonRole, PersonVia, Scope
 from endpoint.errors import UsageError
@@ -75,15 +77,11 @@ class Tokens:
         may_reboot: bool = False,
     ) -> str:
         """Create a token and return its text, which is not stored."""
-        identity, secret = secrets.token_hex(8), secrets.token_urlsafe(32)
-        values = {
-            "id": identity, "digest": _digest(secret), "role": role.value, "name": name,
-            "host_id": host_id, "created_at": now.timestamp(), "revoked_at": None,
-            "tags": tags_text(scope), "may_reboot": may_reboot,
-        }  # fmt: skip
         with self._database.writing() as connection:
-            connection.execute(TOKENS.insert(), values)
-        return f"{_PREFIX}_{identity}_{secret}"
+            _, text = insert_token(
+                connection, role=role, name=name, host_id=host_id, now=now, scope=scope, may_reboot=may_reboot
+            )
+        return text
 
     def all(self) -> list[Token]:
         """Return every token, the oldest first."""
@@ -116,7 +114,43 @@ class Tokens:
         row: Any = self._database.read(lambda connection: connection.execute(wanted).first())
         # An unknown id is compared, too, so that the response takes the same time.
         same = hmac.compare_digest(_digest(secret), row.digest if row else _digest(""))
-        return _token(row) if row is not None and same and row.revoked_at is None else None
+        if row is None or not same or row.revoked_at is not None:
+            return None
+        if row.enrolment_key is not None and row.first_used_at is None and not self._mark_used(identity):
+            return None
+        return _token(row)
+
+    def _mark_used(self, identity: str) -> bool:
+        """Record the first use of a token that was issued by enrolment; return whether it is still valid.
+
+        A repeated exchange revokes a token that was never used: only one of the two can come first.
+        """
+        unused = (TOKENS.c.id == identity, TOKENS.c.revoked_at.is_(None))
+        first = sa.func.coalesce(TOKENS.c.first_used_at, time.time())
+        change = sa.update(TOKENS).where(*unused).values(first_used_at=first)
+        return bool(self._database.write(lambda connection: connection.execute(change).rowcount))
+
+
+def insert_token(
+    connection: Connection,
+    *,
+    role: Role,
+    name: str,
+    host_id: str | None,
+    now: datetime,
+    scope: Scope = WHOLE_FLEET,
+    may_reboot: bool = False,
+    enrolment_key: str | None = None,
+) -> tuple[str, str]:
+    """Create a token in a transaction; return its id, and its text, which is not stored."""
+    identity, secret = secrets.token_hex(8), secrets.token_urlsafe(32)
+    values = {
+        "id": identity, "digest": _digest(secret), "role": role.value, "name": name,
+        "host_id": host_id, "created_at": now.timestamp(), "revoked_at": None,
+        "tags": tags_text(scope), "may_reboot": may_reboot, "enrolment_key": enrolment_key,
+    }  # fmt: skip
+    connection.execute(TOKENS.insert(), values)
+    return identity, f"{_PREFIX}_{identity}_{secret}"
 
 
 def _digest(secret: str) -> str:

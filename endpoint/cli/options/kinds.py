@@ -2,7 +2,9 @@
 
 import argparse
 import re
-from datetime import timedelta
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime, timedelta, timezone
 
 from endpoint.core.people import person_name
 from endpoint.core.request_arguments import FIX, MAX_LIFETIME
@@ -62,6 +64,32 @@ def count(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and 1 <= int(text[:9]) <= _MOST_HOSTS):
         raise argparse.ArgumentTypeError(f"not a number from 1 to {_MOST_HOSTS}: {text[:64]!a}")
     return int(text)
+
+
+def limit(text: str) -> int:
+    """Return how often a key may be used."""
+    return count(text)
+
+
+def moment(text: str) -> Callable[[datetime], datetime | None]:
+    """Return what makes an end of now: a day in UTC that is included, a time, a duration; None: "forever"."""
+    if text == "forever":
+        return lambda _now: None
+    with suppress(ValueError):
+        duration = parse_duration(text)
+        return lambda now: now + duration
+    with suppress(ValueError):
+        day = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=timezone.utc) + timedelta(days=1)
+        return lambda _now: day
+    try:
+        found = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    except ValueError as error:
+        message = (
+            f'not a day ("2026-12-31"), a time ("2026-12-31T12:00Z"), a duration ("30d") or "forever": {text[:64]!a}'
+        )
+        raise argparse.ArgumentTypeError(message) from error
+    aware = found if found.tzinfo is not None else found.replace(tzinfo=timezone.utc)
+    return lambda _now: aware
 
 
 def lifetime(text: str) -> timedelta:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from endpoint.cli.options.advisories import add_advisories
 from endpoint.cli.options.backup import add_backup
+from endpoint.cli.options.enrolments import add_enrolments
 from endpoint.cli.options.kinds import printable, tag
 from endpoint.cli.options.locks import add_locks
 from endpoint.cli.options.notify import add_notify
@@ -57,6 +58,7 @@ def make_parser() -> argparse.ArgumentParser:
         commands.add_parser("backup", parents=[common], help="a verified copy of the database, while it is in use")
     )
     add_notify(commands.add_parser("notify", help="notifications by webhook and mail: test, list"), common)
+    add_enrolments(commands.add_parser("enrolments", help="hosts that ask for a token: list, approve, refuse"))
     add_user(commands.add_parser("user", help="people who may log in, and what each may do"), common)
     add_token(commands.add_parser("token", help="tokens of agents and administrators"), common)
     return parser

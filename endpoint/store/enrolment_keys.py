@@ -1,0 +1,129 @@
+"""Enrolment keys: created, hashed, listed, revoked, and verified in constant time; as `tokens`, but apart from them."""
+
+import hashlib
+import hmac
+import json
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any
+
+import sqlalchemy as sa
+
+from endpoint.core.enrolment import EnrolmentKey
+from endpoint.store.database import Database
+from endpoint.store.enrolment_tables import ENROLMENT_KEYS
+
+_PREFIX = "maestro-enrol"
+_MAX_LENGTH = 128
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredEnrolmentKey:
+    """A key as `token list` shows it."""
+
+    key: EnrolmentKey
+    created_at: datetime
+    revoked_at: datetime | None
+
+
+class EnrolmentKeys:
+    """All keys. Only a SHA-256 hash is stored; the secret is 256 random bits, so that it needs no slow hash."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(
+        self,
+        *,
+        name: str,
+        tags: tuple[str, ...],
+        max_uses: int | None,
+        expires_at: datetime | None,
+        approve: bool,
+        now: datetime,
+    ) -> str:
+        """Create a key and return its text, which is not stored.
+
+        Raises:
+            StoreError: the database does not answer.
+        """
+        identity, secret = secrets.token_hex(8), secrets.token_urlsafe(32)
+        values = {
+            "id": identity, "digest": _digest(secret), "name": name, "tags": json.dumps(sorted(set(tags))),
+            "approve": approve, "max_uses": max_uses, "uses": 0, "revoked_at": None,
+            "expires_at": expires_at.timestamp() if expires_at is not None else None, "created_at": now.timestamp(),
+        }  # fmt: skip
+        with self._database.writing() as connection:
+            connection.execute(ENROLMENT_KEYS.insert(), values)
+        return f"{_PREFIX}_{identity}_{secret}"
+
+    def all(self) -> list[StoredEnrolmentKey]:
+        """Return every key, the oldest first.
+
+        Raises:
+            StoreError: the database does not answer.
+        """
+        wanted = sa.select(ENROLMENT_KEYS).order_by(ENROLMENT_KEYS.c.created_at)
+        rows: Any = self._database.read(lambda connection: connection.execute(wanted).all())
+        return [
+            StoredEnrolmentKey(
+                key=enrolment_key(row), created_at=_time(row.created_at), revoked_at=_time_or_none(row.revoked_at)
+            )
+            for row in rows
+        ]
+
+    def revoke(self, identity: str, now: datetime) -> bool:
+        """Revoke a key; return whether there was a valid one. Tokens that were issued with it stay valid.
+
+        Raises:
+            StoreError: the database does not answer.
+        """
+        change = (
+            sa.update(ENROLMENT_KEYS)
+            .where(ENROLMENT_KEYS.c.id == identity, ENROLMENT_KEYS.c.revoked_at.is_(None))
+            .values(revoked_at=now.timestamp())
+        )
+        with self._database.writing() as connection:
+            return bool(connection.execute(change).rowcount)
+
+    def find(self, text: str) -> str | None:
+        """Return the id of the key of a request; None: unknown or revoked. It may be expired or used up.
+
+        Raises:
+            StoreError: the database does not answer.
+        """
+        prefix, _, rest = text.partition("_")
+        identity, _, secret = rest.partition("_")
+        if prefix != _PREFIX or not (identity.isascii() and identity.isalnum()) or len(text) > _MAX_LENGTH:
+            return None
+        wanted = sa.select(ENROLMENT_KEYS).where(ENROLMENT_KEYS.c.id == identity)
+        row: Any = self._database.read(lambda connection: connection.execute(wanted).first())
+        # An unknown id is compared, too, so that the response takes the same time.
+        same = hmac.compare_digest(_digest(secret), row.digest if row else _digest(""))
+        return identity if row is not None and same and row.revoked_at is None else None
+
+
+def enrolment_key(row: Any) -> EnrolmentKey:
+    """Return a key from its row."""
+    return EnrolmentKey(
+        id=row.id,
+        expires_at=_time_or_none(row.expires_at),
+        max_uses=row.max_uses,
+        uses=row.uses,
+        approve=row.approve,
+        tags=tuple(json.loads(row.tags)),
+        name=row.name,
+    )
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _time(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, timezone.utc)
+
+
+def _time_or_none(seconds: float | None) -> datetime | None:
+    return None if seconds is None else _time(seconds)

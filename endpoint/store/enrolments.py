@@ -1,0 +1,278 @@
+"""Enrolments: each ask of an agent is decided in one transaction, and all of these are serial.
+
+So two processes never issue two tokens for one host, and a key is never used more often than it may be.
+"""
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from endpoint.core.audit import AuditAction
+from endpoint.core.enrolment import (
+    EarlierEnrolment,
+    EnrolmentAnswer,
+    EnrolmentDecision,
+    EnrolmentKey,
+    EnrolmentStatus,
+    EnrolmentWhy,
+    decide_enrolment,
+)
+from endpoint.core.host_tags import TagSource
+from endpoint.store.audit import note_in
+from endpoint.store.database import Database
+from endpoint.store.enrolment_keys import enrolment_key
+from endpoint.store.enrolment_tables import ENROLMENT_KEYS, ENROLMENTS
+from endpoint.store.tables import HOST_TAGS, STREAMS, TOKENS
+from endpoint.store.tokens import Role, insert_token
+
+_MAX_NAME, _MAX_ADDRESS, _MAX_VERSION = 256, 64, 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnrolmentRequest:
+    """What an agent sends, and from where."""
+
+    host_id: str
+    instance_id: str
+    name: str
+    """Of the host; empty if it has none."""
+    agent_version: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnrolmentResult:
+    """The answer to it."""
+
+    decision: EnrolmentDecision
+    token: str | None = None
+    token_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enrolment:
+    """One row, for people."""
+
+    id: str
+    host_id: str
+    instance_id: str
+    name: str
+    key_id: str
+    key_name: str
+    address: str
+    agent_version: str
+    status: EnrolmentStatus
+    why: EnrolmentWhy | None
+    first_asked_at: datetime
+    asked_at: datetime
+    decided_by: str | None
+
+
+class Enrolments:
+    """All enrolments."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._tag = database.insert_new(HOST_TAGS)
+
+    def ask(self, key_id: str, asked: EnrolmentRequest, now: datetime) -> EnrolmentResult | None:
+        """Decide about an agent that has this key; None: the key was revoked meanwhile.
+
+        Raises:
+            StoreError: the database does not answer.
+        """
+        return self._database.write(lambda connection: self._ask(connection, key_id, asked, now))
+
+    def waiting(self) -> int:
+        """Return how many wait for approval.
+
+        Raises:
+            StoreError: the database does not answer.
+        """
+        wanted = sa.select(sa.func.count()).where(ENROLMENTS.c.status == EnrolmentStatus.WAITING.value)
+        return int(self._database.read(lambda connection: connection.execute(wanted).scalar()))
+
+    def all(self, *statuses: EnrolmentStatus, limit: int | None = None) -> list[Enrolment]:
+        """Return those with one of these statuses, those that asked last first; without any: every one.
+
+        Raises:
+            StoreError: the database does not answer.
+        """
+        wanted = (
+            sa.select(ENROLMENTS, ENROLMENT_KEYS.c.name.label("key_name"))
+            .join(ENROLMENT_KEYS, ENROLMENT_KEYS.c.id == ENROLMENTS.c.key_id)
+            .order_by(ENROLMENTS.c.asked_at.desc(), ENROLMENTS.c.id)
+            .limit(limit)
+        )
+        if statuses:
+            wanted = wanted.where(ENROLMENTS.c.status.in_([status.value for status in statuses]))
+        rows: Any = self._database.read(lambda connection: connection.execute(wanted).all())
+        return [_enrolment(row) for row in rows]
+
+    def decide(
+        self, identity: str, *, approve: bool, person: str, now: datetime, address: str | None = None
+    ) -> Enrolment | None:
+        """Approve or refuse one; return it as it is then. None: there is none that could be.
+
+        A refused one can be approved later. One that has its token can be neither: the token is revoked instead.
+
+        Raises:
+            StoreError: the database does not answer.
+        """
+        return self._database.write(
+            lambda connection: _decide(connection, identity, approve=approve, person=person, now=now, address=address)
+        )
+
+    def _ask(
+        self, connection: Connection, key_id: str, asked: EnrolmentRequest, now: datetime
+    ) -> EnrolmentResult | None:
+        _lock(connection)
+        row = connection.execute(sa.select(ENROLMENT_KEYS).where(ENROLMENT_KEYS.c.id == key_id)).first()
+        if row is None or row.revoked_at is not None:
+            return None
+        key, found = enrolment_key(row), _row(connection, asked)
+        earlier = _earlier(connection, found) if found is not None else None
+        decision = decide_enrolment(
+            key, earlier, known_host=_is_known(connection, asked), waiting=_waiting(connection, key.id), now=now
+        )
+        if decision.answer is EnrolmentAnswer.WAIT:
+            _keep(connection, key, asked, found, now, status=EnrolmentStatus.WAITING.value, why=_value(decision.why))
+        if decision.answer not in {EnrolmentAnswer.ISSUE, EnrolmentAnswer.REPEAT}:
+            return EnrolmentResult(decision=decision)
+        token_id, token = self._issue(connection, key, asked, now, counts=decision.answer is EnrolmentAnswer.ISSUE)
+        issued = {"status": EnrolmentStatus.ENROLLED.value, "why": None, "token_id": token_id}
+        _keep(connection, key, asked, found, now, **issued)
+        return EnrolmentResult(decision=decision, token=token, token_id=token_id)
+
+    def _issue(
+        self, connection: Connection, key: EnrolmentKey, asked: EnrolmentRequest, now: datetime, *, counts: bool
+    ) -> tuple[str, str]:
+        """Create the host's token, revoke those that it got so before, and tag the host."""
+        earlier = (
+            TOKENS.c.host_id == asked.host_id,
+            TOKENS.c.enrolment_key.is_not(None),
+            TOKENS.c.revoked_at.is_(None),
+        )
+        connection.execute(sa.update(TOKENS).where(*earlier).values(revoked_at=now.timestamp()))
+        name = _text(asked.name, _MAX_NAME)
+        made = insert_token(
+            connection, role=Role.AGENT, name=name, host_id=asked.host_id, now=now, enrolment_key=key.id
+        )
+        for tag in key.tags:
+            connection.execute(self._tag, {"host_id": asked.host_id, "tag": tag, "source": TagSource.ENDPOINT.value})
+        if counts:
+            more = sa.update(ENROLMENT_KEYS).where(ENROLMENT_KEYS.c.id == key.id).values(uses=ENROLMENT_KEYS.c.uses + 1)
+            connection.execute(more)
+        note_in(
+            connection, now, f"key {key.name or key.id}", AuditAction.HOST_ENROLLED, name or asked.host_id,
+            f"token {made[0]}" + ("" if counts else ", again: the last one was never used"),
+            host_id=asked.host_id, address=_text(asked.address, _MAX_ADDRESS),
+        )  # fmt: skip
+        return made
+
+
+def _lock(connection: Connection) -> None:
+    """Let one transaction through at a time; SQLite's are serial from their start."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("LOCK TABLE enrolments IN SHARE ROW EXCLUSIVE MODE")
+
+
+def _row(connection: Connection, asked: EnrolmentRequest) -> Any:
+    mine = (ENROLMENTS.c.host_id == asked.host_id, ENROLMENTS.c.instance_id == asked.instance_id)
+    return connection.execute(sa.select(ENROLMENTS).where(*mine)).first()
+
+
+def _earlier(connection: Connection, found: Any) -> EarlierEnrolment:
+    valid = (TOKENS.c.id == found.token_id, TOKENS.c.revoked_at.is_(None), TOKENS.c.first_used_at.is_(None))
+    # The row stays locked: its first use waits for this transaction, and finds it revoked then (`Tokens.find`).
+    wanted = sa.select(TOKENS.c.id).where(*valid).with_for_update()
+    unused = found.token_id is not None and connection.execute(wanted).first() is not None
+    return EarlierEnrolment(
+        status=EnrolmentStatus(found.status),
+        key_id=found.key_id,
+        why=EnrolmentWhy(found.why) if found.why else None,
+        token_unused=unused,
+    )
+
+
+def _is_known(connection: Connection, asked: EnrolmentRequest) -> bool:
+    """Return whether the host has reported, or has or had a token, revoked or not."""
+    places = (TOKENS.c.host_id, STREAMS.c.host_id)
+    found = [sa.select(place).where(place == asked.host_id).limit(1) for place in places]
+    return any(connection.execute(wanted).first() is not None for wanted in found)
+
+
+def _waiting(connection: Connection, key_id: str) -> int:
+    waits = (ENROLMENTS.c.key_id == key_id, ENROLMENTS.c.status == EnrolmentStatus.WAITING.value)
+    return int(connection.execute(sa.select(sa.func.count()).where(*waits)).scalar() or 0)
+
+
+def _keep(
+    connection: Connection, key: EnrolmentKey, asked: EnrolmentRequest, found: Any, now: datetime, **values: str | None
+) -> None:
+    """Write the row of a host and instance."""
+    latest = {
+        "key_id": key.id, "name": _text(asked.name, _MAX_NAME), "address": _text(asked.address, _MAX_ADDRESS),
+        "agent_version": _text(asked.agent_version, _MAX_VERSION), "asked_at": now.timestamp(), **values,
+    }  # fmt: skip
+    if found is not None:
+        connection.execute(sa.update(ENROLMENTS).where(ENROLMENTS.c.id == found.id).values(latest))
+        return
+    identity = {"id": secrets.token_hex(8), "host_id": asked.host_id, "instance_id": asked.instance_id}
+    connection.execute(ENROLMENTS.insert(), {**identity, "first_asked_at": now.timestamp(), **latest})
+
+
+def _decide(
+    connection: Connection, identity: str, *, approve: bool, person: str, now: datetime, address: str | None
+) -> Enrolment | None:
+    _lock(connection)
+    status = EnrolmentStatus.APPROVED if approve else EnrolmentStatus.REFUSED
+    others = [one.value for one in EnrolmentStatus if one not in {status, EnrolmentStatus.ENROLLED}]
+    change = (
+        sa.update(ENROLMENTS)
+        .where(ENROLMENTS.c.id == identity, ENROLMENTS.c.status.in_(others))
+        .values(status=status.value, decided_at=now.timestamp(), decided_by=person[:_MAX_ADDRESS])
+    )
+    if connection.execute(change).rowcount == 0:
+        return None
+    wanted = (
+        sa.select(ENROLMENTS, ENROLMENT_KEYS.c.name.label("key_name"))
+        .join(ENROLMENT_KEYS, ENROLMENT_KEYS.c.id == ENROLMENTS.c.key_id)
+        .where(ENROLMENTS.c.id == identity)
+    )
+    decided = _enrolment(connection.execute(wanted).one())
+    action = AuditAction.ENROLMENT_APPROVED if approve else AuditAction.ENROLMENT_REFUSED
+    subject, detail = decided.name or decided.host_id, f"{decided.id} ({_value(decided.why) or 'refused before'})"
+    note_in(connection, now, person, action, subject, detail, host_id=decided.host_id, address=address)
+    return decided
+
+
+def _enrolment(row: Any) -> Enrolment:
+    return Enrolment(
+        id=row.id,
+        host_id=row.host_id,
+        instance_id=row.instance_id,
+        name=row.name,
+        key_id=row.key_id,
+        key_name=row.key_name,
+        address=row.address,
+        agent_version=row.agent_version,
+        status=EnrolmentStatus(row.status),
+        why=EnrolmentWhy(row.why) if row.why else None,
+        first_asked_at=datetime.fromtimestamp(row.first_asked_at, timezone.utc),
+        asked_at=datetime.fromtimestamp(row.asked_at, timezone.utc),
+        decided_by=row.decided_by,
+    )
+
+
+def _value(why: EnrolmentWhy | None) -> str | None:
+    return why.value if why is not None else None
+
+
+def _text(text: str, most: int) -> str:
+    """Return what every database can store; PostgreSQL takes neither NUL nor surrogates."""
+    return text.encode("utf-8", "replace").decode().replace("\0", "?")[:most]
