@@ -5,6 +5,7 @@ import re
 from datetime import timedelta
 from pathlib import Path
 
+from endpoint.config.metrics import check_metrics
 from endpoint.config.model import FOREVER, UNIX, Certificates, Config, forever_or_duration
 from endpoint.config.notify import check_notify
 from endpoint.config.people import check_people
@@ -30,6 +31,7 @@ def checked(config: Config) -> Config:
     if server.connections <= server.threads:
         raise ConfigError("server.connections: must be more than server.threads")
     _check_times(config)
+    check_metrics(config.metrics, listens_on_socket=server.listen.startswith(UNIX))
     check_notify(config.notify)
     check_people(config.people, behind_proxy=config.behind_proxy)
     if config.dashboard.url and not _is_base(config.dashboard.url):

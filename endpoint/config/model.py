@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import Enum
 
+from endpoint.config.metrics import MetricsConfig
 from endpoint.config.notify import NotifyConfig
 from endpoint.config.people import PeopleConfig
 from endpoint.core.host_states import FleetSettings
@@ -173,6 +174,7 @@ class Config:
     requests: RequestConfig = field(default_factory=RequestConfig)
     dashboard: Dashboard = field(default_factory=Dashboard)
     advisories: AdvisoryConfig = field(default_factory=AdvisoryConfig)
+    metrics: MetricsConfig = field(default_factory=MetricsConfig)
     notify: NotifyConfig = field(default_factory=NotifyConfig)
     people: PeopleConfig = field(default_factory=PeopleConfig)
 

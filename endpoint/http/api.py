@@ -16,10 +16,8 @@ from endpoint.config.model import Config
 from endpoint.core.deduplicate import Deduplicated, MessageResult, MessageStatus
 from endpoint.core.fleet import fleet_document
 from endpoint.core.json_body import parse_json
-from endpoint.core.lock_metrics import lock_metrics
 from endpoint.core.lock_report import client_hosts, locks_by_host, locks_document
 from endpoint.core.messages import Batch, Message, read_heartbeat, read_heartbeat_address, read_message
-from endpoint.core.request_metrics import request_metrics
 from endpoint.errors import RefusedError, StoreError
 from endpoint.http.admission import Admission
 from endpoint.http.auth import Caller
@@ -37,6 +35,7 @@ from endpoint.http.exchange import (
     require_valid,
 )
 from endpoint.http.lock_api import LockApi
+from endpoint.http.metrics_api import METRICS_PATHS, MetricsApi
 from endpoint.http.pages.registry import page_modules
 from endpoint.http.pages.site import PageContext, Site
 from endpoint.http.people.gate import Gate, LoginRequiredError, answer_login_required
@@ -46,7 +45,6 @@ from endpoint.store.database import Database
 from endpoint.store.ingest import Ingest
 from endpoint.store.lock_queries import LockQueries
 from endpoint.store.queries import FleetQueries
-from endpoint.store.request_queries import RequestQueries
 
 _MAX_MESSAGES = 500
 _LARGE_BYTES = 1 << 20
@@ -65,7 +63,6 @@ class Api:
         self._ingest = Ingest(database)
         self._queries = FleetQueries(database)
         self._locks = LockQueries(database)
-        self._requests = RequestQueries(database)
         self._validators = Validators()
         self._large = Lock()
 
@@ -120,14 +117,6 @@ class Api:
         streams = self._queries.streams(now, self._config.fleet.expire_after, host_ids=client_hosts(locks))
         return json_answer(locks_document(locks, streams, now, self._config.locks.settings))
 
-    def metrics(self) -> Response:
-        """Return the slots and the requests as Prometheus' text; administrators only."""
-        self._admission.administrator()
-        now = datetime.now(timezone.utc)
-        page = lock_metrics(self._locks.locks(now), now, self._config.locks.settings)
-        page += request_metrics(*self._requests.open_counts(now))
-        return Response(page, content_type="text/plain; version=0.0.4; charset=utf-8")
-
     def _read(self, document: Any, *, precisely: bool) -> Batch:
         messages = document.get("messages") if isinstance(document, dict) else None
         if isinstance(messages, list) and len(messages) > _MAX_MESSAGES:
@@ -153,7 +142,7 @@ def make_app(config: Config, database: Database) -> Flask:
     """Build the WSGI application."""
     admission = Admission(config, database)
     api, locks = Api(config, database, admission), LockApi(config, database, admission)
-    requests = RequestApi(database, admission)
+    requests, metrics = RequestApi(database, admission), MetricsApi(config, database, admission)
     app = Flask("maestro-endpoint", static_folder=None)
     app.url_map = Map(merge_slashes=False)  # a malformed path gets 404, never a redirect
     rules: tuple[tuple[str, str, Callable[..., Response], str], ...] = (
@@ -164,7 +153,7 @@ def make_app(config: Config, database: Database) -> Flask:
         ("/v1/health", "health", api.health, "GET"),
         ("/v1/fleet", "fleet", api.fleet, "GET"),
         ("/v1/locks", "locks", api.locks, "GET"),
-        ("/v1/metrics", "metrics", api.metrics, "GET"),
+        *((path, f"metrics at {path}", metrics.metrics, "GET") for path in METRICS_PATHS),
         (LOCK_PATH, "pre-reboot", locks.pre_reboot, "POST"),
         (UNLOCK_PATH, "steady-state", locks.steady_state, "POST"),
     )

@@ -1,10 +1,8 @@
 """Slots for people: `locks`, `locks release`, `fleet`, the metrics, and what is logged of stale holders."""
 
 import json
-import re
 import uuid
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -26,14 +24,13 @@ from endpoint.core.lock_report import (
 )
 from endpoint.core.lock_text import lock_lines
 from endpoint.core.locks import Holder, LockCall, LockOperation
-from endpoint.core.request_metrics import request_metrics
 from endpoint.errors import UsageError
 from endpoint.http.retention_thread import RetentionThread
 from endpoint.http.validation import strict
 from endpoint.store.database import Database
 from endpoint.store.lock_queries import ByPerson, LockQueries
 from endpoint.store.locks import LockStore
-from tests.endpoint.conftest import CHECKOUT, MakeEndpoint
+from tests.endpoint.conftest import MakeEndpoint
 from tests.support.local_endpoint import LocalEndpoint
 from tests.support.messages import Outbox
 from tests.support.promtool import promtool
@@ -42,8 +39,6 @@ NOW = datetime(2026, 11, 23, 8, 10, tzinfo=timezone.utc)
 NOW_S = NOW.timestamp()
 HOST = "0f0e0d0c-0b0a-4908-8706-050403020100"
 SETTINGS = LockSettings(slots={"default": 1, "web": 2}, stale_after=timedelta(hours=1))
-RULES = CHECKOUT / "docs/examples/maestro-endpoint.rules.yml"
-RULE_TESTS = Path(__file__).parent / "lock_rules.test.yml"
 
 
 def holder(client: str, age_s: float, *, group: str = "web", host: str | None = None, reason: str = "") -> Holder:
@@ -140,21 +135,6 @@ def test_metrics_have_every_group_and_promtool_accepts_them() -> None:
         f'maestro_endpoint_lock_oldest_holder_timestamp_seconds{{group="web"}} {NOW_S - 7200}',
     } <= set(page.splitlines())
     assert 'oldest_holder_timestamp_seconds{group="default"}' not in page
-
-
-def test_promtool_accepts_the_rules_and_they_fire_exactly_when_they_should() -> None:
-    assert promtool("check", "rules", str(RULES))[0] == 0
-    code, output = promtool("test", "rules", str(RULE_TESTS))
-    assert code == 0, output
-    assert "no file match pattern" not in output
-
-
-def test_rules_use_existing_metrics_and_each_has_a_test() -> None:
-    text, page = RULES.read_text(), lock_metrics(FULL, NOW, SETTINGS) + request_metrics({}, 0)
-
-    assert set(re.findall(r"maestro_endpoint_[a-z_]+", text)) <= set(re.findall(r"maestro_endpoint_[a-z_]+", page))
-    for alert in re.findall(r"alert: (\w+)", text):
-        assert f"alertname: {alert}\n" in RULE_TESTS.read_text()
 
 
 @pytest.fixture

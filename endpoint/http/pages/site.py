@@ -24,7 +24,7 @@ from endpoint.http.people.gate import Gate
 from endpoint.store.database import Database
 
 _TEMPLATES = Path(__file__).resolve().parent / "templates"
-_API = "/v1/"
+_API = ("/v1/", "/metrics")
 _POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
