@@ -29,6 +29,10 @@ class FixQuery:
     """Part of the CVE id."""
     all_active: bool = False
     """Whether fixes that are active everywhere are listed, too: `active=1`."""
+    exploited: bool = False
+    """Whether only those are listed that are known to be exploited: `exploited=1`."""
+    cves: tuple[str, ...] | None = None
+    """Those of the notice that `text` names; not part of the address."""
     sort: FixSort = FixSort.HOSTS
     descending: bool = True
     offset: int = 0
@@ -42,7 +46,7 @@ class FixQuery:
             RefusedError: 400, a parameter is unknown or its value invalid.
         """
         values = {name: text.strip() for name, text in pairs if text.strip()}
-        unknown = sorted(set(values) - {"q", "active", "sort", "offset"})
+        unknown = sorted(set(values) - {"q", "active", "exploited", "sort", "offset"})
         if unknown:
             raise RefusedError(400, f"{unknown[0][:64]!a} is no parameter of a list of fixes")
         text, sort = values.get("q"), values.get("sort", "-hosts")
@@ -50,8 +54,9 @@ class FixQuery:
             len(text) > _MAX_TEXT or not all(letter.isalnum() or letter == "-" for letter in text)
         ):
             raise RefusedError(400, "q: must be part of a CVE id")
-        if values.get("active", "1") != "1":
-            raise RefusedError(400, "active: must be 1")
+        for name in ("active", "exploited"):
+            if values.get(name, "1") != "1":
+                raise RefusedError(400, f"{name}: must be 1")
         if sort.removeprefix("-") not in {kind.value for kind in FixSort}:
             raise RefusedError(400, f"sort: must be one of {', '.join(kind.value for kind in FixSort)}")
         offset = values.get("offset", "0")
@@ -60,6 +65,7 @@ class FixQuery:
         return cls(
             text=text,
             all_active="active" in values,
+            exploited="exploited" in values,
             sort=FixSort(sort.removeprefix("-")),
             descending=sort.startswith("-"),
             offset=int(offset),
@@ -72,6 +78,7 @@ class FixQuery:
             [
                 *([("q", self.text)] if self.text else []),
                 *([("active", "1")] if self.all_active else []),
+                *([("exploited", "1")] if self.exploited else []),
                 *([("sort", sort)] if sort != "-hosts" else []),
                 *([("offset", str(self.offset))] if self.offset else []),
             ]

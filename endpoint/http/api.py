@@ -42,6 +42,7 @@ from endpoint.http.people.gate import Gate, LoginRequiredError, answer_login_req
 from endpoint.http.request_api import REQUEST_PATH, RequestApi, takes_requests
 from endpoint.http.validation import Validators
 from endpoint.store.database import Database
+from endpoint.store.fleet_pages import FleetPages
 from endpoint.store.ingest import Ingest
 from endpoint.store.lock_queries import LockQueries
 from endpoint.store.queries import FleetQueries
@@ -177,8 +178,8 @@ def make_app(config: Config, database: Database) -> Flask:
 
 def _add_pages(app: Flask, config: Config, database: Database) -> Site:
     gate = Gate(config, database)
-    site = Site(gate.visitor, gate.form_token)
-    context = PageContext(config=config, database=database, site=site, gate=gate)
+    site, fleet = Site(gate.visitor, gate.form_token), FleetPages(database, config.fleet.settings)
+    context = PageContext(config=config, database=database, site=site, gate=gate, fleet=fleet)
     site.register(app, page_modules(context))
     return site
 

@@ -50,7 +50,7 @@ class Audit:
         Raises:
             StoreError: the database does not answer.
         """
-        wanted = sa.select(AUDIT).where(_visible(person)).order_by(AUDIT.c.id.desc()).limit(limit)
+        wanted = sa.select(AUDIT).where(visible_entries(person)).order_by(AUDIT.c.id.desc()).limit(limit)
         if before is not None:
             wanted = wanted.where(AUDIT.c.id < before)
         rows = self._database.read(lambda connection: connection.execute(wanted).all())
@@ -74,7 +74,8 @@ def note_in(
     connection.execute(sa.insert(AUDIT), values)
 
 
-def _visible(person: Person) -> Any:
+def visible_entries(person: Person) -> Any:
+    """Return the condition for the entries that a person may see."""
     if person.scope.is_whole:
         return sa.true()
     return sa.or_(

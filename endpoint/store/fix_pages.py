@@ -11,6 +11,7 @@ from endpoint.core.fix_query import FixQuery, FixSort
 from endpoint.core.fleet_model import FixDetail, FixHost, FixLine, FixPage, FixSummary
 from endpoint.core.host_fixes import FixStage
 from endpoint.core.host_query import HostQuery
+from endpoint.store.advisory_tables import KEV
 from endpoint.store.host_conditions import in_scope
 from endpoint.store.host_list import View, page_of
 from endpoint.store.host_tables import FIX_COUNTS, HOST_FIXES, HOSTS
@@ -29,8 +30,12 @@ def fixes_of(connection: Connection, query: FixQuery, view: View) -> FixPage:
     counted = _counts(view).subquery()
     found = sa.select(counted)
     found = found.where(counted.c.inactive > 0) if not query.all_active else found.where(counted.c.known > 0)
-    if query.text is not None:
+    if query.cves is not None:
+        found = found.where(counted.c.cve.in_(query.cves))
+    elif query.text is not None:
         found = found.where(counted.c.cve.like(f"%{query.text.upper()}%"))
+    if query.exploited:
+        found = found.where(counted.c.cve.in_(sa.select(KEV.c.cve)))
     total = connection.execute(sa.select(sa.func.count()).select_from(found.subquery())).scalar() or 0
     by = _SORTS[query.sort](counted.c)
     order = by.desc() if query.descending else by

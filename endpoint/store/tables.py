@@ -209,6 +209,7 @@ REQUESTS = sa.Table(
     sa.Column("run", sa.String(256)),
     sa.Column("signed_by", sa.String(256)),
     sa.Index("requests_in_order", "deployment", "position"),
+    sa.Index("requests_of_host", "host_id"),
 )
 _OPEN = REQUESTS.c.ended_at.is_(None)
 sa.Index("requests_open", REQUESTS.c.host_id, sqlite_where=_OPEN, postgresql_where=_OPEN)
@@ -226,6 +227,7 @@ REQUEST_ACTIONS = sa.Table(
     # Null: the endpoint itself.
     sa.Column("person", sa.String(64)),
     sa.Column("detail", sa.Text, nullable=False),
+    sa.Index("request_actions_by_time", "at"),
 )
 """Who created, signed, cancelled or resumed a deployment, and when one stopped."""
 

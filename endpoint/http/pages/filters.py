@@ -66,6 +66,15 @@ def lines(text: str) -> Markup:
     return Markup(escape(visible_lines(text)))  # noqa: S704 - it is escaped
 
 
+def ticks(text: str) -> Markup:
+    """Return text in which what stands between two backticks is code."""
+    parts = [str(escape(visible(part))) for part in text.split("`")]
+    if len(parts) % 2 == 0:
+        parts[-2:] = ["`".join(parts[-2:])]  # the last one is not closed
+    marked = (f"<code>{part}</code>" if number % 2 else part for number, part in enumerate(parts))
+    return Markup("".join(marked))  # noqa: S704 - each part is escaped
+
+
 def path_part(text: str) -> str:
     """Return text as one part of a path."""
     return quote(text, safe="")
@@ -80,4 +89,5 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "plural": plural,
     "path_part": path_part,
     "lines": lines,
+    "ticks": ticks,
 }

@@ -3,11 +3,23 @@
 from collections.abc import Callable
 
 from endpoint.http.pages.account import AccountPages
+from endpoint.http.pages.audit import AuditPage
+from endpoint.http.pages.fixes import FixesPages
+from endpoint.http.pages.host import HostPages
+from endpoint.http.pages.locks import LocksPage
 from endpoint.http.pages.login import LoginPages
 from endpoint.http.pages.overview import OverviewPages
 from endpoint.http.pages.site import PageContext, PageModule
 
-PAGES: tuple[Callable[[PageContext], PageModule], ...] = (OverviewPages, LoginPages, AccountPages)
+PAGES: tuple[Callable[[PageContext], PageModule], ...] = (
+    OverviewPages,
+    HostPages,
+    FixesPages,
+    LocksPage,
+    AuditPage,
+    LoginPages,
+    AccountPages,
+)
 
 
 def page_modules(context: PageContext) -> tuple[PageModule, ...]:

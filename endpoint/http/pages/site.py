@@ -18,10 +18,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from endpoint.config.model import Config
 from endpoint.errors import EndpointError
 from endpoint.http.pages.filters import FILTERS, finalize
+from endpoint.http.pages.host_looks import result_look
 from endpoint.http.pages.looks import host_look
 from endpoint.http.pages.static_files import StaticFiles
 from endpoint.http.people.gate import Gate
 from endpoint.store.database import Database
+from endpoint.store.fleet_pages import FleetPages
 
 _TEMPLATES = Path(__file__).resolve().parent / "templates"
 _API = ("/v1/", "/metrics")
@@ -105,7 +107,9 @@ class Site:
         )
         self._templates.filters.update(FILTERS)
         # The token is asked for by forms only: before the login it sets a cookie.
-        self._templates.globals.update(static=self._static.address, host_look=host_look, form_token=form_token)
+        self._templates.globals.update(
+            static=self._static.address, host_look=host_look, result_look=result_look, form_token=form_token
+        )
 
     @property
     def environment(self) -> Environment:
@@ -167,6 +171,8 @@ class PageContext:
     database: Database
     site: Site
     gate: Gate
+    fleet: FleetPages
+    """One for all pages: it keeps counts for a few seconds."""
 
 
 def _with_headers(answer: Response) -> Response:
