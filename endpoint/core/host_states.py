@@ -80,17 +80,17 @@ def host_states(facts: HostFacts, now_s: float, settings: FleetSettings) -> froz
     is_stale = (
         facts.lists_good_s is not None and facts.lists_good_s < now_s - settings.stale_lists_after.total_seconds()
     )
-    found = {
-        HostState.ATTENTION: flags.attention or is_shared,
-        HostState.PENDING: flags.pending,
-        HostState.HELD: flags.held,
-        HostState.REBOOT_REQUIRED: flags.reboot,
-        HostState.RESTART_PENDING: flags.restart,
-        HostState.SILENT: facts.last_seen_s < heard_since,
-        HostState.STALE_LISTS: is_stale,
-        HostState.ENDED: facts.ended_s is not None and facts.ended_s <= now_s,
-        HostState.UNFINISHED: flags.unfinished,
-        HostState.UNKNOWN: flags.unknown or is_shared,
-    }
-    states = frozenset(state for state, holds in found.items() if holds)
+    found = (
+        (HostState.ATTENTION, flags.attention or is_shared),
+        (HostState.PENDING, flags.pending),
+        (HostState.HELD, flags.held),
+        (HostState.REBOOT_REQUIRED, flags.reboot),
+        (HostState.RESTART_PENDING, flags.restart),
+        (HostState.SILENT, facts.last_seen_s < heard_since),
+        (HostState.STALE_LISTS, is_stale),
+        (HostState.ENDED, facts.ended_s is not None and facts.ended_s <= now_s),
+        (HostState.UNFINISHED, flags.unfinished),
+        (HostState.UNKNOWN, flags.unknown or is_shared),
+    )
+    states = frozenset([state for state, holds in found if holds])
     return states or frozenset({HostState.PATCHED})

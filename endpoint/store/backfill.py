@@ -22,6 +22,8 @@ from endpoint.store.tables import HOST_TAGS, STATES, STREAMS
 
 _CHUNK = 200
 _PROGRESS = 10_000
+_CACHE_KIB = 65536
+"""Of this connection: the indexes are filled in random order."""
 _NAMES = sa.select(STREAMS.c.host_id).distinct().order_by(STREAMS.c.host_id).limit(_CHUNK)
 _STREAMS = (
     sa.select(STREAMS, STATES.c.body, STATES.c.received_at)
@@ -40,6 +42,8 @@ def backfill(connection: Connection) -> None:
     """Fill the tables, which are empty."""
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+    else:
+        connection.exec_driver_sql(f"PRAGMA cache_size = -{_CACHE_KIB}")
     done = 0
     for names in _chunks(connection):
         _fill(connection, names)
@@ -70,7 +74,17 @@ def _fill(connection: Connection, names: Sequence[str]) -> None:
             _add_parts(made, ids[newest.host_id], newest, state)
     for table, values in made.items():
         if values:
-            connection.execute(table.insert(), values)
+            _insert(connection, table, values)
+
+
+def _insert(connection: Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert rows with the same columns in the same order; SQLite takes them half as fast through SQLAlchemy."""
+    if connection.dialect.name != "sqlite":
+        connection.execute(table.insert(), rows)
+        return
+    names = ", ".join(rows[0])
+    statement = f"INSERT INTO {table.name} ({names}) VALUES ({', '.join('?' * len(rows[0]))})"  # noqa: S608 - own names
+    connection.exec_driver_sql(statement, [tuple(row.values()) for row in rows])
 
 
 def _read(connection: Connection, names: Sequence[str]) -> tuple[list[tuple[Any, Any, Any]], list[dict[str, Any]]]:

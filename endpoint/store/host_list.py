@@ -31,9 +31,11 @@ _SORTS: Mapping[HostSort, Any] = {
     HostSort.VERSION: HOSTS.c.agent_version,
 }
 _TEXT_SORTS = frozenset({HostSort.NAME, HostSort.RELEASE, HostSort.VERSION})
-_ROWS = sa.select(
-    HOSTS, STREAMS.c.last_seen_at, STREAMS.c.takes_requests, STREAMS.c.first_seen_at.label("began_at")
-).select_from(_ALL)
+_COLUMNS = (*HOSTS.columns, STREAMS.c.last_seen_at, STREAMS.c.takes_requests, STREAMS.c.first_seen_at)
+_NAMES = tuple(column.name for column in _COLUMNS)
+_ROWS = sa.select(*_COLUMNS).select_from(_ALL).where(HOSTS.c.id.in_(sa.bindparam("ids", expanding=True)))
+Columns = Mapping[str, Any]
+"""A row of `_ROWS` by name: SQLAlchemy's own rows look names up slowly."""
 _TAGS = sa.select(HOST_TAGS).where(HOST_TAGS.c.host_id.in_(sa.bindparam("names", expanding=True)))
 _OTHERS = sa.select(STREAMS.c.host_id, STREAMS.c.id, STREAMS.c.last_seen_at).where(
     STREAMS.c.host_id.in_(sa.bindparam("names", expanding=True)), STREAMS.c.last_seen_at > sa.bindparam("since")
@@ -97,11 +99,11 @@ def rows_of(connection: Connection, ids: Sequence[int], view: View) -> list[Host
     """Return these hosts, in this order."""
     if not ids:
         return []
-    found = {row.id: row for row in connection.execute(_ROWS.where(HOSTS.c.id.in_(ids)))}
-    rows = [found[number] for number in ids]
-    tags = _tags(connection, [row.host_id for row in rows])
+    found = {row[0]: dict(zip(_NAMES, row, strict=True)) for row in connection.execute(_ROWS, {"ids": list(ids)})}
+    rows = [found[number] for number in ids if number in found]
+    tags = _tags(connection, [row["host_id"] for row in rows])
     agents = _agents(connection, rows, view)
-    return [_host_row(row, tags[row.host_id], agents.get(row.host_id, 1), view) for row in rows]
+    return [_host_row(row, tags[row["host_id"]], agents.get(row["host_id"], 1), view) for row in rows]
 
 
 def ids_in_scope(connection: Connection, wanted: Condition, view: View) -> list[int]:
@@ -138,34 +140,34 @@ def _tags(connection: Connection, names: list[str]) -> dict[str, dict[str, list[
     return found
 
 
-def _agents(connection: Connection, rows: Iterable[Any], view: View) -> dict[str, int]:
+def _agents(connection: Connection, rows: Iterable[Columns], view: View) -> dict[str, int]:
     """Return how many machines report under each id that is shared."""
     heard_since = view.now_s - view.settings.silent_after.total_seconds()
-    shared = {row.host_id: row for row in rows if (row.other_seen_at or 0.0) > heard_since}
+    shared = {row["host_id"]: row for row in rows if (row["other_seen_at"] or 0.0) > heard_since}
     counts = dict.fromkeys(shared, 1)
     if shared:
         for other in connection.execute(_OTHERS, {"names": list(shared), "since": heard_since}):
             row = shared[other.host_id]
-            counts[other.host_id] += other.id != row.stream and other.last_seen_at > row.began_at
+            counts[other.host_id] += other.id != row["stream"] and other.last_seen_at > row["first_seen_at"]
     return counts
 
 
-def _host_row(row: Any, tags: Mapping[str, list[str]], agents: int, view: View) -> HostRow:
-    known = {name: getattr(row, name) for name in _SAME}
+def _host_row(row: Columns, tags: Mapping[str, list[str]], agents: int, view: View) -> HostRow:
+    known = {name: row[name] for name in _SAME}
     return HostRow(
         **known,
         states=host_states(_facts(row), view.now_s, view.settings),
         tags=tuple(sorted(tags.get(TagSource.ENDPOINT.value, ()))),
         agent_tags=tuple(sorted(tags.get(TagSource.AGENT.value, ()))),
         agents=agents,
-        last_seen_s=row.last_seen_at,
-        reported_s=row.reported_at,
-        health=row.health if agents == 1 else None,
-        lists_good_s=row.lists_good_at,
-        pending=known_count(row.pending_count),
-        held=known_count(row.held_count),
-        requests_allow=None if row.requests_allow is None else tuple(row.requests_allow.split()),
-        exposed_since_s=row.exposed_since if row.exposed_since < NO_FIX_S else None,
+        last_seen_s=row["last_seen_at"],
+        reported_s=row["reported_at"],
+        health=row["health"] if agents == 1 else None,
+        lists_good_s=row["lists_good_at"],
+        pending=known_count(row["pending_count"]),
+        held=known_count(row["held_count"]),
+        requests_allow=None if row["requests_allow"] is None else tuple(row["requests_allow"].split()),
+        exposed_since_s=row["exposed_since"] if row["exposed_since"] < NO_FIX_S else None,
     )
 
 
@@ -178,19 +180,19 @@ _SAME = (
 """Members of `HostRow` that are columns."""
 
 
-def _facts(row: Any) -> HostFacts:
+def _facts(row: Columns) -> HostFacts:
     return HostFacts(
         flags=HostFlags(
-            attention=row.is_attention,
-            pending=row.is_pending,
-            held=row.is_held,
-            reboot=row.is_reboot,
-            restart=row.is_restart,
-            unfinished=row.is_unfinished,
-            unknown=row.is_unknown,
+            attention=row["is_attention"],
+            pending=row["is_pending"],
+            held=row["is_held"],
+            reboot=row["is_reboot"],
+            restart=row["is_restart"],
+            unfinished=row["is_unfinished"],
+            unknown=row["is_unknown"],
         ),
-        last_seen_s=row.last_seen_at,
-        other_seen_s=row.other_seen_at,
-        lists_good_s=row.lists_good_at,
-        ended_s=row.ended_at,
+        last_seen_s=row["last_seen_at"],
+        other_seen_s=row["other_seen_at"],
+        lists_good_s=row["lists_good_at"],
+        ended_s=row["ended_at"],
     )

@@ -81,6 +81,8 @@ class EndpointServer:
     settings: Tables = field(default_factory=dict)
     network: int | None = None
     """PID of a process whose network namespace it joins; None: this one. Local clients cannot connect to another."""
+    tree: Path = CHECKOUT
+    """The checkout that it runs from."""
     process: subprocess.Popen[bytes] | None = None
     clients: list["Client"] = field(default_factory=list)
 
@@ -107,7 +109,7 @@ class EndpointServer:
             enter = [] if self.network is None else ["nsenter", "-t", str(self.network), "-n"]
             self.process = subprocess.Popen(
                 [*enter, sys.executable, "-m", "endpoint", "serve", "--config", str(self.config)],
-                cwd=CHECKOUT, stdout=journal, stderr=journal, start_new_session=True,
+                cwd=self.tree, stdout=journal, stderr=journal, start_new_session=True,
             )  # fmt: skip
         if self.network is None:
             self._wait(unix)
