@@ -21,6 +21,7 @@ from endpoint.core.messages import Batch, Message, read_heartbeat, read_heartbea
 from endpoint.errors import RefusedError, StoreError
 from endpoint.http.admission import Admission
 from endpoint.http.auth import Caller
+from endpoint.http.deploy_api import DeployApi
 from endpoint.http.enrolment_api import ENROL_PATH, EnrolmentApi
 from endpoint.http.exchange import (
     LOCK_PATH,
@@ -160,6 +161,11 @@ def make_app(config: Config, database: Database) -> Flask:
     )
     for address, name, answer, method in rules:
         app.add_url_rule(address, name, answer, methods=[method], provide_automatic_options=False)
+    gate, fleet = Gate(config, database), FleetPages(database, config.fleet.settings)
+    for route in DeployApi(config, database, gate, fleet).routes():
+        app.add_url_rule(
+            route.path, route.endpoint, route.handler, methods=list(route.methods), provide_automatic_options=False
+        )
     handlers: tuple[tuple[type[Exception], Callable[[Any], Response]], ...] = (
         (LoginRequiredError, answer_login_required),
         (RefusedError, answer_refused),
@@ -167,7 +173,7 @@ def make_app(config: Config, database: Database) -> Flask:
         (HTTPException, answer_http_error),
         (Exception, answer_bug),
     )
-    site = _add_pages(app, config, database) if config.dashboard.enabled else None
+    site = _add_pages(app, config, database, gate, fleet) if config.dashboard.enabled else None
     for kind, handler in handlers:
         app.register_error_handler(kind, _for_people(site, handler) if site is not None else handler)
     app.logger.handlers, app.logger.propagate = [log.EventHandler()], False
@@ -176,9 +182,8 @@ def make_app(config: Config, database: Database) -> Flask:
     return app
 
 
-def _add_pages(app: Flask, config: Config, database: Database) -> Site:
-    gate = Gate(config, database)
-    site, fleet = Site(gate.visitor, gate.form_token), FleetPages(database, config.fleet.settings)
+def _add_pages(app: Flask, config: Config, database: Database, gate: Gate, fleet: FleetPages) -> Site:
+    site = Site(gate.visitor, gate.form_token)
     context = PageContext(config=config, database=database, site=site, gate=gate, fleet=fleet)
     site.register(app, page_modules(context))
     return site

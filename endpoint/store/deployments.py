@@ -9,6 +9,7 @@ from functools import partial
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from endpoint.core.audit import AuditAction
 from endpoint.core.deploy.new_deployment import NewRequest
 from endpoint.core.deployment_report import DeploymentRecord
 from endpoint.core.deployments import Deployment, DeploymentStatus, QueuedRequest, RequestStatus
@@ -16,10 +17,17 @@ from endpoint.core.request_exchange import cancel, expire
 from endpoint.core.timestamps import format_utc
 from endpoint.errors import UsageError
 from endpoint.store import request_statements as sql
+from endpoint.store.audit import note_in
 from endpoint.store.database import Database
 from endpoint.store.requests import lock_deployments, pairs_of, store_exchange
 from endpoint.store.tables import DEPLOYMENTS, REQUEST_ACTIONS, REQUESTS
 
+_AUDITED = {
+    "created": AuditAction.DEPLOYMENT_CREATED,
+    "signed": AuditAction.DEPLOYMENT_SIGNED,
+    "cancelled": AuditAction.DEPLOYMENT_CANCELLED,
+    "resumed": AuditAction.DEPLOYMENT_RESUMED,
+}
 _OVERDUE = (
     sa.select(REQUESTS.c.deployment)
     .distinct()
@@ -34,6 +42,8 @@ class Actor:
 
     name: str
     at: datetime
+    address: str | None = None
+    """Where the request came from; None: a command on the endpoint's machine."""
 
     @property
     def at_s(self) -> float:
@@ -47,13 +57,15 @@ class DeploymentStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def create(self, record: DeploymentRecord, requests: Sequence[NewRequest]) -> None:
+    def create(self, record: DeploymentRecord, requests: Sequence[NewRequest], *, address: str | None = None) -> bool:
         """Store a deployment and its requests, which are queued or wait for a signature.
+
+        Return False if there is one with this id already: a form was sent twice.
 
         Raises:
             StoreError: the database does not answer.
         """
-        self._database.write(lambda connection: _create(connection, record, requests))
+        return self._database.write(lambda connection: _create(connection, record, requests, address))
 
     def sign(self, deployment: str, signatures: Mapping[str, str], person: Actor) -> int:
         """Queue requests that waited for these signatures, by id; return how many did.
@@ -96,7 +108,11 @@ class DeploymentStore:
         return sum(self._database.write(partial(_expire, deployment=one, now_s=now_s)) for one in overdue)
 
 
-def _create(connection: Connection, record: DeploymentRecord, requests: Sequence[NewRequest]) -> None:
+def _create(
+    connection: Connection, record: DeploymentRecord, requests: Sequence[NewRequest], address: str | None
+) -> bool:
+    if connection.execute(sa.select(DEPLOYMENTS.c.id).where(DEPLOYMENTS.c.id == record.id)).first() is not None:
+        return False
     values = {
         "id": record.id, "verb": record.verb, "arguments": json.dumps(record.arguments), "plan_id": record.plan_id,
         "comment": record.comment, "requested_by": record.requested_by, "created_at": record.created_s,
@@ -115,10 +131,12 @@ def _create(connection: Connection, record: DeploymentRecord, requests: Sequence
         for position, request in enumerate(requests)
     ]  # fmt: skip
     connection.execute(sa.insert(REQUESTS), rows)
-    by = Actor(name=record.requested_by, at=datetime.fromtimestamp(record.created_s, timezone.utc))
+    at = datetime.fromtimestamp(record.created_s, timezone.utc)
+    by = Actor(name=record.requested_by, at=at, address=address)
     hosts = len({request.host_id for request in requests})
     verbs = ", ".join(step.verb for step in record.all_steps)
     _note(connection, record.id, by, "created", f"{verbs}: {hosts} {'host' if hosts == 1 else 'hosts'}")
+    return True
 
 
 def _sign(connection: Connection, deployment: str, signatures: Mapping[str, str], person: Actor) -> int:
@@ -189,3 +207,10 @@ def _note(
         "detail": detail,
     }  # fmt: skip
     connection.execute(sa.insert(REQUEST_ACTIONS), values)
+    host = (
+        connection.execute(sa.select(REQUESTS.c.host_id).where(REQUESTS.c.id == request)).scalar() if request else None
+    )
+    note_in(
+        connection, person.at, person.name, _AUDITED[action], f"deployment {deployment[:8]}", detail, host_id=host,
+        deployment=deployment, address=person.address,
+    )  # fmt: skip

@@ -113,7 +113,7 @@ def _list(connection: Connection) -> list[Listed]:
     for row in connection.execute(_COUNTS):
         counts[row.deployment][RequestStatus(row.status)] = row.requests
     wanted = sa.select(DEPLOYMENTS).order_by(DEPLOYMENTS.c.created_at.desc(), DEPLOYMENTS.c.id)
-    return [(_record(row), counts[row.id]) for row in connection.execute(wanted)]
+    return [(deployment_record(row), counts[row.id]) for row in connection.execute(wanted)]
 
 
 def _show(connection: Connection, deployment: str) -> Shown:
@@ -122,11 +122,8 @@ def _show(connection: Connection, deployment: str) -> Shown:
         raise UsageError(f"there is no deployment {deployment}")
     wanted = sa.select(REQUESTS).where(REQUESTS.c.deployment == deployment).order_by(REQUESTS.c.position)
     of_it = sa.select(REQUEST_ACTIONS).where(REQUEST_ACTIONS.c.deployment == deployment).order_by(REQUEST_ACTIONS.c.id)
-    actions = [
-        ActionRecord(at_s=one.at, person=one.person, action=one.action, request=one.request, detail=one.detail)
-        for one in connection.execute(of_it)
-    ]
-    return _record(row), [_request(one) for one in connection.execute(wanted)], actions
+    actions = [action_record(one) for one in connection.execute(of_it)]
+    return deployment_record(row), [request_record(one) for one in connection.execute(wanted)], actions
 
 
 def _find(connection: Connection, text: str) -> tuple[str, str | None]:
@@ -143,7 +140,8 @@ def _find(connection: Connection, text: str) -> tuple[str, str | None]:
     return found[0]
 
 
-def _record(row: Any) -> DeploymentRecord:
+def deployment_record(row: Any) -> DeploymentRecord:
+    """Return the deployment in a row."""
     return DeploymentRecord(
         id=row.id,
         verb=row.verb,
@@ -162,7 +160,8 @@ def _record(row: Any) -> DeploymentRecord:
     )
 
 
-def _request(row: Any) -> RequestRecord:
+def request_record(row: Any) -> RequestRecord:
+    """Return the request in a row."""
     return RequestRecord(
         id=row.id,
         host_id=row.host_id,
@@ -177,3 +176,8 @@ def _request(row: Any) -> RequestRecord:
         run=row.run,
         signed_by=row.signed_by,
     )
+
+
+def action_record(row: Any) -> ActionRecord:
+    """Return the action in a row."""
+    return ActionRecord(at_s=row.at, person=row.person, action=row.action, request=row.request, detail=row.detail)

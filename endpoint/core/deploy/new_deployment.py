@@ -34,7 +34,7 @@ class NewDeployment:
 
     record: DeploymentRecord
     requests: tuple[NewRequest, ...]
-    """By step, then in the order of the hosts: the first step of all hosts before the second one of any."""
+    """Host by host, each with its steps in order."""
 
 
 def new_deployment(
@@ -70,9 +70,8 @@ def new_deployment(
         left_out=preview.left_out[:_MAX_LEFT_OUT],
         selection=preview.selection,
     )
-    planned = [(step, host) for host in preview.hosts for step in host.steps]
-    planned.sort(key=lambda pair: pair[0].number)
-    return NewDeployment(record=record, requests=tuple(_request(new_id(), step, host, terms) for step, host in planned))
+    requests = (_request(new_id(), step, host, terms) for host in preview.hosts for step in host.steps)
+    return NewDeployment(record=record, requests=tuple(requests))
 
 
 def _request(identity: str, step: PlannedStep, host: PlannedHost, terms: Terms) -> NewRequest:

@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 from endpoint.http.pages.account import AccountPages
 from endpoint.http.pages.audit import AuditPage
+from endpoint.http.pages.deploy import DeployPages
+from endpoint.http.pages.deployments import DeploymentsPages
 from endpoint.http.pages.fixes import FixesPages
 from endpoint.http.pages.host import HostPages
 from endpoint.http.pages.locks import LocksPage
@@ -17,6 +19,8 @@ PAGES: tuple[Callable[[PageContext], PageModule], ...] = (
     FixesPages,
     LocksPage,
     AuditPage,
+    DeployPages,
+    DeploymentsPages,
     LoginPages,
     AccountPages,
 )

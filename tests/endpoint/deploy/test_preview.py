@@ -150,13 +150,13 @@ def test_what_is_created_is_what_was_shown() -> None:
 
     assert [(one["host_id"][-1], one["verb"], one["plan_id"]) for one in forms] == [
         ("1", "upgrade-security", PLAN),
+        ("1", "apply-docker", DOCKER.plan_id),
         ("2", "upgrade-security", PLAN),
         ("3", "upgrade-security", PLAN),
-        ("1", "apply-docker", DOCKER.plan_id),
         ("3", "apply-docker", DOCKER.plan_id),
     ]
     assert forms[0]["arguments"] == {"reboot": "if-required"}
-    assert [one.step for one in new.requests] == [1, 1, 1, 2, 2]
+    assert [one.step for one in new.requests] == [1, 2, 1, 1, 2]
     assert [one.status for one in new.requests].count(RequestStatus.WAITING_SIGNATURE) == 2
     assert {one["requested_by"] for one in forms} == {"ann"}
     assert {one["expires_at"] for one in forms} == {"2026-11-30T12:00:00Z"}
