@@ -68,7 +68,7 @@ def test_a_job_is_requested_and_its_progress_received(store: Store, tmp_path: Pa
 
     def behave(connection: socket.socket) -> None:
         connection.sendall(encode_progress("half way") + encode_progress(""))
-        received.wait(10)
+        received.wait(60)
         connection.sendall(encode_answer(JobAnswer(exit_code=0)))
 
     with worker(tmp_path / "s", behave) as requested:

@@ -73,7 +73,7 @@ def running_try(out: Path, directory: Path) -> Iterator[subprocess.Popen[bytes]]
         yield process
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(60)
 
 
 def is_listening(port: int) -> bool:

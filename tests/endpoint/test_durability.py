@@ -233,7 +233,7 @@ def test_a_server_that_ends_on_its_own_says_why(make_server: MakeServer, tmp_pat
 
     for worker in psutil.Process(server.process.pid).children():
         worker.kill()
-    code = server.process.wait(30)
+    code = server.process.wait(60)
     server.process = None
 
     assert code != 0

@@ -46,7 +46,7 @@ def submit_all(commits: GroupCommit[Item, Item], items: Sequence[Sequence[Item]]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(60)
     return done, failed
 
 

@@ -156,7 +156,7 @@ class Zincati:
 
     def _post(self, path: str) -> int:
         context = ssl.create_default_context(cafile=str(self.endpoint.authority.file))
-        connection = http.client.HTTPSConnection("localhost", self.endpoint.port, context=context, timeout=20)
+        connection = http.client.HTTPSConnection("localhost", self.endpoint.port, context=context, timeout=60)
         body = json.dumps({"client_params": {"id": self.id, "group": "default"}}).encode()
         connection.putrequest("POST", f"/{path}", skip_accept_encoding=True)
         connection.putheader("fleet-lock-protocol", "true")

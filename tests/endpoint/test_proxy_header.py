@@ -43,7 +43,7 @@ def post(path: Path, *headers: str) -> int:
         f"Content-Length: {len(body)}", *(line.format(host=box.host) for line in headers),
     ]  # fmt: skip
     with socket.socket(socket.AF_UNIX) as stream:
-        stream.settimeout(20)
+        stream.settimeout(60)
         stream.connect(str(path))
         stream.sendall("\r\n".join([*head, "", ""]).encode() + body)
         return int(stream.recv(65536).split(b" ", 2)[1])

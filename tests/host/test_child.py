@@ -12,11 +12,18 @@ import pytest
 from agent.core.job_control import JobControl
 from agent.core.model.package import PackageId
 from agent.errors import BusyError
+from agent.host.dpkg import child
 from agent.host.dpkg.child import ChildChannel, ChildReport, supervise
 from agent.host.dpkg.timeouts import DpkgTimeouts
 
 QUIET = JobControl(progress=lambda _: None)
 LONG = DpkgTimeouts(stall=timedelta(minutes=5), package=timedelta(minutes=5))
+POLL_S = 0.05
+
+
+@pytest.fixture(autouse=True)
+def _poll_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(child, "_POLL_S", POLL_S)
 
 
 def test_values_and_output_of_the_work_reach_the_parent(tmp_path: Path) -> None:
@@ -104,7 +111,9 @@ def test_a_stop_reaches_the_child_until_it_holds_the_locks(tmp_path: Path, *, ho
         signal.signal(signal.SIGTERM, lambda number, _: signals.append(number))
         if holds_locks:
             channel.send({"locked": True})
-        time.sleep(3)
+        until = time.monotonic() + (60 if stopped else 20 * POLL_S)
+        while not signals and time.monotonic() < until:
+            time.sleep(POLL_S)
         channel.values["stopped"] = float(bool(signals))
 
     report = supervise(
@@ -118,7 +127,7 @@ def test_keep_alives_are_sent_while_the_child_works(tmp_path: Path) -> None:
     beats: list[float] = []
     control = JobControl(progress=lambda _: None, alive=lambda: beats.append(time.monotonic()))
 
-    supervise(lambda _: time.sleep(3.5), log=tmp_path / "log", limits=LONG, control=control)
+    supervise(lambda _: time.sleep(20 * POLL_S), log=tmp_path / "log", limits=LONG, control=control)
 
     assert len(beats) >= 3
 

@@ -139,7 +139,7 @@ class EndpointServer:
         assert self.process is not None
         self.process.terminate()
         try:
-            code = self.process.wait(20)
+            code = self.process.wait(60)
         finally:
             if self.process.poll() is None:
                 self.kill()

@@ -27,7 +27,7 @@ SILENT = frozenset({"hang", "delayed"})
 ANSWERED = ("redirect", "error-after", "garbage", "huge", "page", "unavailable", "too-many", "not-found")
 FAULTS = (*LOST, *ANSWERED)
 _CARRIED_OUT = frozenset({"half-line", "half-body", "lost-answer", "error-after"})
-_PATIENCE_S = 20.0
+_PATIENCE_S = 60.0
 _RESET = struct.pack("ii", 1, 0)
 
 
@@ -181,12 +181,13 @@ class LockServer:
     """Called once a request has been carried out, before the answer."""
 
     def deliver(self) -> None:
-        """Carry out what was delayed, in its order; first wait for the requests that the faults are meant for.
+        """Carry out what was delayed, in its order; first wait for the requests that a silence is meant for.
 
-        A client that gives up after a silence may do so before the server's thread has read its request.
+        A client that gives up after a silence may do so before the server's thread has read its request. After another
+        fault the client has had an answer; if it sends no second request, the fault of that one is left.
         """
         until = time.monotonic() + _PATIENCE_S
-        while self.faults and time.monotonic() < until:
+        while SILENT.intersection(self.faults) and time.monotonic() < until:
             time.sleep(0.005)
         while self.delayed:
             self.backend.answer(*self.delayed.pop(0))

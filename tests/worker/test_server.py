@@ -21,7 +21,7 @@ def connections() -> Iterator[tuple[socket.socket, socket.socket]]:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         ours.setblocking(False)
-        theirs.settimeout(10)
+        theirs.settimeout(60)
         yield ours, theirs
 
 
