@@ -16,6 +16,12 @@ from tests.support.messages import Outbox
 from tests.support.postgres import Cluster
 
 
+@pytest.fixture(scope="session")
+def kind() -> str:
+    """Return SQLite for all tests here; PostgreSQL has its own."""
+    return "sqlite"
+
+
 def test_a_backup_taken_while_messages_are_stored_is_restored_with_all_that_was_acknowledged_before_it(
     make_server: MakeServer, tmp_path: Path
 ) -> None:

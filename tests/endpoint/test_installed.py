@@ -99,6 +99,48 @@ def test_the_service_listens_on_a_unix_socket_that_only_its_group_reaches_and_ro
     assert names == ["maestro-endpoint 600"]
 
 
+RECEIVER = """\
+import http.server, sys
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        open("/srv/got", "wb").write(self.rfile.read(int(self.headers["Content-Length"])))
+        self.send_response(204)
+        self.end_headers()
+http.server.HTTPServer(("127.0.0.1", 8099), Handler).serve_forever()
+"""
+STOPPED = """\
+import sqlite3, time
+now = time.time()
+values = ("3f0b6c1e-0000-4000-8000-000000000000", "check", "{}", "", "alice", now, now + 86400, 1, 1, "stopped", 0, 1)
+names = "id,verb,arguments,comment,requested_by,created_at,expires_at,at_once,stop_after,status,in_flight,failures"
+with sqlite3.connect("/var/lib/maestro-endpoint/endpoint.db", timeout=30) as connection:
+    connection.execute(f"INSERT INTO deployments ({names}) VALUES ({','.join('?' * 12)})", values)
+"""
+
+
+def test_the_service_sends_notifications_from_its_sandbox(host: Booted) -> None:
+    notify = '[notify]\nwebhook_url = "http://localhost:8099/"\nmail_to = ["root"]\nsendmail = "/srv/relay"\n'
+    host.write("/etc/maestro-endpoint/config.toml", f"{CONFIG}{notify}")
+    host.write("/srv/relay", "#!/bin/sh\ncat >/var/lib/maestro-endpoint/mail\n", 0o755)
+    host.write("/srv/receiver.py", RECEIVER)
+    host.write("/srv/stopped.py", STOPPED)
+    host.check("(python3 /srv/receiver.py >/srv/out 2>&1 & echo $! >/srv/pid)")
+
+    host.check(f"systemctl start {UNIT}")
+    host.check("setpriv --reuid maestro-endpoint --regid maestro-endpoint --clear-groups python3 /srv/stopped.py")
+    waited = host.run(
+        "timeout 150 sh -c 'until [ -s /srv/got ] && [ -s /var/lib/maestro-endpoint/mail ]; do sleep 1; done'",
+        timeout=180,
+    )
+    listed = host.check("maestro-endpoint notify list")
+    host.check("kill $(cat /srv/pid)")
+
+    assert waited.returncode == 0, host.run(f"journalctl -u {UNIT} | tail -n 30").stdout
+    assert json.loads(host.check("cat /srv/got"))["kind"] == "deployment-stopped"
+    assert "Subject: [maestro] deployment stopped: check 3f0b6c1e" in host.check("cat /var/lib/maestro-endpoint/mail")
+    assert listed.count(" sent ") == 2
+
+
 def test_try_serves_over_tls(host: Booted) -> None:
     box, other = Outbox(), Outbox()
     host.write("/srv/batch.json", json.dumps(box.batch(box.state(), box.event())))
