@@ -71,8 +71,8 @@ class Watcher:
         if not may_judge_silence(watch, fleet.silent_after.total_seconds() + _MARGIN_S):
             return 0
         since = now - fleet.expire_after if fleet.expire_after is not None else None
-        found, hosts = self._sources.silent(now - fleet.silent_after, since)
-        return self._settle(NotificationKind.SILENT, found, now, hint=lambda silent: silence_hint(silent, hosts))
+        found, silent, hosts = self._sources.silent(now - fleet.silent_after, since)
+        return self._settle(NotificationKind.SILENT, found, now, hint=lambda _count: silence_hint(silent, hosts))
 
     def _stopped(self, now: datetime, _watch: Watch) -> int:
         return self._settle(NotificationKind.DEPLOYMENT_STOPPED, self._sources.stopped(now), now)

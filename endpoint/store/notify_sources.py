@@ -11,7 +11,7 @@ from endpoint.core.text import clean
 from endpoint.core.timestamps import format_utc
 from endpoint.store.advisory_tables import KEV
 from endpoint.store.database import Database
-from endpoint.store.host_tables import FIX_COUNTS, HOST_FIXES, HOST_PACKAGES, HOSTS
+from endpoint.store.host_tables import FIX_COUNTS, HOST_FIXES, HOSTS
 from endpoint.store.tables import DEPLOYMENTS, STREAMS
 
 _MAX_SUBJECT = 64
@@ -21,6 +21,10 @@ _SILENT = (
     .select_from(HOSTS.join(STREAMS, STREAMS.c.id == HOSTS.c.stream))
     .where(STREAMS.c.last_seen_at < sa.bindparam("before"), STREAMS.c.last_seen_at >= sa.bindparam("since"))
 )
+_MOST_SILENT = 5000
+"""So that a failure of the whole network takes no memory that a fleet of 100,000 hosts would need."""
+_ALL_SILENT = _SILENT.subquery()
+_SHOWN_SILENT = _SILENT.order_by(HOSTS.c.id).limit(_MOST_SILENT)
 _HOSTS = (
     sa.select(sa.func.count())
     .select_from(HOSTS.join(STREAMS, STREAMS.c.id == HOSTS.c.stream))
@@ -37,20 +41,15 @@ _EXPLOITED = (
 _HOSTS_OF_FIX = sa.select(sa.func.count(sa.distinct(HOST_FIXES.c.host))).where(
     HOST_FIXES.c.cve == sa.bindparam("of"), HOST_FIXES.c.stage.in_(_WAITING)
 )
-_OVERDUE_FIXES = (
-    sa.select(HOST_FIXES.c.package, sa.func.count(sa.distinct(HOST_FIXES.c.host)).label("hosts"))
-    .where(HOST_FIXES.c.stage.in_(_WAITING), HOST_FIXES.c.pending_since < sa.bindparam("before"))
-    .group_by(HOST_FIXES.c.package)
-)
-# Of fixes without a CVE.
-_OVERDUE_PACKAGES = (
-    sa.select(HOST_PACKAGES.c.package, sa.func.count(sa.distinct(HOST_PACKAGES.c.host)).label("hosts"))
-    .where(
-        HOST_PACKAGES.c.stage.in_(_WAITING),
-        HOST_PACKAGES.c.security.is_(True),
-        HOST_PACKAGES.c.since < sa.bindparam("before"),
-    )
-    .group_by(HOST_PACKAGES.c.package)
+# The first row of a CVE that is old enough ends the search for it: no count, which would read millions of rows.
+_OVERDUE = sa.select(FIX_COUNTS).where(
+    FIX_COUNTS.c.first_seen_at < sa.bindparam("before"),
+    FIX_COUNTS.c.pending + FIX_COUNTS.c.held > 0,
+    sa.exists().where(
+        HOST_FIXES.c.cve == FIX_COUNTS.c.cve,
+        HOST_FIXES.c.stage.in_(_WAITING),
+        HOST_FIXES.c.pending_since < sa.bindparam("before"),
+    ),
 )
 
 
@@ -60,20 +59,27 @@ class NotifySources:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def silent(self, before: datetime, since: datetime | None) -> tuple[list[Subject], int]:
-        """Return the hosts whose last contact is before that, and not before `since`; and how many hosts there are.
+    def silent(self, before: datetime, since: datetime | None) -> tuple[list[Subject], int, int]:
+        """Return the first 5,000 hosts whose last contact is before that, and not before `since`.
+
+        The two numbers are those of all such hosts, and of all hosts that are not forgotten.
 
         Raises:
             StoreError: the database does not answer.
         """
         values = {"before": before.timestamp(), "since": since.timestamp() if since is not None else 0.0}
 
-        def work(connection: Connection) -> tuple[list[Subject], int]:
+        def work(connection: Connection) -> tuple[list[Subject], int, int]:
             found = [
                 _subject(row.host_id, row.name or row.host_id, f"last contact {_time(row.last_seen_at)}")
-                for row in connection.execute(_SILENT, values)
+                for row in connection.execute(_SHOWN_SILENT, values)
             ]
-            return found, int(connection.execute(_HOSTS, {"since": values["since"]}).scalar() or 0)
+            count = len(found)
+            if count == _MOST_SILENT:
+                count = int(
+                    connection.execute(sa.select(sa.func.count()).select_from(_ALL_SILENT), values).scalar() or 0
+                )
+            return found, count, int(connection.execute(_HOSTS, {"since": values["since"]}).scalar() or 0)
 
         return self._database.read(work)
 
@@ -107,20 +113,14 @@ class NotifySources:
         return self._database.read(work)
 
     def overdue(self, before: datetime) -> list[Subject]:
-        """Return the packages with a security fix that has been pending or held on a host since before that.
+        """Return the CVEs whose fix has been pending or held on a host since before that.
 
         Raises:
             StoreError: the database does not answer.
         """
-
-        def work(connection: Connection) -> dict[str, int]:
-            most: dict[str, int] = {}
-            for wanted in (_OVERDUE_FIXES, _OVERDUE_PACKAGES):
-                for row in connection.execute(wanted, {"before": before.timestamp()}):
-                    most[row.package] = max(most.get(row.package, 0), row.hosts)
-            return most
-
-        return [_subject(package, package, _hosts(hosts)) for package, hosts in self._database.read(work).items()]
+        values = {"before": before.timestamp()}
+        rows = self._database.read(lambda connection: connection.execute(_OVERDUE, values).all())
+        return [_subject(row.cve, row.cve, f"first seen {_time(row.first_seen_at)[:10]}") for row in rows]
 
 
 def _subject(identity: str, name: str, detail: str) -> Subject:

@@ -119,7 +119,7 @@ with sqlite3.connect("/var/lib/maestro-endpoint/endpoint.db", timeout=30) as con
 
 
 def test_the_service_sends_notifications_from_its_sandbox(host: Booted) -> None:
-    notify = '[notify]\nwebhook_url = "http://localhost:8099/"\nmail_to = ["root"]\nsendmail = "/srv/relay"\n'
+    notify = '[notify]\nwebhook_url = "http://127.0.0.1:8099/"\nmail_to = ["root"]\nsendmail = "/srv/relay"\n'
     host.write("/etc/maestro-endpoint/config.toml", f"{CONFIG}{notify}")
     host.write("/srv/relay", "#!/bin/sh\ncat >/var/lib/maestro-endpoint/mail\n", 0o755)
     host.write("/srv/receiver.py", RECEIVER)
