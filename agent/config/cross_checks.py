@@ -30,10 +30,14 @@ def exporter_problems(found: Found) -> Iterator[str]:
 
 
 def _endpoint_problems(found: Found) -> Iterator[str]:
-    for name, needed in (("client_key", "client_cert"), ("token_file", "url"), ("client_cert", "url")):
+    needs = {"client_key": "client_cert", "token_file": "url", "client_cert": "url", "enrolment_key_file": "url"}
+    for name, needed in needs.items():
         value, source = found[f"endpoint.{name}"]
         if value and not found[f"endpoint.{needed}"][0]:
             yield f"{source}: endpoint.{name} = {value!r}: requires endpoint.{needed}"
+    key, source = found["endpoint.enrolment_key_file"]
+    if key and found["endpoint.token_file"][0]:
+        yield f"{source}: endpoint.enrolment_key_file: not with endpoint.token_file: the agent stores its token itself"
 
 
 def _otlp_problems(found: Found) -> Iterator[str]:

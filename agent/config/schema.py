@@ -137,6 +137,7 @@ KEYS: tuple[Key, ...] = (
     Key(section="unattended_upgrades", name="mode", parse=parse_daily_job_mode, default=DailyJobMode.COEXIST),
     Key(section="endpoint", name="url", parse=parse_url, default=""),
     Key(section="endpoint", name="token_file", parse=parse_path, default=""),
+    Key(section="endpoint", name="enrolment_key_file", parse=parse_path, default=""),
     Key(section="endpoint", name="ca_file", parse=parse_path, default=""),
     Key(section="endpoint", name="client_cert", parse=parse_path, default=""),
     Key(section="endpoint", name="client_key", parse=parse_path, default=""),

@@ -4,6 +4,7 @@ import os
 import re
 
 from agent.errors import ConfigError
+from agent.host.enrolled_token import enrolled_token
 from agent.state.safe_open import open_regular
 
 _CREDENTIAL = "endpoint-token"
@@ -13,14 +14,17 @@ _TOKEN_BYTES = 1 << 14
 _TOKEN = re.compile(r"[\x21-\x7e]{1,4096}")
 
 
-def read_endpoint_token(path: str) -> str:
-    """Return the endpoint's token: of a file, or else the daemon's credential; empty if there is neither.
+def read_endpoint_token(path: str, *, url: str = "", enrolled_in: str = "") -> str:
+    """Return the endpoint's token: of a file, or else the daemon's credential; empty if there is none.
+
+    With a state directory in `enrolled_in` it is, where there is neither, the one that this machine got by enrolment.
 
     Raises:
         ConfigError: it cannot be read, or is not a token.
     """
     inherited = os.path.join(os.environ.get("CREDENTIALS_DIRECTORY") or _CREDENTIALS, _CREDENTIAL)
-    return read_token(path or (inherited if os.path.exists(inherited) else ""))
+    own = read_token(path or (inherited if os.path.exists(inherited) else ""))
+    return own if own or not enrolled_in else enrolled_token(enrolled_in, url)
 
 
 def read_token(place: str) -> str:

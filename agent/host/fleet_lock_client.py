@@ -74,7 +74,7 @@ class FleetLockClient:
         }
         if server.is_endpoint and reason_header(reason):
             opened.headers[REASON_HEADER] = reason_header(reason)
-        token = (read_endpoint_token if server.is_endpoint else read_token)(server.token_file)
+        token = _token(server)
         if token:
             remember_header(token)
             opened.headers["Authorization"] = f"Bearer {token}"
@@ -102,6 +102,12 @@ class FleetLockClient:
                 is_page=_is_page(response.headers, body),
                 retry_after=retry_after(response.headers.get("Retry-After"), utc_now()),
             )
+
+
+def _token(server: LockServer) -> str:
+    if not server.is_endpoint:
+        return read_token(server.token_file)
+    return read_endpoint_token(server.token_file, url=server.url, enrolled_in=server.enrolled_in)
 
 
 def _announced(headers: Mapping[str, str], read: int) -> int:

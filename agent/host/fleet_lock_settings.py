@@ -19,10 +19,10 @@ def open_fleet_lock(
     store: Store, policy: Policy, owner: LockOwner, alive: Callable[[], None] = lambda: None
 ) -> LocalFleetLock:
     """Return this host's slot at the configured server; `alive` is called before each request."""
-    return LocalFleetLock(configured_server(policy), FleetLockRecord(store), owner, alive=alive)
+    return LocalFleetLock(configured_server(policy, store.directory), FleetLockRecord(store), owner, alive=alive)
 
 
-def configured_server(policy: Policy) -> LockServer | None:
+def configured_server(policy: Policy, state_directory: str) -> LockServer | None:
     """Return the configured server; None: no lock is needed to reboot."""
     reboot, endpoint = policy.reboot, policy.endpoint
     if not reboot.fleetlock_url:
@@ -34,6 +34,7 @@ def configured_server(policy: Policy) -> LockServer | None:
             group=reboot.fleetlock_group,
             id=lock_id,
             token_file=endpoint.token_file,
+            enrolled_in=state_directory if endpoint.enrolment_key_file else "",
             is_endpoint=True,
             ca_file=endpoint.ca_file,
             client_cert=endpoint.client_cert,

@@ -44,6 +44,7 @@ class ExportContext:
     """The exporter's entry in its status file, or what its outbox kept of it; empty before the first attempt."""
     outbox: Outbox | None = None
     """Open, with all new events queued; None for an exporter without a queue, and while there is a problem with it."""
+    state_directory: str = ""
     outbox_directory: str = ""
     outbox_problem: str = ""
     """Why it cannot be used."""

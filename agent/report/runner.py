@@ -72,7 +72,12 @@ class ExporterRun:
             self._source.enqueue_new_events(outbox, queue.reach)
             before = outbox.state.last_attempt or self._source.exporter_status(self._name).entry
             context = ExportContext(
-                source=self._source, time_limit=time_limit, last_attempt=before, outbox=outbox, carry=self._carry
+                source=self._source,
+                time_limit=time_limit,
+                last_attempt=before,
+                outbox=outbox,
+                state_directory=self._state_dir,
+                carry=self._carry,
             )
             result = self._exporter.run(context)
             attempt, export_state = _after(before, outbox.state.export_state, result)
@@ -88,6 +93,7 @@ class ExporterRun:
             source=self._source,
             time_limit=time_limit,
             last_attempt=status.entry,
+            state_directory=self._state_dir,
             outbox_directory=directory,
             outbox_problem=problem,
             kept_state=status.kept_state,

@@ -159,3 +159,33 @@ def test_a_misplaced_secret_is_rejected_and_redacted(tmp_path: Path, key: str, v
 
     assert f"{key} = " in str(caught.value)
     assert "s3cr" not in str(caught.value)
+
+
+ENROL = """\
+[endpoint]
+url = "https://endpoint.example.org"
+enrolment_key_file = "/etc/maestro-agent/enrolment-key"
+"""
+
+
+def test_an_enrolment_key_takes_the_place_of_a_token(tmp_path: Path) -> None:
+    assert loaded(tmp_path, ENROL).endpoint.enrolment_key_file == "/etc/maestro-agent/enrolment-key"
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (f'{ENROL}token_file = "/etc/token"\n', "endpoint.enrolment_key_file: not with endpoint.token_file"),
+        (ENROL.replace("https://endpoint.example.org", ""), "requires endpoint.url"),
+        (
+            ENROL.replace("/etc/maestro-agent/", ""),
+            "endpoint.enrolment_key_file = 'enrolment-key': accepted: an absolute",
+        ),
+    ],
+    ids=["with a token", "without a URL", "no path"],
+)
+def test_an_enrolment_key_that_cannot_be_used_is_named(text: str, problem: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        loaded(tmp_path, text)
+
+    assert problem in str(caught.value)

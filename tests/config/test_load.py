@@ -74,6 +74,7 @@ window = "night"
 
 [endpoint]
 url = "https://endpoint.example.org/maestro"
+enrolment_key_file = ""
 token_file = "/etc/maestro-agent/token"
 ca_file = "/etc/maestro-agent/ca.pem"
 client_cert = "/etc/maestro-agent/client.pem"
@@ -154,6 +155,7 @@ def test_a_valid_file_sets_every_field(write: Write) -> None:
         window="2nd Sat 22:00-02:00 Europe/Berlin",
     )
     assert policy.endpoint == EndpointPolicy(
+        enrolment_key_file="",
         url="https://endpoint.example.org/maestro",
         token_file="/etc/maestro-agent/token",  # noqa: S106 - a path
         ca_file="/etc/maestro-agent/ca.pem",

@@ -33,6 +33,8 @@ class LockServer:
     group: str
     id: str
     token_file: str = ""
+    enrolled_in: str = ""
+    """Of the agent's own endpoint: the state directory, if the token there is one of enrolment."""
     is_endpoint: bool = False
     """Whether it is the agent's own endpoint: the daemon's credential is the token, if no file is named, and a header
     has the reason, which the protocol has no place for."""

@@ -222,6 +222,8 @@ class EndpointPolicy:
     max_age: timedelta
     burst: int
     """Messages per minute."""
+    enrolment_key_file: str = ""
+    """The key that is exchanged for a token of this host; empty: none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,6 +43,8 @@ class EndpointResponse:
     response_class: ResponseClass
     why: str = ""
     """What went wrong; empty if there is a receipt."""
+    status: int = 0
+    """The status code, of any other response than a receipt."""
     text: str = ""
     """The body, as far as it was read."""
     no_content: bool = False
@@ -59,8 +61,17 @@ class EndpointResponse:
 class EndpointClient:
     """A session with the endpoint."""
 
-    def __init__(self, policy: EndpointPolicy, *, takes_requests: bool = False) -> None:
+    def __init__(
+        self,
+        policy: EndpointPolicy,
+        *,
+        takes_requests: bool = False,
+        state_directory: str = "",
+        token: str | None = None,
+    ) -> None:
         """Prepare the session; sends nothing yet. `takes_requests`: receipts may carry requests of people.
+
+        `state_directory` has the token of enrolment; a `token` takes the place of all others.
 
         Raises:
             ConfigError: token, CA or certificate cannot be read.
@@ -75,7 +86,9 @@ class EndpointClient:
         }
         if takes_requests:
             self._session.headers["Maestro-Requests"] = "1"
-        self._token = read_endpoint_token(policy.token_file)
+        enrolled_in = state_directory if policy.enrolment_key_file else ""
+        found = token or read_endpoint_token(policy.token_file, url=policy.url, enrolled_in=enrolled_in)
+        self._token = found
         if self._token:
             remember_header(self._token)
             self._session.headers["Authorization"] = f"Bearer {self._token}"
@@ -105,6 +118,10 @@ class EndpointClient:
     def request(self, *, host_id: str, request_id: str) -> EndpointResponse:
         """Fetch a request as the endpoint has it now; not `offered` where it has none with this id. Never raises."""
         return self._ask("GET", f"/v1/hosts/{host_id}/requests/{request_id}", b"", {})
+
+    def enrol(self, document: Mapping[str, object]) -> EndpointResponse:
+        """Ask for a token of this host; `status` tells how it went (201, 202). Never raises."""
+        return self._ask("POST", "/v1/enrol", json.dumps(document).encode(), {})
 
     def close(self) -> None:
         """Close the connection."""
@@ -151,6 +168,7 @@ class EndpointClient:
             response_class=meaning,
             why=_problem_text(response.status_code, str(response.reason or ""), text),
             text=text,
+            status=response.status_code,
             final=response.headers.get("Content-Type", "").partition(";")[0].strip() == "application/problem+json",
             offered=response.status_code not in _NOT_OFFERED,
             retry_after=retry_after(response.headers.get("Retry-After"), there or utc_now()),

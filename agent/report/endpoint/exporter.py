@@ -12,6 +12,7 @@ from agent.errors import BusyError, ConfigError, HostError
 from agent.host.machine.facts import host_id
 from agent.report.endpoint.client import EndpointClient, EndpointResponse
 from agent.report.endpoint.delivery import Delivery, DeliveryResult, deliver_state_alone
+from agent.report.endpoint.enrolment import EnrolmentPlace, enrol, is_enrolled, uses_enrolled_token
 from agent.report.exporter import ExportContext, ExportResult, QueueSettings, count_of
 from agent.report.outbox.file import OUTBOX_DIRECTORY, open_readonly
 from agent.report.outbox.outbox import Outbox, OutboxStats
@@ -19,6 +20,8 @@ from agent.report.outbox.stream_state import StreamState, continued
 from agent.report.outbox.transaction import OutboxLimits
 from agent.report.source import boot_time_of
 from agent.state.timestamps import utc_now
+
+_UNAUTHENTICATED = 401
 
 
 def create(policy: Policy) -> "EndpointExporter":
@@ -50,19 +53,66 @@ class EndpointExporter:
             return self._send_report_alone(context)
         self._start_stream_for_new_endpoint(context.outbox)
         try:
-            client = EndpointClient(self._policy, takes_requests=self._takes_requests)
+            enrolled = self._enrol(context, context.outbox)
+            if enrolled is not None and enrolled.response_class is not ResponseClass.OK:
+                return _result(enrolled, context.last_attempt, notable=False)  # logged once, and when it changes
+            report = _report(context, context.outbox.state, context.outbox.stats())
+            delivered = self._deliver(context, context.outbox, report)
         except ConfigError as error:
             return _result(_misconfigured(error), context.last_attempt, notable=True)
-        with closing(client):
-            report = _report(context, context.outbox.state, context.outbox.stats())
-            delivered = Delivery(context.outbox, self._policy, client).run(report, utc_now)
         response = _with_refusal(delivered.response, context.outbox.state, report)
-        result = _result(response, context.last_attempt, notable=delivered.sent != 1)  # a heartbeat is no news
+        notable = delivered.sent != 1 or enrolled is not None  # a heartbeat is no news
+        result = _result(response, context.last_attempt, notable=notable)
         result = self._with_delivery(result, delivered)
         if not self._takes_requests or delivered.offers == NO_OFFERS:
             return result
         problem = context.carry(delivered.offers)
         return replace(result, detail="; ".join(filter(None, (result.detail, problem))), notable=True)
+
+    def _enrol(self, context: ExportContext, outbox: Outbox) -> EndpointResponse | None:
+        """Get a token for this host where it needs one; None: it does not.
+
+        Raises:
+            ConfigError: the key, the token, the CA or the certificate cannot be read.
+        """
+        if is_enrolled(self._policy, context.state_directory):
+            return None
+        return enrol(self._place(context, outbox))
+
+    def _deliver(self, context: ExportContext, outbox: Outbox, report: Document) -> DeliveryResult:
+        """Send all; where the token of enrolment is rejected, ask for another one, and then send all.
+
+        Raises:
+            ConfigError: the token, the CA or the certificate cannot be read.
+        """
+        delivered = self._deliver_once(context, outbox, report)
+        rejected = delivered.response.status == _UNAUTHENTICATED
+        if not rejected or not uses_enrolled_token(self._policy, context.state_directory):
+            return delivered
+        try:
+            enrolled = enrol(self._place(context, outbox))
+        except ConfigError:  # the key may be gone by now: it is needed once
+            return delivered
+        if enrolled.response_class is ResponseClass.OK:
+            return self._deliver_once(context, outbox, report)
+        why = f"{delivered.response.why}; {enrolled.why}"
+        return replace(delivered, response=replace(enrolled, why=why))
+
+    def _deliver_once(self, context: ExportContext, outbox: Outbox, report: Document) -> DeliveryResult:
+        client = EndpointClient(
+            self._policy, takes_requests=self._takes_requests, state_directory=context.state_directory
+        )
+        with closing(client):
+            return Delivery(outbox, self._policy, client).run(report, utc_now)
+
+    def _place(self, context: ExportContext, outbox: Outbox) -> EnrolmentPlace:
+        state = outbox.state
+        return EnrolmentPlace(
+            policy=self._policy,
+            state_directory=context.state_directory,
+            host_id=state.host_id,
+            instance_id=state.instance_id,
+        )
 
     def _with_delivery(self, result: ExportResult, delivered: DeliveryResult) -> ExportResult:
         more = "; more are queued, and go out a minute later" if delivered.more else ""
@@ -98,7 +148,7 @@ class EndpointExporter:
 
     def _exchange_alone(self, context: ExportContext, state: StreamState) -> tuple[EndpointResponse, StreamState]:
         try:
-            client = EndpointClient(self._policy)
+            client = EndpointClient(self._policy, state_directory=context.state_directory)
         except ConfigError as error:
             return _misconfigured(error), state
         with closing(client):

@@ -23,7 +23,7 @@ def run(request: JobRequest, context: JobContext) -> JobAnswer:
     desk = RequestDesk(record, request_rules(context.policy, local_zone()), context.machine.now)
     desk.cancel(request.cancelled)
     if request.carried is not None:
-        desk.receive(request.carried, authenticator(context.policy))
+        desk.receive(request.carried, authenticator(context.policy, context.record.store.directory))
     return JobAnswer(exit_code=ExitCode.OK)
 
 

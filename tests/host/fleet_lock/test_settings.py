@@ -34,11 +34,11 @@ def policy(reboot: RebootPolicy) -> Policy:
 
 
 def test_without_a_url_no_lock_is_needed() -> None:
-    assert configured_server(policy(RebootPolicy())) is None
+    assert configured_server(policy(RebootPolicy()), "/state") is None
 
 
 def test_a_server_has_credentials_of_its_own() -> None:
-    assert configured_server(policy(_OWN)) == LockServer(
+    assert configured_server(policy(_OWN), "/state") == LockServer(
         url="https://locks.example.org",
         group="web",
         id="host-7",
@@ -50,7 +50,9 @@ def test_a_server_has_credentials_of_its_own() -> None:
 
 
 def test_the_endpoint_is_reached_as_reports_are() -> None:
-    assert configured_server(policy(replace(_OWN, fleetlock_url="endpoint", fleetlock_id="app"))) == LockServer(
+    assert configured_server(
+        policy(replace(_OWN, fleetlock_url="endpoint", fleetlock_id="app")), "/state"
+    ) == LockServer(
         url="https://reports.example.org",
         group="web",
         id=host_id(),

@@ -24,11 +24,11 @@ _FAULTS = {
 }
 
 
-def authenticator(policy: Policy) -> Authenticate:
+def authenticator(policy: Policy, state_directory: str) -> Authenticate:
     """Return the check that the configuration asks for."""
     if policy.requests.signers:
         return lambda request: by_signature(request, policy.requests)
-    return lambda request: by_endpoint(request, policy.endpoint)
+    return lambda request: by_endpoint(request, policy.endpoint, state_directory)
 
 
 def rechecker(policy: Policy) -> Recheck:
@@ -68,7 +68,7 @@ def by_signature(request: Request, policy: RequestsPolicy, at: datetime | None =
     return RequestRefusal(why=_FAULTS[found]) if isinstance(found, SignatureFault) else Authentic(signed_by=found)
 
 
-def by_endpoint(request: Request, policy: EndpointPolicy) -> Authentic | RequestRefusal:
+def by_endpoint(request: Request, policy: EndpointPolicy, state_directory: str) -> Authentic | RequestRefusal:
     """Return that the endpoint has exactly this request, or that it has not.
 
     Raises:
@@ -77,7 +77,7 @@ def by_endpoint(request: Request, policy: EndpointPolicy) -> Authentic | Request
     if not policy.url.startswith("https://"):
         detail = "an unsigned request is confirmed over https only: set requests.signers, or an https endpoint.url"
         return RequestRefusal(why=RequestWhy.NOT_CONFIRMED, detail=detail)
-    with closing(EndpointClient(policy)) as client:
+    with closing(EndpointClient(policy, state_directory=state_directory)) as client:
         response = client.request(host_id=request.host_id, request_id=request.id)
     if not response.offered:
         return RequestRefusal(why=RequestWhy.NOT_CONFIRMED, detail="the endpoint does not have it")
