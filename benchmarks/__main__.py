@@ -10,7 +10,21 @@ import signal
 import sys
 import time
 
-from benchmarks import answers, before, docker, fleet, idle, locks, plans, processes, queue, reports, upgrades, wire
+from benchmarks import (
+    answers,
+    before,
+    dashboard,
+    docker,
+    fleet,
+    idle,
+    locks,
+    plans,
+    processes,
+    queue,
+    reports,
+    upgrades,
+    wire,
+)
 from benchmarks.figures import Aims
 from benchmarks.roots import session
 from tests.support import bases
@@ -32,6 +46,7 @@ ALONE = {
     "requests": queue.requests,
     "processes": processes.processes,
     "fleet": fleet.fleet,
+    "dashboard": dashboard.dashboard,
 }
 """Parts that need no machine."""
 

@@ -1,7 +1,8 @@
 """Fixes by CVE: how far each has come in the fleet, and on which hosts."""
 
 from collections import defaultdict
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -43,8 +44,24 @@ def fixes_of(connection: Connection, query: FixQuery, view: View) -> FixPage:
     return FixPage(rows=tuple(map(_summary, rows)), total=total, as_of_s=view.now_s, offset=query.offset)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FixReach:
+    """Which packages a fix concerns, and how many hosts by stage."""
+
+    packages: tuple[str, ...]
+    hosts_by_stage: Mapping[FixStage, int]
+
+
+def reach_of(connection: Connection, cve: str, view: View) -> FixReach:
+    """Return how far a fix reaches; with many hosts the slowest part of its page."""
+    return FixReach(packages=_packages(connection, cve, view), hosts_by_stage=_by_stage(connection, cve, view))
+
+
 def fix_of(connection: Connection, cve: str, query: HostQuery, view: View) -> FixDetail | None:
-    """Return a fix, with one page of the hosts where it is not active; None: no host of the scope has or had it."""
+    """Return a fix, with one page of the hosts where it is not active; None: no host of the scope has or had it.
+
+    What `reach_of` finds is still missing.
+    """
     counted = _counts(view).subquery()
     row = connection.execute(sa.select(counted).where(counted.c.cve == cve, counted.c.known > 0)).first()
     if row is None:
@@ -54,8 +71,8 @@ def fix_of(connection: Connection, cve: str, query: HostQuery, view: View) -> Fi
     return FixDetail(
         cve=cve,
         summary=_summary(row),
-        packages=_packages(connection, cve, view),
-        hosts_by_stage=_by_stage(connection, cve, view),
+        packages=(),
+        hosts_by_stage={},
         hosts=tuple(FixHost(host=host, packages=tuple(lines[host.host_id])) for host in page.rows),
         next=page.next,
         previous=page.previous,
@@ -85,14 +102,12 @@ def _summary(row: Any) -> FixSummary:
 
 def _lines(connection: Connection, cve: str, names: list[str]) -> dict[str, list[FixLine]]:
     found: dict[str, list[FixLine]] = defaultdict(list)
-    wanted = (
-        sa.select(HOSTS.c.host_id, HOST_FIXES)
-        .select_from(HOSTS.join(HOST_FIXES, HOST_FIXES.c.host == HOSTS.c.id))
-        .where(HOSTS.c.host_id.in_(names), HOST_FIXES.c.cve == cve)
-        .order_by(HOST_FIXES.c.package)
-    )
-    for row in connection.execute(wanted):
-        found[row.host_id].append(fix_line(row))
+    hosts = sa.select(HOSTS.c.id, HOSTS.c.host_id).where(HOSTS.c.host_id.in_(names))
+    host_ids = {row.id: row.host_id for row in connection.execute(hosts)}
+    # By the hosts' numbers: for a join SQLite would go through all rows of the CVE.
+    wanted = sa.select(HOST_FIXES).where(HOST_FIXES.c.host.in_(list(host_ids)), HOST_FIXES.c.cve == cve)
+    for row in connection.execute(wanted.order_by(HOST_FIXES.c.package)):
+        found[host_ids[row.host]].append(fix_line(row))
     return found
 
 
@@ -119,8 +134,8 @@ def _packages(connection: Connection, cve: str, view: View) -> tuple[str, ...]:
 
 
 def _by_stage(connection: Connection, cve: str, view: View) -> dict[FixStage, int]:
-    number = sa.func.count(sa.distinct(HOST_FIXES.c.host))
-    rows = connection.execute(_of_cve(cve, view, HOST_FIXES.c.stage, number).group_by(HOST_FIXES.c.stage))
-    found = dict.fromkeys(FixStage, 0)
-    found.update({FixStage(stage): count for stage, count in rows})
-    return found
+    # SQLite takes distinct rows from the index, in order; distinct ones of an aggregate, and groups, it would sort.
+    hosts = _of_cve(cve, view, HOST_FIXES.c.stage, HOST_FIXES.c.host).distinct().subquery()
+    sums = [sa.func.sum(sa.case((hosts.c.stage == stage.value, 1), else_=0)) for stage in FixStage]
+    row = connection.execute(sa.select(*sums)).one()
+    return {stage: int(number or 0) for stage, number in zip(FixStage, row, strict=True)}

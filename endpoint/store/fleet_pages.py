@@ -13,7 +13,7 @@ from endpoint.core.host_query import HostQuery
 from endpoint.core.host_states import FleetSettings
 from endpoint.core.people import Scope
 from endpoint.store.database import Database
-from endpoint.store.fix_pages import fix_of, fixes_of
+from endpoint.store.fix_pages import fix_of, fixes_of, reach_of
 from endpoint.store.fleet_overview import exposure_days, overview_of
 from endpoint.store.host_detail import detail_of, host_curve
 from endpoint.store.host_list import View, count_of, each_page, page_of
@@ -75,7 +75,11 @@ class FleetPages:
     def fix(self, cve: str, scope: Scope, now: datetime, query: HostQuery | None = None) -> FixDetail | None:
         """Return a fix with a page of the hosts that lack it; None: no host of the scope has or had it."""
         view = self._view(scope, now)
-        return self._database.read(lambda connection: fix_of(connection, cve, query or HostQuery(), view))
+        found = self._database.read(lambda connection: fix_of(connection, cve, query or HostQuery(), view))
+        if found is None:
+            return None
+        reach = self._cached(("fix", cve, scope), lambda connection, view: reach_of(connection, cve, view), view)
+        return replace(found, packages=reach.packages, hosts_by_stage=reach.hosts_by_stage)
 
     def exposure_curve(self, scope: Scope, now: datetime, days: int = CURVE_DAYS) -> tuple[CurveDay, ...]:
         """Return the exposure of each day, the oldest first; the last one is today."""

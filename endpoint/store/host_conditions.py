@@ -1,13 +1,16 @@
 """The rules of `core.host_states` and the filters of `core.host_query` as SQL over `hosts` and `streams`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from endpoint.core.host_id import UUID
 from endpoint.core.host_query import HostQuery
 from endpoint.core.host_states import FleetSettings, HostState
+from endpoint.core.host_tags import TagSource
 from endpoint.core.people import Scope
 from endpoint.store import scopes
 from endpoint.store.host_tables import HOST_FIXES, HOST_PACKAGES, HOSTS
@@ -50,9 +53,10 @@ class StateConditions:
     @property
     def green(self) -> Condition:
         """Return whether the host is patched, unless it is silent."""
-        not_shared = sa.or_(HOSTS.c.other_seen_at.is_(None), HOSTS.c.other_seen_at <= self._heard_since)
-        supported = sa.or_(HOSTS.c.ended_at.is_(None), HOSTS.c.ended_at > self._now)
-        fresh = HOSTS.c.lists_good_at >= self._lists_since
+        # No comparison of a bare column, so that SQLite takes the index of green hosts, which has all of them.
+        not_shared = sa.func.coalesce(HOSTS.c.other_seen_at, sa.literal_column("0")) <= self._heard_since
+        supported = sa.func.coalesce(HOSTS.c.ended_at, sa.literal_column("1e15")) > self._now
+        fresh = sa.func.coalesce(HOSTS.c.lists_good_at, sa.literal_column("-1")) >= self._lists_since
         return sa.and_(HOSTS.c.is_green == sa.true(), not_shared, supported, fresh)
 
     def of(self, state: HostState) -> Condition:
@@ -83,48 +87,92 @@ def in_scope(scope: Scope) -> list[Condition]:
 
 
 def filters(connection: Connection, query: HostQuery, scope: Scope, states: StateConditions) -> list[Condition]:
-    """Return the conditions of a query."""
-    found = in_scope(scope)
-    if query.states:
-        found.append(sa.or_(*map(states.of, query.states)))
-    lists = ((HOSTS.c.lock_group, query.groups), (HOSTS.c.release, query.releases),
-             (HOSTS.c.agent_version, query.versions), (HOSTS.c.host_id, query.host_ids))  # fmt: skip
-    found += [column.in_(values) for column, values in lists if values]
+    """Return the conditions of a query.
+
+    SQLite has no statistics: for a rare value it would look at every host, in order. Hence each filter is counted,
+    up to a limit, and a rare one becomes a list of rows.
+    """
+    found: list[Condition] = []
+    few = (connection.execute(sa.select(sa.func.max(HOSTS.c.id))).scalar() or 0) // _RARE
+    for one in _filters(query, scope, states):
+        limited = one.rows.limit(few + 1).subquery()
+        number = connection.execute(sa.select(sa.func.count()).select_from(limited)).scalar() or 0
+        found.append(one.key.in_(one.rows) if number <= few else one.condition)
+    if query.host_ids:
+        found.append(HOSTS.c.host_id.in_(query.host_ids))
     if query.text is not None:
         found.append(_named(query.text))
-    hosts = None
-    for rows, key, wanted in _members(query):
-        if hosts is None:
-            hosts = connection.execute(sa.select(sa.func.max(HOSTS.c.id))).scalar() or 0
-        found.append(_member(connection, hosts, rows, key, wanted))
     return found
 
 
-def _members(query: HostQuery) -> Sequence[tuple[sa.Column, sa.Column, Condition]]:
-    members = []
-    if query.tags:
-        members.append((HOST_TAGS.c.host_id, HOSTS.c.host_id, HOST_TAGS.c.tag.in_(query.tags)))
-    if query.package is not None:
-        members.append((HOST_PACKAGES.c.host, HOSTS.c.id, HOST_PACKAGES.c.package == query.package))
-    if query.cve is not None:
-        wanted = sa.and_(HOST_FIXES.c.cve == query.cve, HOST_FIXES.c.stage.in_(_OPEN_STAGES))
-        members.append((HOST_FIXES.c.host, HOSTS.c.id, wanted))
-    return members
+def member_count(connection: Connection, query: HostQuery, scope: Scope, states: StateConditions) -> int | None:
+    """Return how many hosts have a package or fix, if the query asks nothing else; None: it does.
 
-
-def _member(connection: Connection, hosts: int, rows: sa.Column, key: sa.Column, wanted: Condition) -> Condition:
-    """Return the condition that a host has such a row, in the form that is fast for as many as there are.
-
-    SQLite has no statistics: it would probe each host for a rare row, or sort all hosts for a frequent one.
+    The index of the package or fix answers this alone.
     """
-    few = sa.select(rows).where(wanted).limit(hosts // _RARE + 1).subquery()
-    number = connection.execute(sa.select(sa.func.count()).select_from(few)).scalar() or 0
-    if number <= hosts // _RARE:
-        return key.in_(sa.select(rows).where(wanted))
-    return sa.exists().where(rows == key, wanted)
+    if query.text is not None or query.host_ids or (query.cve is None and query.package is None):
+        return None
+    found = list(_filters(query, scope, states))
+    if len(found) != 1 or found[0].key is not HOSTS.c.id:
+        return None
+    rows = found[0].rows.distinct().subquery()
+    return connection.execute(sa.select(sa.func.count()).select_from(rows)).scalar() or 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Filter:
+    """One filter in its two forms."""
+
+    condition: Condition
+    """For values that many hosts have."""
+    rows: Any
+    """A query of the keys of the hosts that have it."""
+    key: Any = HOSTS.c.id
+
+
+def _filters(query: HostQuery, scope: Scope, states: StateConditions) -> Iterator[_Filter]:
+    if scope.tags is not None:
+        own = sa.and_(HOST_TAGS.c.tag.in_(sorted(scope.tags)), HOST_TAGS.c.source == TagSource.ENDPOINT.value)
+        yield _member(HOST_TAGS.c.host_id, HOSTS.c.host_id, own)
+    if query.tags:
+        yield _member(HOST_TAGS.c.host_id, HOSTS.c.host_id, HOST_TAGS.c.tag.in_(query.tags))
+    if query.package is not None:
+        yield _member(HOST_PACKAGES.c.host, HOSTS.c.id, HOST_PACKAGES.c.package == query.package)
+    if query.cve is not None:
+        inactive = sa.and_(HOST_FIXES.c.cve == query.cve, HOST_FIXES.c.stage.in_(_OPEN_STAGES))
+        yield _member(HOST_FIXES.c.host, HOSTS.c.id, inactive)
+    if query.states:
+        yield _Filter(
+            condition=sa.or_(*map(states.of, query.states)),
+            rows=sa.union_all(*(rows for state in query.states for rows in _rows_in(states, state))),
+        )
+    for column, values in (
+        (HOSTS.c.lock_group, query.groups),
+        (HOSTS.c.release, query.releases),
+        (HOSTS.c.agent_version, query.versions),
+    ):
+        if values:
+            yield _Filter(condition=column.in_(values), rows=sa.select(HOSTS.c.id).where(column.in_(values)))
+
+
+def _member(rows: sa.Column, key: sa.Column, wanted: Condition) -> _Filter:
+    """Return the filter of hosts that have such a row in another table."""
+    return _Filter(condition=sa.exists().where(rows == key, wanted), rows=sa.select(rows).where(wanted), key=key)
+
+
+def _rows_in(states: StateConditions, state: HostState) -> list[Any]:
+    """Return queries of the hosts in a state, each by one index."""
+    if (flag := states.flag(state)) is not None:
+        conditions = [flag, states.is_shared] if states.includes_shared(state) else [flag]
+        return [sa.select(HOSTS.c.id).where(condition) for condition in conditions]
+    rows, same = sa.select(HOSTS.c.id).where(states.of(state)), STREAMS.c.id == HOSTS.c.stream
+    if state is HostState.SILENT:
+        return [rows.select_from(STREAMS.join(HOSTS, same))]
+    return [rows.select_from(HOSTS.outerjoin(STREAMS, same) if state is HostState.PATCHED else HOSTS)]
 
 
 def _named(text: str) -> Condition:
+    if UUID.fullmatch(text.lower()):
+        return HOSTS.c.host_id == text.lower()
     escaped = text.lower().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    named = HOSTS.c.sort_name.like(f"%{escaped}%", escape="\\")
-    return sa.or_(named, HOSTS.c.host_id == text.lower())
+    return HOSTS.c.sort_name.like(f"%{escaped}%", escape="\\")

@@ -15,7 +15,7 @@ from endpoint.core.host_states import FleetSettings, HostFacts, HostFlags, host_
 from endpoint.core.host_tags import TagSource
 from endpoint.core.people import Scope
 from endpoint.errors import RefusedError
-from endpoint.store.host_conditions import Condition, StateConditions, filters
+from endpoint.store.host_conditions import Condition, StateConditions, filters, member_count
 from endpoint.store.host_tables import HOSTS, known_count
 from endpoint.store.tables import HOST_TAGS, STREAMS
 
@@ -81,6 +81,9 @@ def page_of(connection: Connection, query: HostQuery, view: View) -> HostPage:
 
 def count_of(connection: Connection, query: HostQuery, view: View) -> int:
     """Return how many hosts a query finds."""
+    alone = member_count(connection, query, view.scope, view.states)
+    if alone is not None:
+        return alone
     wanted = filters(connection, query, view.scope, view.states)
     source = _ALL if any(_needs_streams(condition) for condition in wanted) else HOSTS
     return connection.execute(sa.select(sa.func.count()).select_from(source).where(*wanted)).scalar() or 0
