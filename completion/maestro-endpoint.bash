@@ -55,7 +55,7 @@ _maestro_endpoint() {
             mapfile -t COMPREPLY < <(compgen -W "no if-required" -- "$current")
             return
             ;;
-        --port | --name | --host | --why | --group) return ;;
+        --port | --hosts | --name | --host | --why | --group) return ;;
         --tag | --add | --remove | --fix | --plan | --at-once | --stop-after | --expires | --comment) return ;;
         --uses | --until) return ;;
     esac
@@ -68,6 +68,7 @@ _maestro_endpoint() {
             serve | gaps | tokenlist | tokenrevoke* | advisories?*) words+=" --config" ;;
             backup*) words+=" --config --replace" ;;
             try) words+=" --dir --port" ;;
+            demo) words+=" --dir --port --hosts" ;;
             fleet | locks | lockslist) words+=" --config --json" ;;
             locksrelease*) words+=" --config --why --group" ;;
             tokenadd) words+=" --config --name --host --admin --role --tag --may-reboot --enrol --uses --until --approve" ;;
@@ -89,7 +90,7 @@ _maestro_endpoint() {
             words+=" --comment --sign-with --sign-later --dry-run --json"
         fi
     elif [[ -z $verb ]]; then
-        words="serve try fleet gaps locks request requests tag advisories backup notify enrolments user token"
+        words="serve try demo fleet gaps locks request requests tag advisories backup notify enrolments user token"
     elif [[ $verb == user && -z $subject ]]; then
         words="add list set disable enable link totp"
     elif [[ $verb == token && -z $subject ]]; then

@@ -13,6 +13,11 @@ def format_utc(when: datetime) -> str:
     return when.astimezone(timezone.utc).strftime(_MOMENT)
 
 
+def format_unix(when_s: float | None) -> str | None:
+    """Format a time in Unix seconds in the same way; None: unknown."""
+    return None if when_s is None else format_utc(datetime.fromtimestamp(when_s, timezone.utc))
+
+
 def parse_utc(text: str) -> datetime:
     """Parse RFC 3339 in UTC, with or without fractions of a second, which are dropped.
 

@@ -173,19 +173,20 @@ def make_app(config: Config, database: Database) -> Flask:
         (HTTPException, answer_http_error),
         (Exception, answer_bug),
     )
-    site = _add_pages(app, config, database, gate, fleet) if config.dashboard.enabled else None
+    site = _add_people(app, config, database, gate, fleet)
     for kind, handler in handlers:
-        app.register_error_handler(kind, _for_people(site, handler) if site is not None else handler)
+        app.register_error_handler(kind, _for_people(site, handler) if config.dashboard.enabled else handler)
     app.logger.handlers, app.logger.propagate = [log.EventHandler()], False
     if config.behind_proxy:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=0)
     return app
 
 
-def _add_pages(app: Flask, config: Config, database: Database, gate: Gate, fleet: FleetPages) -> Site:
+def _add_people(app: Flask, config: Config, database: Database, gate: Gate, fleet: FleetPages) -> Site:
+    """Add the pages, and what people's programs read under /v1."""
     site = Site(gate.visitor, gate.form_token)
     context = PageContext(config=config, database=database, site=site, gate=gate, fleet=fleet)
-    site.register(app, page_modules(context))
+    site.register(app, page_modules(context), pages=config.dashboard.enabled)
     return site
 
 

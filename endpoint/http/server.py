@@ -68,6 +68,7 @@ class Application(BaseApplication):  # type: ignore[misc]
             "logger_class": GunicornLogger,
             "pre_request": check_head,
             "loglevel": "warning",
+            "limit_request_line": 8190,  # the most that it can be: a selection of hosts is part of an address
             "proc_name": "maestro-endpoint",
             # gunicorn touches a file there once a second: keep it off the disk.
             "worker_tmp_dir": "/dev/shm",  # noqa: S108 - the file's name is random

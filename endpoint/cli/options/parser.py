@@ -8,6 +8,7 @@ from pathlib import Path
 
 from endpoint.cli.options.advisories import add_advisories
 from endpoint.cli.options.backup import add_backup
+from endpoint.cli.options.demo import add_demo
 from endpoint.cli.options.enrolments import add_enrolments
 from endpoint.cli.options.kinds import printable, tag
 from endpoint.cli.options.locks import add_locks
@@ -40,6 +41,7 @@ def make_parser() -> argparse.ArgumentParser:
     one = commands.add_parser("serve", parents=[common], help="accept reports until stopped")
     one.set_defaults(module="serve")
     add_try(commands.add_parser("try", help="serve on loopback with a generated certificate and token"))
+    add_demo(commands.add_parser("demo", help="serve pages with an invented fleet on loopback"))
     one = commands.add_parser("fleet", parents=[common], help="hosts: pending, held, reboot required, silent")
     one.add_argument("--json", action="store_true", help="print maestro.fleet/1")
     one.set_defaults(module="fleet")

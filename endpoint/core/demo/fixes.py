@@ -44,7 +44,6 @@ _PACKAGES: tuple[tuple[str, str, str, str | None, str | None], ...] = (
     ("git", "git", "1:2.39.{}-0", None, None),
     ("python3.11-minimal", "python3.11", "3.11.2-6+u{}", None, None),
 )
-HELD_PACKAGE, ENGINE_PACKAGE = "nginx", "docker.io"
 
 
 def demo_fixes(now: datetime) -> tuple[DemoFix, ...]:
@@ -52,7 +51,7 @@ def demo_fixes(now: datetime) -> tuple[DemoFix, ...]:
     dice, fixes = Dice("fixes"), []
     for at in range(34):
         days = DAYS - at * DAYS // 34 - dice.number(2)
-        package, source, version, waits_for, unit = _PACKAGES[(at * 5) % len(_PACKAGES)]
+        package, source, version, waits_for, unit = _PACKAGES[(at * 7) % len(_PACKAGES)]
         cves = tuple(f"CVE-2026-{990000 + at * 10 + part}" for part in range(dice.between(1, 3)))
         fixes.append(
             DemoFix(

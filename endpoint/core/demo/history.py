@@ -50,7 +50,8 @@ def exposures(
             if left.fix is fix:
                 found.append(Exposure(host=host, fix=fix, installed_at=left.installed_at, active_at=None))
             continue
-        installed = fix.published_at + timedelta(hours=dice.between(3, 60))
+        is_slow = dice.number(40) == 0
+        installed = fix.published_at + timedelta(hours=dice.between(200, 700) if is_slow else dice.between(3, 60))
         slow = timedelta(hours=dice.between(20, 150) if fix.waits_for == "reboot" else dice.number(4))
         if dice.number(3) and installed + slow < now:
             found.append(Exposure(host=host, fix=fix, installed_at=installed, active_at=installed + slow))

@@ -119,7 +119,7 @@ def _host(kind: str, number: int, mood: Mood) -> DemoHost:
     dice = Dice(name)
     site, is_staging = dice.pick(_SITES), number % 6 == 5  # noqa: PLR2004 - one of six
     docker = kind in _OF_DOCKER or mood is Mood.ENGINE
-    full_name = f"{name}.{site}.example.org"
+    full_name = f"{name}.{site}"
     return DemoHost(
         host_id=demo_uuid(f"host {name}"),
         instance_id=demo_uuid(f"instance {name}"),

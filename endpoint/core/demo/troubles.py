@@ -5,12 +5,13 @@ from datetime import datetime, timedelta
 from enum import Enum
 
 from endpoint.core.demo.dice import Dice
-from endpoint.core.demo.fixes import HELD_PACKAGE, DemoFix
+from endpoint.core.demo.fixes import DemoFix
 from endpoint.core.demo.roster import DemoHost, Mood
 
 _SOAK = timedelta(days=7)
 _SNOOZE = timedelta(days=12)
 _RECENT_DAYS = 9
+_HELD_FROM, _HELD_TO = timedelta(days=5), timedelta(days=23)
 
 
 class DemoStage(Enum):
@@ -38,9 +39,9 @@ _PENDING = {Mood.PENDING: 3, Mood.FAILED: 1, Mood.SILENT: 1, Mood.STALE: 1}
 """How many fixes are pending on such a host."""
 _HOLDS = (
     ("held-by-admin", "marked hold (`apt-mark unhold` opens it)"),
-    ("would-remove", "installing it would remove libnginx-mod-http-geoip2"),
-    ("conffile", "its maintainer changed /etc/nginx/nginx.conf, which was edited here"),
-    ("blocklisted", "matches packages.blocklist: nginx*"),
+    ("would-remove", "installing it would remove {0}-plugin-legacy"),
+    ("conffile", "the maintainer changed /etc/{0}/{0}.conf, which was edited here"),
+    ("blocklisted", "matches the blocklist: {0}"),
 )
 
 
@@ -51,19 +52,19 @@ def open_fixes(host: DemoHost, fixes: tuple[DemoFix, ...], now: datetime) -> tup
     if host.mood in _PENDING:
         return tuple(OpenFix(fix=fix, stage=DemoStage.PENDING) for fix in dice.some(recent, _PENDING[host.mood]))
     if host.mood is Mood.HELD:
-        return (_held(dice, fixes),)
+        return (_held(dice, fixes, now),)
     if host.mood is Mood.SOAKING:
         return tuple(map(_soaking, dice.some([fix for fix in recent if fix.published_at + _SOAK > now], 2)))
     if host.mood is Mood.SNOOZED:
         return (_snoozed(dice.pick(recent), now),)
     wanted = [fix for fix in fixes if fix.waits_for == host.mood.value]
-    return (_installed(wanted[-1 - dice.number(2)], dice),) if wanted else ()
+    return (_installed(wanted[-1], dice),) if wanted else ()
 
 
-def _held(dice: Dice, fixes: tuple[DemoFix, ...]) -> OpenFix:
+def _held(dice: Dice, fixes: tuple[DemoFix, ...], now: datetime) -> OpenFix:
     why, detail = dice.pick(_HOLDS)
-    fix = dice.pick([fix for fix in fixes if fix.package == HELD_PACKAGE])
-    return OpenFix(fix=fix, stage=DemoStage.HELD, why=why, detail=detail)
+    fix = dice.pick([fix for fix in fixes if _HELD_FROM < now - fix.published_at < _HELD_TO])
+    return OpenFix(fix=fix, stage=DemoStage.HELD, why=why, detail=detail.format(fix.package))
 
 
 def _soaking(fix: DemoFix) -> OpenFix:

@@ -1,14 +1,16 @@
 """Jinja filters: times, ages and counts as people read them. Unknown is shown as "unknown", never as nothing."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timezone
 from typing import Any
 from urllib.parse import quote
 
 from markupsafe import Markup, escape
 
-from endpoint.core.timestamps import format_age, format_utc
+from endpoint.core.host_states import HostState
+from endpoint.core.timestamps import format_age, format_utc, parse_utc
 from endpoint.core.visible import visible, visible_lines
+from endpoint.http.pages.looks import HOST_LOOKS
 
 _MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86400
 
@@ -33,6 +35,11 @@ def rfc3339(value: datetime | float) -> str:
 def clock(value: datetime | float) -> str:
     """Return a time for people: to the minute, in UTC."""
     return as_moment(value).astimezone(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def clock_s(value: datetime | float) -> str:
+    """Return the time of day for people: to the second, in UTC."""
+    return as_moment(value).astimezone(timezone.utc).strftime("%H:%M:%S UTC")
 
 
 def age(value: datetime | float, now: datetime) -> str:
@@ -80,9 +87,25 @@ def path_part(text: str) -> str:
     return quote(text, safe="")
 
 
+def moment(text: str | None) -> datetime | None:
+    """Return a time of a report; None: unknown, or no time."""
+    try:
+        return parse_utc(text) if text is not None else None
+    except ValueError:
+        return None
+
+
+def in_order(states: Collection[HostState]) -> list[HostState]:
+    """Return states in the order of the overview; what needs attention is said by the others, if there are any."""
+    order = list(HOST_LOOKS)
+    shown = set(states) - {HostState.ATTENTION} or set(states)
+    return sorted(shown, key=lambda state: order.index(state.value))
+
+
 FILTERS: Mapping[str, Callable[..., Any]] = {
     "rfc3339": rfc3339,
     "clock": clock,
+    "clock_s": clock_s,
     "age": age,
     "span": span,
     "count": count,
@@ -90,4 +113,6 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "path_part": path_part,
     "lines": lines,
     "ticks": ticks,
+    "moment": moment,
+    "in_order": in_order,
 }

@@ -8,10 +8,12 @@ from endpoint.http.pages.deploy import DeployPages
 from endpoint.http.pages.deployments import DeploymentsPages
 from endpoint.http.pages.fixes import FixesPages
 from endpoint.http.pages.host import HostPages
+from endpoint.http.pages.hosts import HostsPages
 from endpoint.http.pages.locks import LocksPage
 from endpoint.http.pages.login import LoginPages
 from endpoint.http.pages.overview import OverviewPages
 from endpoint.http.pages.site import PageContext, PageModule
+from endpoint.http.pages.views import ViewsPages
 
 PAGES: tuple[Callable[[PageContext], PageModule], ...] = (
     OverviewPages,
@@ -21,6 +23,8 @@ PAGES: tuple[Callable[[PageContext], PageModule], ...] = (
     AuditPage,
     DeployPages,
     DeploymentsPages,
+    HostsPages,
+    ViewsPages,
     LoginPages,
     AccountPages,
 )

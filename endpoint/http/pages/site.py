@@ -133,10 +133,14 @@ class Site:
         text = self._templates.get_template(template).render({**frame, **values})
         return Response(text, status=status, content_type="text/html; charset=utf-8")
 
-    def register(self, app: Flask, modules: Sequence[PageModule]) -> None:
-        """Add the static files, the addresses of all modules, and the headers of all pages."""
+    def register(self, app: Flask, modules: Sequence[PageModule], *, pages: bool = True) -> None:
+        """Add the static files, the addresses of all modules, and the headers of all pages.
+
+        Without `pages` only those of the API.
+        """
         own = PageRoute(path="/static/<name>", endpoint="static-file", handler=self._static.answer)
-        for route in (own, *(route for module in modules for route in module.routes())):
+        routes = (own, *(route for module in modules for route in module.routes()))
+        for route in (route for route in routes if pages or route.path.startswith(_API)):
             app.add_url_rule(
                 route.path,
                 route.endpoint,

@@ -1,0 +1,50 @@
+"""The overview: its cards are filters, and each number is that of the list behind it."""
+
+import re
+from html import unescape
+
+import jsonschema
+import pytest
+
+from endpoint.core.people import PersonRole
+from endpoint.http.validation import strict
+from tests.endpoint.conftest import MakeEndpoint
+from tests.support.local_endpoint import LocalEndpoint
+from tests.support.visitor import visitor
+
+_CARD = re.compile(r'<a class="card[^"]*" href="([^"]+)">.*?<b>([0-9,]+)</b>', re.DOTALL)
+
+
+def total(page: str) -> int:
+    found = re.search(r"[0-9,]+ of ([0-9,]+) hosts?, counted", page)
+    return int(found[1].replace(",", "")) if found else 0
+
+
+@pytest.mark.parametrize("tags", [None, {"web"}, {"web", "db"}, {"staging"}, set()], ids=str)
+def test_each_card_shows_as_many_hosts_as_the_list_that_it_opens(demo: LocalEndpoint, tags: set[str] | None) -> None:
+    browser = visitor(demo, PersonRole.VIEWER, tags=tags)
+    cards = _CARD.findall(browser.get("/").body.decode())
+
+    shown = {address: int(number.replace(",", "")) for address, number in cards}
+    listed = {address: total(browser.get(unescape(address)).body.decode()) for address in shown}
+
+    assert shown == listed
+    assert bool(shown) == (tags != set())
+
+
+def test_the_document_is_valid_and_has_what_the_page_shows(demo: LocalEndpoint) -> None:
+    document = demo.client(demo.token("--admin")).get("/v1/overview").json
+
+    jsonschema.Draft7Validator(strict("maestro.overview-1")).validate(document)
+    assert document["hosts"] == 200
+    assert document["states"]["patched"] > 100
+    assert len(document["exposure"]["days"]) == 90
+    assert sum(one["hosts"] for one in document["releases"]) == 200
+
+
+def test_an_empty_fleet_says_how_a_host_is_added(make_endpoint: MakeEndpoint) -> None:
+    endpoint = make_endpoint()
+    page = visitor(endpoint).get("/").body.decode()
+
+    assert "maestro-endpoint token add" in page
+    assert 'class="card' not in page
