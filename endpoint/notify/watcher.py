@@ -14,7 +14,7 @@ from endpoint.store.notify_sources import NotifySources
 _PERIODS_S = {NotificationKind.KNOWN_EXPLOITED: 300.0, NotificationKind.OVERDUE: 3600.0}
 """Of those that read many rows; the others are looked for in each pass."""
 _MARGIN_S = 30.0
-_PAGES = {
+PAGES = {
     NotificationKind.KNOWN_EXPLOITED: "/fixes",
     NotificationKind.OVERDUE: "/fixes",
     NotificationKind.SILENT: "/hosts?state=silent",
@@ -95,4 +95,4 @@ class Watcher:
 
     def _link(self, kind: NotificationKind) -> str:
         base = self._config.dashboard.url
-        return f"{base}{_PAGES[kind]}" if base and self._config.dashboard.enabled else ""
+        return f"{base}{PAGES[kind]}" if base and self._config.dashboard.enabled else ""

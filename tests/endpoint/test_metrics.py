@@ -126,6 +126,10 @@ def test_the_dashboard_uses_existing_metrics_and_shows_each_of_the_endpoint() ->
     assert names(PAGE) <= names(" ".join(expressions()))
 
 
+def test_each_metric_is_documented_and_no_other() -> None:
+    assert names((CHECKOUT / "docs/endpoint/metrics.md").read_text()) == names(PAGE)
+
+
 def test_each_expression_of_the_dashboard_is_valid() -> None:
     rules = [
         {"record": f"x:{number}", "expr": one} for number, one in enumerate(expressions()) if "label_values" not in one

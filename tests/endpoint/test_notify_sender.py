@@ -5,23 +5,30 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
+import jsonschema
 import pytest
 import sqlalchemy as sa
 
 from endpoint.config.model import Config, Fleet
 from endpoint.config.notify import NotifyConfig
+from endpoint.core.host_query import HostQuery
+from endpoint.core.host_states import HostState
+from endpoint.core.notify.model import KINDS
 from endpoint.core.notify.retry import GIVE_UP_S
 from endpoint.notify.sender import NotificationSender
+from endpoint.notify.watcher import PAGES
 from endpoint.store.advisory_tables import KEV
 from endpoint.store.database import Database
 from endpoint.store.notify_queue import NotificationQueue
 from endpoint.store.notify_tables import NOTIFY_CONDITIONS
 from endpoint.store.notify_turn import LEASE_S
 from endpoint.store.tables import DEPLOYMENTS
+from tests.endpoint.test_notify_core import HOSTILE, SCHEMA
 from tests.endpoint.test_retention import put
 from tests.support.messages import Outbox, report
-from tests.support.receivers import Webhook, webhook
+from tests.support.receivers import Webhook, mail_server, webhook
 
 START = datetime(2026, 11, 23, 8, 10, tzinfo=timezone.utc)
 MINUTE = timedelta(minutes=1)
@@ -184,6 +191,26 @@ def test_fixes_that_are_pending_for_too_long_are_one_notification(scene: Scene) 
     assert got["count"] == len(got["subjects"]) > 0
 
 
+def test_what_hosts_report_stays_text_in_webhook_and_mail(scene: Scene) -> None:
+    box = Outbox()
+    scene.report(box, HOSTILE)
+    problems = [{"code": HOSTILE, "detail": HOSTILE * 50}]
+    scene.put(box, box.event("reboot-outcome", {"result": "rebooted-with-problems", "problems": problems}))
+
+    with mail_server() as server:
+        scene.run(scene.sender(mail_to=("ops@example.org",), smtp=server.address), 40)
+
+    assert {one["kind"] for one in scene.got} == {"silent", "reboot-problems"}
+    for one in scene.got:
+        jsonschema.validate(one, SCHEMA)
+        texts = [one["summary"], *one["text"].split("\n"), *(subject["name"] for subject in one["subjects"])]
+        assert all(text.isprintable() for text in texts)
+    assert set(server.recipients) == {"ops@example.org"}
+    for mail in server.mails:
+        assert mail.get_content_type() == "text/plain"
+        assert (mail["Bcc"], mail["To"]) == (None, "ops@example.org")
+
+
 def test_only_the_configured_kinds_are_notified(scene: Scene) -> None:
     box = Outbox()
     scene.report(box)
@@ -304,3 +331,11 @@ def set_status(scene: Scene, status: str) -> None:
 def conditions(scene: Scene) -> int:
     with scene.database.reading() as connection:
         return int(connection.execute(sa.select(sa.func.count()).select_from(NOTIFY_CONDITIONS)).scalar() or 0)
+
+
+def test_the_links_of_notifications_are_filters_that_the_list_of_hosts_takes() -> None:
+    addresses = [urlsplit(page) for page in PAGES.values()]
+    queries = [HostQuery.parse(parse_qsl(address.query)) for address in addresses if address.path == "/hosts"]
+
+    assert {kind.value for kind in PAGES} == set(KINDS)
+    assert [query.states for query in queries] == [(HostState.SILENT,), (HostState.ATTENTION,)]
