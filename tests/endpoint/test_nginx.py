@@ -56,6 +56,9 @@ def proxied(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> I
         settings={
             "server": {"listen": f"unix:{directory}/endpoint.sock", "threads": 2},
             "tls": {"certificate": "", "key": "", "client_certificates": "optional"},
+            "people": {
+                "header": "X-Remote-User", "groups_header": "X-Remote-Groups", "groups": {"staff": {"role": "admin"}},
+            },
         },
     )  # fmt: skip
     server.configure()
@@ -131,6 +134,17 @@ def test_a_client_cannot_set_the_proxy_header_itself(proxied: EndpointServer, he
     head = f"GET /v1/fleet HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{header}: {box.host}\r\n\r\n"
 
     assert statuses(proxied, head.encode()) == [401]
+
+
+def test_a_client_cannot_log_in_by_the_headers_of_single_sign_on(proxied: EndpointServer) -> None:
+    head = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nX-Remote-User: boss\r\nX-Remote-Groups: staff\r\n"
+    through_nginx = statuses(proxied, f"{head}\r\n".encode())
+    with socket.socket(socket.AF_UNIX) as direct:
+        direct.connect(str(proxied.directory / "endpoint.sock"))
+        direct.sendall(f"{head}\r\n".encode())
+        by_proxy = direct.recv(12)
+
+    assert (through_nginx, by_proxy) == ([303], b"HTTP/1.1 200"), "only the proxy itself is trusted"
 
 
 def test_a_certificate_of_another_ca_is_rejected(proxied: EndpointServer, tmp_path: Path) -> None:
