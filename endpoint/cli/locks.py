@@ -7,11 +7,14 @@ from datetime import datetime, timezone
 from endpoint.cli.person import calling_person
 from endpoint.config.model import Config
 from endpoint.config.read import read_config
+from endpoint.core.audit import AuditAction
 from endpoint.core.lock_report import Hosts, client_hosts, locks_document
 from endpoint.core.lock_text import lock_lines
+from endpoint.core.lock_view import client_host
 from endpoint.core.locks import Holder
 from endpoint.core.timestamps import format_age
 from endpoint.errors import UsageError
+from endpoint.store.audit import Audit
 from endpoint.store.database import Database
 from endpoint.store.lock_queries import ByPerson, LockQueries
 from endpoint.store.queries import FleetQueries
@@ -52,6 +55,10 @@ def _release(arguments: argparse.Namespace, database: Database, person: ByPerson
         listed = ", ".join(f"{holder.client_id} ({holder.group})" for holder in found)
         raise UsageError(f"{arguments.host!a} may be any of {listed}: give the id, and --group")
     queries.release(found[0], person)
+    Audit(database).note(
+        person.at, person.name, AuditAction.SLOT_RELEASED, found[0].client_id, f"group {found[0].group}: {person.why}",
+        host_id=client_host(found[0].client_id, found[0].host_id),
+    )  # fmt: skip
     held = format_age(datetime.fromtimestamp(found[0].since_s, timezone.utc), person.at)
     print(f"released: {found[0].client_id}, group {found[0].group}, held for {held}; recorded for {person.name}")
 

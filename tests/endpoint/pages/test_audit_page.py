@@ -112,3 +112,18 @@ def test_every_action_can_be_chosen(endpoint: LocalEndpoint) -> None:
     shown = page(log_in(endpoint))
 
     assert [action.value for action in AuditAction if f'value="{action.value}"' not in shown] == []
+
+
+def test_what_commands_change_is_recorded_with_the_caller(endpoint: LocalEndpoint) -> None:
+    box = reporting_host(endpoint, name="first")
+    client = endpoint.client(endpoint.any_host_token)
+    assert client.fleet_lock("pre-reboot", box.host).status == 200
+
+    assert endpoint.run("tag", box.host, "--add", "web").returncode == 0
+    assert endpoint.run("tag", box.host).returncode == 0
+    assert endpoint.run("locks", "release", "first", "--why", "it burned down").returncode == 0
+
+    shown = page(log_in(endpoint))
+    assert shown.count("tags changed</td>") + shown.count("tags changed<br>") == 1
+    assert "+web" in shown
+    assert "group default: it burned down" in shown
