@@ -8,6 +8,7 @@ import pytest
 from endpoint.core.people import PersonRole
 from tests.core.test_advisories import ENTRY, USN
 from tests.endpoint.conftest import MakeEndpoint
+from tests.endpoint.test_validation import faults
 from tests.support.local_endpoint import LocalEndpoint
 from tests.support.reporting import CVE, reporting_host
 from tests.support.visitor import Visitor
@@ -98,6 +99,7 @@ def test_programs_read_the_same(fleet: LocalEndpoint) -> None:
     whole = fleet.client(fleet.token("--admin"))
 
     fixes, fix = (whole.get(path).json for path in ("/v1/fixes", f"/v1/fixes/{CVE}"))
+    assert faults("maestro.fixes-1", fixes) == faults("maestro.fix-1", fix) == []
     assert {one["cve"]: one["kev"] is not None for one in fixes["fixes"]} == {
         CVE: True,
         OTHER: False,
@@ -105,3 +107,5 @@ def test_programs_read_the_same(fleet: LocalEndpoint) -> None:
     }
     assert fix["hosts_by_stage"] == {"pending": 2, "held": 0, "installed": 0, "active": 0}
     assert [one["id"] for one in fix["notices"]] == ["USN-7777-1"]
+    own = fleet.client(fleet.token("--role", "viewer", "--tag", "web"))
+    assert [one["name"] for one in own.get(f"/v1/fixes/{CVE}").json["hosts"]] == ["first"]
