@@ -14,6 +14,8 @@ from tests.support.repository import Ready
 from tests.support.server import Archive, serving
 
 pytestmark = pytest.mark.xdist_group("package")
+KEYS = f"keys-{'x' * 100}"
+"""Longer than the path of a socket may be, and gpg's agent has sockets there."""
 SOURCE = "/etc/apt/sources.list.d/maestro-agent.sources"
 
 
@@ -36,7 +38,7 @@ def published(deb: Path, tmp_path: Path) -> Iterator[Archive]:
 
 
 def publish(place: Path, uri: str, *packages: Path) -> "subprocess.CompletedProcess[str]":
-    command = [CHECKOUT / "tools/publish", "--keys", place / "keys", "--uri", uri, place / "www", *packages]
+    command = [CHECKOUT / "tools/publish", "--keys", place / KEYS, "--uri", uri, place / "www", *packages]
     return subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)
 
 
@@ -92,7 +94,7 @@ def test_publishing_again_changes_no_package_and_no_key(published: Archive, deb:
 
     assert codes == [0, 1, 1, 1]
     assert {path: path.read_bytes() for path in before} == before
-    assert (tmp_path / "keys").stat().st_mode & 0o077 == 0
+    assert (tmp_path / KEYS).stat().st_mode & 0o077 == 0
 
 
 @pytest.mark.parametrize(
