@@ -5,6 +5,7 @@ Text is cut to the width of its column: the schema allows longer texts than anyb
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -16,6 +17,7 @@ from endpoint.core.timestamps import parse_utc
 
 NO_FIX_S = 1e12
 """`exposed_since` of a host without an inactive fix, so that it sorts behind all others."""
+_TIME_AND_HASH = re.compile(r'"generated_at":"[^"]*","hash":"[^"]*",')
 _UNHEALTHY_REBOOTS = frozenset({"rebooted-with-problems", "not-rebooted", "failed", "interrupted"})
 _UNFINISHED_RUNS = frozenset({"failed", "interrupted", "degraded"})
 _MAX_NAMED = 3
@@ -148,6 +150,14 @@ def clean(value: object) -> str:
     if text.isascii() and "\0" not in text:
         return text
     return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+
+
+def state_digest(text: str) -> str:
+    """Return the digest of a report as it is stored, with sorted keys, but for its time and its hash.
+
+    Agents send a report only if something of it has changed, but not everything is shown in lists.
+    """
+    return hashlib.blake2b(_TIME_AND_HASH.sub("", text, 1).encode("ascii"), digest_size=16).hexdigest()
 
 
 def part_digests(state: Report) -> dict[str, str]:

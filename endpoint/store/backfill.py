@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from endpoint import log
-from endpoint.core.host_columns import agent_tags, host_columns, package_rows, part_digests
+from endpoint.core.host_columns import agent_tags, host_columns, package_rows, part_digests, state_digest
 from endpoint.core.host_fixes import FixStage, next_fixes
 from endpoint.core.host_tags import TagSource
 from endpoint.store.host_tables import FIX_COUNTS, HOST_FIXES, HOST_PACKAGES, HOSTS
@@ -108,14 +108,13 @@ def _host(newest: Any, streams: Sequence[Any], state: Mapping[str, Any] | None) 
     others = [
         stream.last_seen_at for stream in streams if stream is not newest and stream.last_seen_at > newest.first_seen_at
     ]
-    no_digests = dict.fromkeys(("packages_digest", "fixes_digest", "tags_digest"))
+    no_digests = dict.fromkeys(("state_digest", "packages_digest", "fixes_digest", "tags_digest"))
     return {
         **host_columns(state),
-        **(no_digests if state is None else part_digests(state)),
+        **(no_digests if state is None else {**part_digests(state), "state_digest": state_digest(newest.body)}),
         "host_id": newest.host_id,
         "stream": newest.id,
         "other_seen_at": max(others, default=None),
-        "reported_at": newest.received_at,
         "agent_version": newest.agent_version,
     }
 

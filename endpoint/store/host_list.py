@@ -17,7 +17,7 @@ from endpoint.core.people import Scope
 from endpoint.errors import RefusedError
 from endpoint.store.host_conditions import Condition, StateConditions, filters, member_count
 from endpoint.store.host_tables import HOSTS, known_count
-from endpoint.store.tables import HOST_TAGS, STREAMS
+from endpoint.store.tables import HOST_TAGS, STATES, STREAMS
 
 _ALL = HOSTS.outerjoin(STREAMS, STREAMS.c.id == HOSTS.c.stream)
 """An outer join, so that SQLite goes through the hosts in their order."""
@@ -31,9 +31,11 @@ _SORTS: Mapping[HostSort, Any] = {
     HostSort.VERSION: HOSTS.c.agent_version,
 }
 _TEXT_SORTS = frozenset({HostSort.NAME, HostSort.RELEASE, HostSort.VERSION})
-_COLUMNS = (*HOSTS.columns, STREAMS.c.last_seen_at, STREAMS.c.takes_requests, STREAMS.c.first_seen_at)
+_COLUMNS = (*HOSTS.columns, *(STREAMS.c[name] for name in ("last_seen_at", "takes_requests", "first_seen_at")),
+            STATES.c.received_at)  # fmt: skip
 _NAMES = tuple(column.name for column in _COLUMNS)
-_ROWS = sa.select(*_COLUMNS).select_from(_ALL).where(HOSTS.c.id.in_(sa.bindparam("ids", expanding=True)))
+_STATES = _ALL.outerjoin(STATES, STATES.c.stream == HOSTS.c.stream)
+_ROWS = sa.select(*_COLUMNS).select_from(_STATES).where(HOSTS.c.id.in_(sa.bindparam("ids", expanding=True)))
 Columns = Mapping[str, Any]
 """A row of `_ROWS` by name: SQLAlchemy's own rows look names up slowly."""
 _TAGS = sa.select(HOST_TAGS).where(HOST_TAGS.c.host_id.in_(sa.bindparam("names", expanding=True)))
@@ -164,7 +166,7 @@ def _host_row(row: Columns, tags: Mapping[str, list[str]], agents: int, view: Vi
         agent_tags=tuple(sorted(tags.get(TagSource.AGENT.value, ()))),
         agents=agents,
         last_seen_s=row["last_seen_at"],
-        reported_s=row["reported_at"],
+        reported_s=row["received_at"],
         health=row["health"] if agents == 1 else None,
         lists_good_s=row["lists_good_at"],
         pending=known_count(row["pending_count"]),

@@ -8,8 +8,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from endpoint.core.host_columns import agent_tags, host_columns, package_rows, part_digests
+from endpoint.core.host_columns import agent_tags, host_columns, package_rows, part_digests, state_digest
 from endpoint.core.host_tags import TagSource
+from endpoint.core.messages import Message
 from endpoint.store.database import Database
 from endpoint.store.host_parts import FixChanges, FixCounts, write_fixes, write_packages
 from endpoint.store.host_tables import HOSTS
@@ -17,14 +18,14 @@ from endpoint.store.tables import HOST_TAGS, STATES, STREAMS
 
 _LOCKED = (
     sa.select(
-        *(HOSTS.c.id, HOSTS.c.host_id, HOSTS.c.stream, HOSTS.c.other_seen_at, HOSTS.c.reported_at),
+        *(HOSTS.c.id, HOSTS.c.host_id, HOSTS.c.stream, HOSTS.c.other_seen_at),
         *(HOSTS.c.packages_digest, HOSTS.c.fixes_digest, HOSTS.c.tags_digest),
     )
     .where(HOSTS.c.host_id.in_(sa.bindparam("names", expanding=True)))
     .order_by(HOSTS.c.host_id)
     .with_for_update()
 )
-_STATE = sa.select(STATES.c.body, STATES.c.received_at).where(STATES.c.stream == sa.bindparam("stream"))
+_STATE = sa.select(STATES.c.body).where(STATES.c.stream == sa.bindparam("stream"))
 _OTHER = sa.select(sa.func.max(STREAMS.c.last_seen_at)).where(
     STREAMS.c.host_id == sa.bindparam("host"),
     STREAMS.c.id != sa.bindparam("stream"),
@@ -50,15 +51,19 @@ class Contact:
     first_seen_at: float
     at: float
     agent_version: str
-    state: Mapping[str, Any] | None
+    state: Message | None
     """The report that it has brought."""
     shown_stream: int | None
     """Of which the row was, before the batch."""
+    shown_digest: str | None
+    """Of the state that the row shows."""
 
     @property
     def changes_row(self) -> bool:
         """Return whether the row changes: a heartbeat of the stream that it shows changes nothing."""
-        return self.state is not None or self.shown_stream != self.stream
+        if self.shown_stream != self.stream:
+            return True
+        return self.state is not None and state_digest(self.state.text) != self.shown_digest
 
 
 class HostRows:
@@ -89,16 +94,17 @@ class HostRows:
 
     def _update(self, connection: Connection, row: Any, contact: Contact, changed: FixChanges) -> dict[str, Any]:
         other = row.other_seen_at
-        state, reported_at = (contact.state, contact.at) if contact.state else _stored_state(connection, contact.stream)
+        text = contact.state.text if contact.state is not None else _stored_text(connection, contact.stream)
         if row.stream != contact.stream or contact.shown_stream is None:
             bound = {"host": contact.host_id, "stream": contact.stream, "since": contact.first_seen_at}
             other = connection.execute(_OTHER, bound).scalar()
+        state = contact.state.body if contact.state is not None else json.loads(text) if text is not None else None
         columns = {
             **host_columns(state),
             "stream": contact.stream,
             "other_seen_at": other,
-            "reported_at": reported_at,
             "agent_version": contact.agent_version,
+            "state_digest": state_digest(text) if text is not None else None,
             **self._write_parts(connection, row, state, contact.at, changed),
         }
         return {"of": row.id, **{f"new_{name}": value for name, value in columns.items()}}
@@ -132,9 +138,9 @@ def _locked(connection: Connection, names: list[str]) -> dict[str, Any]:
     return {row.host_id: row for row in connection.execute(_LOCKED, {"names": names})}
 
 
-def _stored_state(connection: Connection, stream: int) -> tuple[Mapping[str, Any] | None, float | None]:
-    row = connection.execute(_STATE, {"stream": stream}).first()
-    return (None, None) if row is None else (json.loads(row.body), row.received_at)
+def _stored_text(connection: Connection, stream: int) -> str | None:
+    text: str | None = connection.execute(_STATE, {"stream": stream}).scalar()
+    return text
 
 
 def _first_row(contact: Contact) -> dict[str, Any]:

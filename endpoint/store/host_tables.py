@@ -26,7 +26,6 @@ HOSTS = sa.Table(
     sa.Column("stream", sa.ForeignKey("streams.id"), nullable=False, index=True),
     # The latest contact of another stream since this one began: clones share an id.
     sa.Column("other_seen_at", sa.Float),
-    sa.Column("reported_at", sa.Float),
     sa.Column("name", sa.String(1024)),
     # In lower case; empty: no name.
     sa.Column("sort_name", sa.String(1024), nullable=False),
@@ -74,7 +73,8 @@ HOSTS = sa.Table(
     sa.Column("is_unfinished", sa.Boolean, nullable=False),
     sa.Column("is_unknown", sa.Boolean, nullable=False),
     sa.Column("is_green", sa.Boolean, nullable=False),
-    # Of the rows below; equal digests: nothing to compare.
+    # Of the state, without its time and hash, and of the rows below; equal digests: nothing to compare.
+    sa.Column("state_digest", sa.String(32)),
     sa.Column("packages_digest", sa.String(32)),
     sa.Column("fixes_digest", sa.String(32)),
     sa.Column("tags_digest", sa.String(32)),

@@ -23,9 +23,10 @@ from endpoint.store.requests import exchange_requests
 from endpoint.store.tables import EVENTS, LOSSES, REFUSALS, STATES, STREAMS
 
 _CLOCK_TOLERANCE_S = 60.0
-_SHOWN = sa.select(HOSTS.c.stream).where(HOSTS.c.host_id == STREAMS.c.host_id).scalar_subquery()
+_SHOWN = (HOSTS.c.stream.label("shown_stream"), HOSTS.c.state_digest.label("shown_digest"))
 _LOCKED_STREAMS = (
-    sa.select(STREAMS, HAS_REQUESTS.label("has_requests"), _SHOWN.label("shown_stream"))
+    sa.select(STREAMS, HAS_REQUESTS.label("has_requests"), *_SHOWN)
+    .select_from(STREAMS.outerjoin(HOSTS, HOSTS.c.host_id == STREAMS.c.host_id))
     .where(sa.tuple_(STREAMS.c.host_id, STREAMS.c.instance_id).in_(sa.bindparam("names", expanding=True)))
     # Always in the same order: otherwise two processes could deadlock. SQLAlchemy omits the lock on SQLite, whose
     # transactions are serial.
@@ -182,8 +183,9 @@ def _contacts(pairs: Sequence[tuple[_Received, Deduplicated]], streams: Mapping[
             first_seen_at=stream.first_seen_at,
             at=received.at,
             agent_version=received.batch.agent_version or stream.agent_version,
-            state=decided.state.body if decided.state is not None else None,
+            state=decided.state,
             shown_stream=stream.shown_stream,
+            shown_digest=stream.shown_digest,
         )
         for received, decided in pairs
         for stream in [streams.get(received.stream)]

@@ -16,13 +16,13 @@ from endpoint.store.tables import EVENTS, LOSSES, REFUSALS, STATES, STREAMS
 
 _COLUMNS = [column for column in HOSTS.columns if column.name not in {"id", "host_id", "stream", "agent_version"}]
 _ALL = (
-    sa.select(STREAMS, HOSTS.c.stream.label("shown"), *_COLUMNS)
-    .select_from(STREAMS.outerjoin(HOSTS, HOSTS.c.stream == STREAMS.c.id))
+    sa.select(STREAMS, STATES.c.received_at, HOSTS.c.stream.label("shown"), *_COLUMNS)
+    .select_from(STREAMS.outerjoin(STATES).outerjoin(HOSTS, HOSTS.c.stream == STREAMS.c.id))
     .where(STREAMS.c.last_seen_at >= sa.bindparam("since"))
     .order_by(STREAMS.c.host_id, STREAMS.c.id)
 )
 _BESIDE = (
-    sa.select(STATES.c.stream, STATES.c.body, STATES.c.received_at)
+    sa.select(STATES.c.stream, STATES.c.body)
     .join(STREAMS, STREAMS.c.id == STATES.c.stream)
     .join(HOSTS, HOSTS.c.host_id == STREAMS.c.host_id)
     .where(
@@ -70,7 +70,7 @@ def _streams(connection: Connection, since: float, host_ids: Collection[str] | N
 
 
 def _stream(connection: Connection, row: Any, other: Any) -> Stream:
-    reported_at = row.reported_at if other is None else other.received_at
+    reported_at = row.received_at
     state = (_shown_state(row) if row.shown is not None else None) if other is None else json.loads(other.body)
     return Stream(
         host_id=row.host_id,
