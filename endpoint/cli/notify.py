@@ -40,10 +40,11 @@ def _test(arguments: argparse.Namespace) -> None:
         config.dashboard.url,
     )
     failures = []
-    for name, send in channels.items():
-        failure = send(config.notify, document)
-        print(f"{name}: {'sent' if failure is None else f'not sent: {failure.reason}'}")
-        failures += [name] if failure is not None else []
+    with open_database(config):  # from here on as the database's owner: the service must be able to read the secrets
+        for name, send in channels.items():
+            failure = send(config.notify, document)
+            print(f"{name}: {'sent' if failure is None else f'not sent: {failure.reason}'}")
+            failures += [name] if failure is not None else []
     if failures:
         raise EndpointError(f"not sent: {', '.join(failures)}")
 

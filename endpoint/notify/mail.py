@@ -37,7 +37,7 @@ def mail_of(config: NotifyConfig, document: Mapping[str, Any]) -> EmailMessage:
         ValueError: an address is invalid.
     """
     mail = EmailMessage(policy=SMTP)
-    mail["From"] = config.mail_from or f"maestro-endpoint@{socket.getfqdn()}"
+    mail["From"] = config.mail_from or f"maestro-endpoint@{socket.gethostname()}"
     mail["To"] = ", ".join(config.mail_to)
     mail["Subject"] = f"[maestro] {clean(document['summary'], _MAX_SUBJECT)}"
     mail["Date"] = parse_utc(document["created_at"])
@@ -51,7 +51,8 @@ def mail_of(config: NotifyConfig, document: Mapping[str, Any]) -> EmailMessage:
 
 def _by_smtp(config: NotifyConfig, mail: EmailMessage) -> None:
     host, port = mail_server(config.smtp)
-    with smtplib.SMTP(host, port, timeout=_TIMEOUT_S) as server:
+    # Without a name it would ask the DNS for this machine's, and wait for it.
+    with smtplib.SMTP(host, port, local_hostname=socket.gethostname(), timeout=_TIMEOUT_S) as server:
         if host not in {"localhost", "127.0.0.1", "::1"}:
             server.starttls(context=ssl.create_default_context())
         server.send_message(mail)

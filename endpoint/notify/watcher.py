@@ -62,7 +62,6 @@ class Watcher:
             return True
         if 0.0 < self._next.get(kind, 0.0) - now <= period:
             return False
-        # A new condition is settled in the pass after the one that found it.
         self._next[kind] = now + period
         return True
 
