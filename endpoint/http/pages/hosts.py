@@ -17,6 +17,7 @@ from endpoint.errors import RefusedError
 from endpoint.http.exchange import json_answer
 from endpoint.http.pages.host_filters import Filters
 from endpoint.http.pages.site import PageContext, PageRoute
+from endpoint.store.enrolments import Enrolments
 from endpoint.store.saved_views import SavedViews
 
 _MOST_TICKED = 150
@@ -29,6 +30,7 @@ class HostsPages:
     def __init__(self, context: PageContext) -> None:
         self._context = context
         self._views = SavedViews(context.database)
+        self._enrolments = Enrolments(context.database)
 
     def routes(self) -> Sequence[PageRoute]:
         """Return the addresses."""
@@ -56,6 +58,7 @@ class HostsPages:
             previous=_address(query.at(page.previous)) if page.previous is not None else None,
             next=_address(query.at(page.next)) if page.next is not None else None,
             may_deploy=person.may(Right.DEPLOY),
+            waiting=self._enrolments.waiting() if person.may(Right.ADMIN) else 0,
         )
 
     def ticked(self) -> Response:

@@ -6,6 +6,7 @@ from endpoint.http.pages.account import AccountPages
 from endpoint.http.pages.audit import AuditPage
 from endpoint.http.pages.deploy import DeployPages
 from endpoint.http.pages.deployments import DeploymentsPages
+from endpoint.http.pages.enrolments import EnrolmentsPage
 from endpoint.http.pages.fixes import FixesPages
 from endpoint.http.pages.host import HostPages
 from endpoint.http.pages.hosts import HostsPages
@@ -23,6 +24,7 @@ PAGES: tuple[Callable[[PageContext], PageModule], ...] = (
     AuditPage,
     DeployPages,
     DeploymentsPages,
+    EnrolmentsPage,
     HostsPages,
     ViewsPages,
     LoginPages,

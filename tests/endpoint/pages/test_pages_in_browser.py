@@ -10,6 +10,7 @@ import pytest
 from tests.core.test_advisories import ENTRY, USN
 from tests.endpoint.conftest import CHECKOUT
 from tests.support.browser import Browser, browser
+from tests.support.enrolment import Newcomer
 from tests.support.local_endpoint import LocalEndpoint
 from tests.support.reporting import CVE, reporting_host
 from tests.support.reports import engine
@@ -51,6 +52,11 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[LocalEndpo
     client = made.client(made.any_host_token)
     assert [client.fleet_lock("pre-reboot", box.host).status for box in (first, second)] == [200, 423]
     assert made.run("request", "check", "--host", first.host, "--comment", "CVE day").returncode == 0
+    key = made.token("--enrol", "--approve")
+    assert [Newcomer(name=f"new-{n}").ask(made.client(key)).status for n in range(3)] == [202] * 3
+    rows = json.loads(made.run("enrolments", "list", "--json").stdout)["enrolments"]
+    assert made.run("enrolments", "approve", rows[0]["id"]).returncode == 0
+    assert made.run("enrolments", "refuse", rows[1]["id"]).returncode == 0
     yield made, first.host
     made.end()
 
@@ -73,6 +79,7 @@ def opened(fleet: tuple[LocalEndpoint, str]) -> Iterator[tuple[Browser, str, str
         ("fix", f"/fixes/{CVE}"),
         ("locks", "/locks"),
         ("audit", "/audit"),
+        ("enrolments", "/enrolments"),
     ],
 )
 def test_a_page_is_readable_labelled_and_fits(opened: tuple[Browser, str, str], name: str, path: str) -> None:
