@@ -1,9 +1,11 @@
 """Notifications are queued for what is new, sent by one process, and sent again until they arrive."""
 
 import json
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -25,6 +27,7 @@ from endpoint.store.notify_queue import NotificationQueue
 from endpoint.store.notify_tables import NOTIFY_CONDITIONS
 from endpoint.store.notify_turn import LEASE_S
 from endpoint.store.tables import DEPLOYMENTS
+from tests.endpoint.conftest import database_url
 from tests.endpoint.test_notify_core import HOSTILE, SCHEMA
 from tests.endpoint.test_retention import put
 from tests.support.messages import Outbox, report
@@ -69,6 +72,16 @@ class Scene:
     @property
     def kinds(self) -> list[tuple[str, int]]:
         return [(one["kind"], one["count"]) for one in self.got]
+
+
+@pytest.fixture
+def database(kind: str, request: pytest.FixtureRequest) -> Iterator[Database]:
+    """Return an empty database in memory: hours of passes and heartbeats sync it hundreds of times."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as directory:
+        made = Database(database_url(kind, Path(directory), request))
+        made.create()
+        yield made
+        made.close()
 
 
 @pytest.fixture
