@@ -44,7 +44,7 @@ def test_every_document_of_the_contract_has_a_schema() -> None:
         *("batch", "event", "fleet", "heartbeat", "notification", "outcome", "reboot-outcome", "reboot-schedule"),
         *("receipt", "report", "request", "requests", "deployment", "deployments", "locks", "fleet-lock"),
         *("restart-outcome", "snoozes", "unattended-upgrades", "enrolment", "enrolled", "enrolments"),
-        *("hosts", "overview", "fleet-notification", "deployment-preview", "fixes", "fix"),
+        *("hosts", "overview", "fleet-notification", "deployment-preview", "fixes", "fix", "host"),
     )
 
     assert [f"maestro.{name}-1" for name in sorted(names)] == NAMES

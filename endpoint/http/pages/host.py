@@ -1,4 +1,4 @@
-"""`/hosts/<host_id>`: all that is known of one host; its tags and notes are edited there."""
+"""`/hosts/<host_id>` and `/v1/hosts/<host_id>`: all that is known of one host; its tags and notes are edited there."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
@@ -10,11 +10,13 @@ from endpoint.core.charts import Curve, curve
 from endpoint.core.fleet_model import CurveDay, HostDetail
 from endpoint.core.host_fixes import FixStage
 from endpoint.core.host_id import parse_host_id
+from endpoint.core.host_page.document import host_detail_document
 from endpoint.core.host_page.reasons import request_why_text
 from endpoint.core.host_page.runs import StoredEvent, event_views, run_views
 from endpoint.core.host_page.view import HostView, host_view
 from endpoint.core.people import Person, Right, is_tag
 from endpoint.errors import RefusedError, UsageError
+from endpoint.http.exchange import json_answer
 from endpoint.http.pages.advice import advice_for
 from endpoint.http.pages.site import PageContext, PageRoute
 from endpoint.store.advisories import Advisories
@@ -31,7 +33,7 @@ _MOST_TAGS = 64
 
 
 class HostPages:
-    """The page and its forms."""
+    """The page, its forms, and the document."""
 
     def __init__(self, context: PageContext) -> None:
         self._context = context
@@ -44,6 +46,7 @@ class HostPages:
         """Return the addresses."""
         return (
             PageRoute(path="/hosts/<host_id>", endpoint="host", handler=self.page),
+            PageRoute(path="/v1/hosts/<host_id>", endpoint="host-document", handler=self.document),
             PageRoute(path="/hosts/<host_id>/tags", endpoint="host-tags", handler=self.change_tags, methods=_POST),
             PageRoute(path="/hosts/<host_id>/notes", endpoint="host-notes", handler=self.add_note, methods=_POST),
             PageRoute(
@@ -60,7 +63,7 @@ class HostPages:
         person = context.gate.person()
         detail = self._detail(host_id, person, now)
         view = host_view(detail.state or {})
-        events = [StoredEvent(type=one.type, received_s=one.received_s, body=one.body) for one in detail.events]
+        events = _stored(detail)
         days = context.fleet.host_exposure_curve(detail.row.host_id, person.scope, now) or ()
         return context.site.render(
             "host.html",
@@ -79,6 +82,12 @@ class HostPages:
             may_deploy=person.may(Right.DEPLOY),
             may_tag=person.may(Right.ADMIN),
         )
+
+    def document(self, host_id: str) -> Response:
+        """Return `maestro.host/1`."""
+        now = datetime.now(timezone.utc)
+        detail = self._detail(host_id, self._context.gate.person(), now)
+        return json_answer(host_detail_document(detail, run_views(_stored(detail)), now))
 
     def change_tags(self, host_id: str) -> Response:
         """Replace the tags that were set here; those of the host's own configuration stay."""
@@ -141,6 +150,10 @@ class HostPages:
         if found is None:
             raise RefusedError(404, _NONE)
         return found
+
+
+def _stored(detail: HostDetail) -> list[StoredEvent]:
+    return [StoredEvent(type=one.type, received_s=one.received_s, body=one.body) for one in detail.events]
 
 
 def _back(host_id: str) -> Response:

@@ -5,6 +5,7 @@ import pytest
 from endpoint.core.audit import AuditAction
 from endpoint.core.people import PersonRole, local_person
 from endpoint.store.audit import Audit
+from tests.endpoint.test_validation import faults
 from tests.support.local_endpoint import LocalEndpoint
 from tests.support.messages import Outbox
 from tests.support.reporting import CVE, reporting_host
@@ -145,3 +146,23 @@ def test_a_host_outside_of_the_scope_is_answered_like_one_that_does_not_exist(en
         ]
         assert [answer.status for answer in answers] == [404, 404]
         assert answers[0].body == answers[1].body
+
+
+def test_programs_read_the_host_with_its_report(endpoint: LocalEndpoint) -> None:
+    box = reporting_host(endpoint, events=EVENTS, name="first", agent_tags=["rack-7"])
+    program = endpoint.client(endpoint.token("--admin"))
+
+    document = program.get(f"/v1/hosts/{box.host}").json
+
+    assert faults("maestro.host-1", document) == []
+    assert (document["host"]["name"], document["host"]["agent_tags"]) == ("first", ["rack-7"])
+    assert document["report"]["updates"]["security_pending"] == 3
+    assert {one["kind"] for one in document["runs"]} == {"Upgrade", "Reboot"}
+    assert program.get(f"/v1/hosts/{Outbox().host}").status == 404
+
+
+def test_a_program_of_another_scope_does_not_find_it(endpoint: LocalEndpoint) -> None:
+    box = reporting_host(endpoint, tag="db", agent_tags=["web"])
+    program = endpoint.client(endpoint.token("--role", "viewer", "--tag", "web"))
+
+    assert program.get(f"/v1/hosts/{box.host}").status == 404
