@@ -197,6 +197,8 @@ class FixSummary:
     held: int
     installed: int
     active: int
+    package: str | None = None
+    """One of the packages that fix it."""
 
     @property
     def inactive(self) -> int:

@@ -41,7 +41,10 @@ def fixes_of(connection: Connection, query: FixQuery, view: View) -> FixPage:
     by = _SORTS[query.sort](counted.c)
     order = by.desc() if query.descending else by
     rows = connection.execute(found.order_by(order, counted.c.cve).offset(query.offset).limit(query.limit))
-    return FixPage(rows=tuple(map(_summary, rows)), total=total, as_of_s=view.now_s, offset=query.offset)
+    summaries = tuple(map(_summary, rows))
+    examples = _examples(connection, [row.cve for row in summaries], view)
+    named = tuple(replace(row, package=examples.get(row.cve)) for row in summaries)
+    return FixPage(rows=named, total=total, as_of_s=view.now_s, offset=query.offset)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,8 +99,26 @@ def _counts(view: View) -> Any:
 
 
 def _summary(row: Any) -> FixSummary:
-    stages = {stage.value: int(getattr(row, stage.value)) for stage in FixStage}
-    return FixSummary(cve=row.cve, first_seen_s=row.first_seen_at, **stages)
+    stages = {stage: int(getattr(row, stage.value)) for stage in FixStage}
+    return FixSummary(
+        cve=row.cve,
+        first_seen_s=row.first_seen_at,
+        pending=stages[FixStage.PENDING],
+        held=stages[FixStage.HELD],
+        installed=stages[FixStage.INSTALLED],
+        active=stages[FixStage.ACTIVE],
+    )
+
+
+def _examples(connection: Connection, cves: list[str], view: View) -> dict[str, str]:
+    """Return one package by CVE; all of them would be as many rows as hosts have the fix."""
+    source = HOST_FIXES.join(HOSTS, HOSTS.c.id == HOST_FIXES.c.host)
+    of_it = sa.and_(HOST_FIXES.c.cve == FIX_COUNTS.c.cve, *in_scope(view.scope))
+    first = sa.select(HOST_FIXES.c.package).select_from(source).where(of_it).limit(1)
+    wanted = sa.select(FIX_COUNTS.c.cve, first.correlate(FIX_COUNTS).scalar_subquery()).where(
+        FIX_COUNTS.c.cve.in_(cves)
+    )
+    return {cve: package for cve, package in connection.execute(wanted) if package is not None}
 
 
 def _lines(connection: Connection, cve: str, names: list[str]) -> dict[str, list[FixLine]]:

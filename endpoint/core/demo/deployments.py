@@ -126,12 +126,9 @@ def demo_actions(deployments: Sequence[DemoDeployment], now: datetime) -> tuple[
     ]
     for one in deployments:
         created = datetime.fromtimestamp(one.record.created_s, now.tzinfo)
-        person, detail = one.record.requested_by, f"{one.record.verb}: {len(one.requests)} hosts"
-        actions += [
-            DemoAction(at=created - timedelta(minutes=4), person=person, action=AuditAction.LOGGED_IN, subject=person),
-            DemoAction(
-                at=created, person=person, action=AuditAction.DEPLOYMENT_CREATED, subject=one.record.comment,
-                detail=detail, deployment=one.record.id,
-            ),
-        ]  # fmt: skip
+        person = one.record.requested_by
+        # The deployment itself is recorded when it is stored.
+        actions.append(
+            DemoAction(at=created - timedelta(minutes=4), person=person, action=AuditAction.LOGGED_IN, subject=person)
+        )
     return tuple(sorted(actions, key=lambda action: action.at))

@@ -41,7 +41,9 @@ def text(visitor: Visitor, path: str) -> str:
 def test_an_exploited_fix_is_marked_and_found(fleet: LocalEndpoint) -> None:
     visitor = log_in(fleet)
 
-    assert "1 CVE known to be exploited" in text(visitor, "/fixes")
+    shown = text(visitor, "/fixes")
+    assert "1 CVE known to be exploited" in shown
+    assert "fixed by docker.io" in shown
     exploited = text(visitor, "/fixes?exploited=1")
     assert CVE in exploited
     assert OTHER not in exploited
