@@ -55,6 +55,7 @@ def demo_report(host: DemoHost, open_now: Sequence[OpenFix], now: datetime, *, e
         "docker": engine_plan("docker", host.name, checked, restart_pending=_engine(host)) if host.docker else None,
         "weave": engine_plan("weave", host.name, checked, restart_pending=False) if host.weave else None,
         "jobs": _jobs(host, dice, checked),
+        "requests": _requests(host),
         "outbox": {
             "depth": 0, "bytes": 0, "oldest_at": None, "dropped": 0, "refused": 0, "last_sequence": events,
         },
@@ -121,6 +122,7 @@ def _updates(host: DemoHost, pending: Sequence[OpenFix], held: Sequence[OpenFix]
     return {
         "seen_at": format_utc(checked), "scope": "security", "security_pending": len(pending), "held": len(held),
         "other": Dice(f"other {host.name}").number(9), "hidden_security": 0, "esm_only": 0, "esm_only_items": [],
+        "plan_id": f"{Dice(f'plan {host.name}').number(16**12):012x}" if pending else None,
         "items": [_update(one) for one in pending], "held_items": [_held(one) for one in held],
         "repair": broken if host.mood is Mood.FAILED else [],
     }  # fmt: skip
@@ -229,6 +231,13 @@ def _jobs(host: DemoHost, dice: Dice, checked: datetime) -> Raw:
         "check": job(0, 6 if is_stale else 0, 14 if is_stale else 0),
         "upgrade": job(dice.between(1, 20), 1 if has_failed else 0, 2 if has_failed else 0),
     }
+
+
+def _requests(host: DemoHost) -> Raw:
+    verbs = ["check", "send-report", "upgrade-security", "upgrade-fixes", "reboot-if-required", "apply-docker"]
+    if host.kind == "mail":
+        verbs = verbs[:2]
+    return {"allow": verbs, "signed": host.kind == "dns", "windows": ["reboot-if-required"]}
 
 
 def _health(host: DemoHost) -> str:
