@@ -33,10 +33,7 @@ def demo_report(host: DemoHost, open_now: Sequence[OpenFix], now: datetime, *, e
         "generated_at": format_utc(at),
         "hash": f"{dice.number(16**16):016x}",
         "host": _host(host, dice, at),
-        "agent": {
-            "version": host.agent_version, "started_at": format_utc(at - timedelta(days=dice.between(1, 20))),
-            "state": "idle", "automatic": "on", "patcher": "agent",
-        },
+        "agent": _agent(host, dice, at),
         "kernel": _kernel(host),
         "release": _release(host),
         "snoozes": [_snooze(one, now) for one in held if one.why == "snoozed"],
@@ -76,6 +73,13 @@ def _host(host: DemoHost, dice: Dice, at: datetime) -> Raw:
         "booted_at": format_utc(at - timedelta(days=dice.between(3, 80))), "name": host.name,
         "os": {"id": release.distribution, "version": release.version, "codename": release.codename},
         "architecture": "arm64" if dice.number(9) == 0 else "amd64", "tags": list(host.agent_tags),
+    }  # fmt: skip
+
+
+def _agent(host: DemoHost, dice: Dice, at: datetime) -> Raw:
+    return {
+        "version": host.agent_version, "started_at": format_utc(at - timedelta(days=dice.between(1, 20))),
+        "state": "idle", "automatic": "on", "patcher": "agent",
     }  # fmt: skip
 
 
