@@ -8,7 +8,7 @@ from endpoint.config.model import Config
 from endpoint.core.notify.conditions import Watch, may_judge_silence, silence_hint
 from endpoint.core.notify.model import NotificationKind, Subject
 from endpoint.store.database import Database
-from endpoint.store.notify_conditions import ConditionStore, Hint
+from endpoint.store.notify_conditions import ConditionStore
 from endpoint.store.notify_sources import NotifySources
 
 _PERIODS_S = {NotificationKind.KNOWN_EXPLOITED: 300.0, NotificationKind.OVERDUE: 3600.0}
@@ -21,10 +21,6 @@ PAGES = {
     NotificationKind.REBOOT_PROBLEMS: "/hosts?state=attention",
     NotificationKind.DEPLOYMENT_STOPPED: "/deployments",
 }
-
-
-def _no_hint(_count: int) -> str:
-    return ""
 
 
 class Watcher:
@@ -71,7 +67,7 @@ class Watcher:
             return 0
         since = now - fleet.expire_after if fleet.expire_after is not None else None
         found, silent, hosts = self._sources.silent(now - fleet.silent_after, since)
-        return self._settle(NotificationKind.SILENT, found, now, hint=lambda _count: silence_hint(silent, hosts))
+        return self._settle(NotificationKind.SILENT, found, now, hint=silence_hint(silent, hosts))
 
     def _stopped(self, now: datetime, _watch: Watch) -> int:
         return self._settle(NotificationKind.DEPLOYMENT_STOPPED, self._sources.stopped(now), now)
@@ -89,7 +85,7 @@ class Watcher:
             return 0
         return self._settle(NotificationKind.OVERDUE, self._sources.overdue(now - longest), now)
 
-    def _settle(self, kind: NotificationKind, found: Sequence[Subject], now: datetime, hint: Hint = _no_hint) -> int:
+    def _settle(self, kind: NotificationKind, found: Sequence[Subject], now: datetime, hint: str = "") -> int:
         return self._conditions.settle(kind, found, now.timestamp(), hint=hint, link=self._link(kind))
 
     def _link(self, kind: NotificationKind) -> str:

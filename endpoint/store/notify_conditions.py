@@ -1,7 +1,7 @@
 """The conditions on record, and the notification of those that are new."""
 
 import uuid
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -27,7 +27,6 @@ _MAX_DETAIL = 512
 _OLD_S = 2 * 86400.0
 """An event that was not notified by then is none: nobody was to be notified when it came."""
 _COLUMNS = NOTIFY_CONDITIONS.c
-Hint = Callable[[int], str]
 
 
 class ConditionStore:
@@ -38,10 +37,12 @@ class ConditionStore:
         self._channels = channels
         self._put = database.upsert(NOTIFY_CONDITIONS)
 
-    def settle(self, kind: NotificationKind, found: Collection[Subject], now: float, *, hint: Hint, link: str) -> int:
+    def settle(
+        self, kind: NotificationKind, found: Collection[Subject], now: float, *, hint: str = "", link: str
+    ) -> int:
         """Record what is new and what has ended; queue a notification if one is due. Return how many it is about.
 
-        `hint` is given the number of all open conditions of the kind.
+        `hint` is a further sentence of the notification.
 
         Raises:
             StoreError: the database does not answer; the next call goes on.
@@ -68,9 +69,9 @@ class ConditionStore:
         waiting = [one.since for one in self._known(kind).values()]
         if not any(now - since >= RULES[kind].settle_s or since > now for since in waiting):
             return 0
-        return self.notify(kind, now, hint=lambda _count: "", link=link)
+        return self.notify(kind, now, hint="", link=link)
 
-    def notify(self, kind: NotificationKind, now: float, *, hint: Hint, link: str) -> int:
+    def notify(self, kind: NotificationKind, now: float, *, hint: str, link: str) -> int:
         """Queue one notification of all open conditions of a kind that were not notified yet; return how many.
 
         Raises:
@@ -78,27 +79,21 @@ class ConditionStore:
         """
         return self._database.write(lambda connection: self._notify(connection, kind, now, hint, link))
 
-    def _notify(self, connection: Connection, kind: NotificationKind, now: float, hint: Hint, link: str) -> int:
-        open_ones = sa.and_(_COLUMNS.kind == kind.value, _COLUMNS.ended_at.is_(None))
-        new = sa.and_(open_ones, _COLUMNS.noticed_at.is_(None))
-        count = int(
-            connection.execute(sa.select(sa.func.count()).select_from(NOTIFY_CONDITIONS).where(new)).scalar() or 0
-        )
-        if not count:
+    def _notify(self, connection: Connection, kind: NotificationKind, now: float, hint: str, link: str) -> int:
+        new = sa.and_(_COLUMNS.kind == kind.value, _COLUMNS.ended_at.is_(None), _COLUMNS.noticed_at.is_(None))
+        # Locked: an event that is stored meanwhile, perhaps of the same host, is left for the next notification.
+        ordered = sa.select(NOTIFY_CONDITIONS).where(new).order_by(_COLUMNS.name, _COLUMNS.subject).with_for_update()
+        found = [_condition(row).subject for row in connection.execute(ordered)]
+        if not found:
             return 0
-        first = sa.select(NOTIFY_CONDITIONS).where(new).order_by(_COLUMNS.name, _COLUMNS.subject).limit(MOST_SUBJECTS)
-        everything = sa.select(sa.func.count()).select_from(NOTIFY_CONDITIONS).where(open_ones)
         made = Notification(
-            id=str(uuid.uuid4()),
-            kind=kind,
-            at=now,
-            subjects=[_condition(row).subject for row in connection.execute(first)],
-            count=count,
-            hint=hint(int(connection.execute(everything).scalar() or 0)),
+            id=str(uuid.uuid4()), kind=kind, at=now, subjects=found[:MOST_SUBJECTS], count=len(found), hint=hint
         )
         enqueue(connection, notification_document(made, link), self._channels, now)
-        connection.execute(sa.update(NOTIFY_CONDITIONS).where(new).values(noticed_at=now))
-        return count
+        for part in _steps([subject.id for subject in found]):
+            these = sa.and_(_COLUMNS.kind == kind.value, _COLUMNS.subject.in_(part))
+            connection.execute(sa.update(NOTIFY_CONDITIONS).where(these).values(noticed_at=now))
+        return len(found)
 
     def _known(self, kind: NotificationKind) -> dict[str, Condition]:
         wanted = sa.select(NOTIFY_CONDITIONS).where(_COLUMNS.kind == kind.value)

@@ -21,6 +21,7 @@ from endpoint.core.notify.model import KINDS
 from endpoint.core.notify.retry import GIVE_UP_S
 from endpoint.notify.sender import NotificationSender
 from endpoint.notify.watcher import PAGES
+from endpoint.store import notify_conditions, notify_queue
 from endpoint.store.advisory_tables import KEV
 from endpoint.store.database import Database
 from endpoint.store.notify_queue import NotificationQueue
@@ -31,6 +32,7 @@ from tests.endpoint.conftest import database_url
 from tests.endpoint.test_notify_core import HOSTILE, SCHEMA
 from tests.endpoint.test_retention import put
 from tests.support.messages import Outbox, report
+from tests.support.postgres import Cluster
 from tests.support.receivers import Webhook, mail_server, webhook
 
 START = datetime(2026, 11, 23, 8, 10, tzinfo=timezone.utc)
@@ -160,6 +162,34 @@ def test_a_host_with_problems_after_a_reboot_is_notified_with_them(scene: Scene)
     assert (got["kind"], got["severity"], got["count"]) == ("reboot-problems", "high", 1)
     assert got["text"] == "db1: unit-failed: postgresql.service"
     assert conditions(scene) == 0
+
+
+@pytest.mark.xdist_group("endpoint-postgresql")
+def test_an_event_that_is_stored_while_a_notification_is_made_is_in_the_next_one(
+    postgres: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On PostgreSQL: SQLite's transactions are serial."""
+    first, second = Outbox(), Outbox()
+    problem = {"result": "rebooted-with-problems", "problems": []}
+    database = Database(postgres.create("notifications"))
+    database.create()
+
+    with webhook() as receiver:
+        scene = Scene(database=database, receiver=receiver)
+
+        def enqueue(*arguments: Any) -> None:
+            monkeypatch.undo()
+            scene.put(second, second.event("reboot-outcome", problem))
+            notify_queue.enqueue(*arguments)
+
+        for box, name in ((first, "db1"), (second, "db2")):
+            scene.report(box, name)
+        scene.put(first, first.event("reboot-outcome", problem))
+        monkeypatch.setattr(notify_conditions, "enqueue", enqueue)
+        scene.run(scene.sender(), 5)
+    database.close()
+
+    assert [one["subjects"][0]["name"] for one in scene.got] == ["db1", "db2"]
 
 
 def test_an_event_from_before_anybody_was_to_be_notified_is_forgotten(scene: Scene) -> None:
