@@ -49,8 +49,8 @@ class DeployPages:
 
     def order(self) -> Response:
         """Return the form for ticked hosts, the form again, the preview, or the new deployment's address."""
-        self._gate.check_form()
         person = self._gate.person(Right.DEPLOY)
+        self._gate.check_form()
         pairs = list(request.form.items(multi=True))
         fields, do = _fields(pairs), request.form.get("do", "")
         selection = request.form.get("selection")

@@ -74,8 +74,8 @@ class DeploymentsPages:
 
     def change(self, deployment: str) -> Response:
         """Cancel or resume, and show the deployment again."""
-        self._gate.check_form()
         person = self._gate.person(Right.DEPLOY)
+        self._gate.check_form()
         do, lost = request.form.get("do", ""), request.form.get("lost") == "yes"
         if do == "cancel":
             self._desk.cancel(deployment, person, request=request.form.get("request") or None, lost=lost)
