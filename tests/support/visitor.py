@@ -1,6 +1,7 @@
 """A browser without JavaScript, in this process: keeps cookies, sends forms with their tokens."""
 
 import re
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
@@ -27,13 +28,21 @@ class Visitor(Requests):
     app: Flask
     cookies: dict[str, str] = field(default_factory=dict)
     address: str = "192.0.2.7"
+    fixed: Mapping[str, str] = field(default_factory=dict)
+    """Headers of each request, as a proxy adds them."""
+    connection: socket.socket | None = None
+    """Where requests arrive; None: over TCP."""
 
     def send(self, method: str, path: str, data: bytes | None, **headers: str) -> Answer:
-        fields = {name.replace("_", "-"): value for name, value in headers.items()}
+        fields = {name.replace("_", "-"): value for name, value in (*self.fixed.items(), *headers.items())}
         if self.cookies and "Cookie" not in fields:
             fields["Cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
         answer = self.app.test_client(use_cookies=False).open(
-            path, method=method, data=data, headers=fields, environ_overrides={"REMOTE_ADDR": self.address}
+            path,
+            method=method,
+            data=data,
+            headers=fields,
+            environ_overrides={"REMOTE_ADDR": self.address, "gunicorn.socket": self.connection},
         )
         for line in answer.headers.getlist("Set-Cookie"):
             name, _, value = line.partition(";")[0].partition("=")

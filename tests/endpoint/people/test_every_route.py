@@ -59,6 +59,15 @@ ROUTES: dict[tuple[str, str], For | Right] = {
     ("GET", "/account"): Right.VIEW,
     ("POST", "/account"): Right.VIEW,
     ("GET", "/"): Right.VIEW,
+    ("GET", "/v1/overview"): Right.VIEW,
+    ("GET", "/hosts"): Right.VIEW,
+    ("GET", "/hosts.csv"): Right.VIEW,
+    ("GET", "/hosts.json"): Right.VIEW,
+    ("GET", "/v1/hosts"): Right.VIEW,
+    ("GET", "/v1/hosts/<host_id>"): Right.VIEW,
+    ("POST", "/hosts/ticked"): Right.DEPLOY,
+    ("POST", "/hosts/views"): Right.VIEW,
+    ("POST", "/hosts/views/delete"): Right.VIEW,
     ("GET", "/hosts/<host_id>"): Right.VIEW,
     ("POST", "/hosts/<host_id>/tags"): Right.ADMIN,
     ("POST", "/hosts/<host_id>/notes"): Right.DEPLOY,
@@ -70,6 +79,8 @@ ROUTES: dict[tuple[str, str], For | Right] = {
     ("GET", "/locks"): Right.VIEW,
     ("POST", "/locks/release"): Right.REBOOT,
     ("GET", "/audit"): Right.VIEW,
+    ("GET", "/enrolments"): Right.ADMIN,
+    ("POST", "/enrolments"): Right.ADMIN,
     ("GET", "/deploy"): Right.DEPLOY,
     ("POST", "/deploy"): Right.DEPLOY,
     ("GET", "/deployments"): Right.VIEW,
@@ -127,7 +138,9 @@ READ = [row for row in FOR_PEOPLE if row[0] == "GET" and ROUTES[row] is not Righ
 OF_ONE = [row for row in FOR_PEOPLE if PART.search(row[1]) and ROUTES[row] is not Right.ADMIN]
 
 
-LISTS = [row for row in FOR_PEOPLE if row[0] == "GET" and not PART.search(row[1]) and row[1] not in {"/", "/account"}]
+NUMBERS = {"/", "/v1/overview", "/account", "/deploy", "/enrolments"}
+"""Pages that name no host."""
+LISTS = [row for row in FOR_PEOPLE if row[0] == "GET" and not PART.search(row[1]) and row[1] not in NUMBERS]
 
 
 def path_of(rule: str, which: str) -> str:
@@ -329,5 +342,5 @@ def plain(answer: Answer) -> str:
     text = re.sub(r'name="form_token" value="[^"]*"', "", text)
     text = re.sub(r"person-\d+", "person", text)
     text = re.sub(r"\d+ (s|min|h|d)\b|_s\":[\d.]+", "", text)  # the two fleets are not of the same moment
-    text = re.sub(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?", "", text)
+    text = re.sub(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?|\b\d\d:\d\d(:\d\d)?\b", "", text)
     return re.sub(f"{two_teams.THEIRS}|{two_teams.UNKNOWN}", "ID", text)
