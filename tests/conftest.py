@@ -37,7 +37,7 @@ _LONG_GROUPS = (
     *("engines-4", "engines-6", "weave-1", "weave-2", "booted-2", "engines-1", "engines-2", "booted-7", "booted-1"),
     *("booted-5", "booted-restarts", "booted-reboots", "weave-3", "weave-4", "weave-5", "engines-3", "engines-5"),
     *("booted-4", "booted-6", "booted-3", "package", "endpoint-installed", "real-archive", "conffiles", "faults"),
-    *("endpoint-server", "endpoint-postgresql", "browser"),
+    *("endpoint-server", "endpoint-postgresql", "browser", "booted-browser"),
 )
 """Groups of tests that take minutes: they begin, the longest first (`--dist loadgroup`).
 

@@ -4,32 +4,52 @@ The forms come from the database. Its owner has fewer rights than the person, an
 """
 
 import json
-from collections.abc import Mapping
-from dataclasses import astuple
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, replace
 
 from endpoint.core.deployment_text import work_text
 from endpoint.core.host_id import UUID
-from endpoint.core.request_arguments import Terms, Verb, Work, request_arguments, request_form
+from endpoint.core.request_arguments import Terms, Verb, Work, request_arguments, request_form, spread
 from endpoint.core.text import clean
 from endpoint.errors import UsageError
+
+_MAX_PLANS = 5
+_MAX_STEPS = 3
+"""A deployment upgrades packages, Docker and Weave."""
 
 
 def signing_text(forms: Mapping[str, str]) -> str:
     """Return in one line what these forms, by id, request of how many hosts.
 
+    The steps of a deployment differ, and each host may have a plan of its own; both are in the text.
+
     Raises:
-        UsageError: one is no request with its id, or requests something else than the others.
+        UsageError: one is no request with its id, or they differ in something else.
     """
-    found = {_read(identity, form) for identity, form in forms.items()}
-    if len(found) != 1:
-        raise UsageError("nothing is signed: the requests in the database differ in more than their hosts")
-    ((work, terms),) = found
-    arguments = {"when": work.when, "reboot": work.reboot}
-    what = work_text({"verb": work.verb.value, "arguments": arguments, "plan_id": work.plan_id})
-    hosts = f"{len(forms)} host{'s' if len(forms) != 1 else ''}"
-    ends = (f"until {terms.expires_at}", f"requested by {terms.requested_by}", terms.comment, ", ".join(work.fixes))
-    text = f"{what} for {hosts}, {'; '.join(filter(None, ends))}"
+    found = [_read(identity, form) for identity, form in forms.items()]
+    steps = list(dict.fromkeys(replace(work, plan_id=None) for work, _ in found))
+    terms = {one for _, one in found}
+    if len(terms) != 1 or len({step.verb for step in steps}) != len(steps) or len(steps) > _MAX_STEPS:
+        raise UsageError("nothing is signed: the requests in the database differ in more than their hosts and steps")
+    what = "; then ".join(
+        _step_text(step, [work.plan_id for work, _ in found if work.verb is step.verb]) for step in steps
+    )
+    number = max(sum(work.verb is step.verb for work, _ in found) for step in steps)
+    (term,) = terms
+    fixes = ", ".join(fix for step in steps for fix in step.fixes)
+    ends = (f"until {term.expires_at}", f"requested by {term.requested_by}", term.comment, fixes)
+    text = f"{what} for {number} host{'s' if number != 1 else ''}, {'; '.join(filter(None, ends))}"
     return clean(text, len(text))
+
+
+def _step_text(work: Work, plans: Sequence[str | None]) -> str:
+    """Return what one step requests; `plans` are those of its hosts."""
+    named = sorted({plan for plan in plans if plan is not None})
+    arguments = {"when": work.when, "reboot": work.reboot}
+    text = work_text(
+        {"verb": work.verb.value, "arguments": arguments, "plan_id": named[0] if len(named) == 1 else None}
+    )
+    return f"{text}, plans {spread(named, _MAX_PLANS)}" if len(named) > 1 else text
 
 
 def _read(identity: str, form: str) -> tuple[Work, Terms]:

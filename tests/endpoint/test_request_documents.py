@@ -117,3 +117,27 @@ def test_a_person_sees_all_fixes_before_signing() -> None:
     assert "\x1b" not in text
     with pytest.raises(UsageError):
         signing_text({**made, ids[0]: other})
+
+
+def test_a_person_sees_all_steps_and_plans_before_signing() -> None:
+    terms = Terms(created_at="", expires_at="2026-11-30T15:00:00Z", requested_by="anna", comment="INC-1")
+    works = [
+        Work(verb=Verb.UPGRADE_SECURITY, reboot="if-required", plan_id="0" * 12),
+        Work(verb=Verb.UPGRADE_SECURITY, reboot="if-required", plan_id="1" * 12),
+        Work(verb=Verb.DOCKER),
+    ]
+    made = {}
+    for number, work in enumerate(works):
+        one = f"{number:08x}-0000-4000-8000-000000000000"
+        arguments = request_arguments(work, 1)
+        made[one] = request_form(work, terms, identity=one, host_id="h", arguments=arguments)
+
+    text = signing_text(made)
+    made[one] = request_form(replace(works[0], reboot=None), terms, identity=one, host_id="h", arguments={})
+
+    assert (
+        "upgrade-security, reboot if required, plans 000000000000, 111111111111; then apply-docker for 2 hosts" in text
+    )
+    assert text.endswith("INC-1")
+    with pytest.raises(UsageError):
+        signing_text(made)
