@@ -16,7 +16,7 @@ _maestro_endpoint() {
         [[ $word == = ]] && continue
         case $before in
             --config | --dir | --port | --name | --host | --why | --group) ;;
-            --tag | --add | --remove | --fix | --when | --reboot | --plan | --at-once) ;;
+            --tag | --add | --remove | --fix | --when | --reboot | --plan | --at-once | --upgrade) ;;
             --stop-after | --expires | --comment | --sign-with | --with | --write | --read | --role | --uses | --until) ;;
             *)
                 if [[ $word == -* ]]; then
@@ -49,6 +49,10 @@ _maestro_endpoint() {
             ;;
         --role)
             mapfile -t COMPREPLY < <(compgen -W "viewer operator admin" -- "$current")
+            return
+            ;;
+        --upgrade)
+            mapfile -t COMPREPLY < <(compgen -W "security fixes none" -- "$current")
             return
             ;;
         --reboot)
@@ -84,13 +88,17 @@ _maestro_endpoint() {
             requestssign*) words+=" --config --with --write --read" ;;
             requestscancel*) words+=" --config --lost" ;;
             requestsresume*) words+=" --config" ;;
+            deploy*)
+                words+=" --config --upgrade --fix --reboot --docker --weave --when --at-once --stop-after --expires"
+                words+=" --comment --exact --sign-later --dry-run --json"
+                ;;
         esac
         if [[ $verb == request ]]; then
             words+=" --config --host --tag --all --fix --when --reboot --plan --at-once --stop-after --expires"
             words+=" --comment --sign-with --sign-later --dry-run --json"
         fi
     elif [[ -z $verb ]]; then
-        words="serve try demo fleet gaps locks request requests tag advisories backup notify enrolments user token"
+        words="serve try demo fleet gaps locks deploy request requests tag advisories backup notify enrolments user token"
     elif [[ $verb == user && -z $subject ]]; then
         words="add list set disable enable link totp"
     elif [[ $verb == token && -z $subject ]]; then

@@ -9,7 +9,7 @@ function __maestro_endpoint_in
         if test $skip = 0
             set skip 1
         else if contains -- $word --config --dir --port --name --host --why --group --tag --add --remove --fix --when \
-                --reboot --plan --at-once --stop-after --expires --comment --sign-with --with --write --read --role --uses --until
+                --reboot --upgrade --plan --at-once --stop-after --expires --comment --sign-with --with --write --read --role --uses --until
             set skip 0
         else if not string match -q -- '-*' $word
             set -a found $word
@@ -36,6 +36,7 @@ complete -c maestro-endpoint -n '__maestro_endpoint_in ""' -a demo -d 'serve pag
 complete -c maestro-endpoint -n '__maestro_endpoint_in ""' -a fleet -d 'hosts: pending, held, reboot required, silent'
 complete -c maestro-endpoint -n '__maestro_endpoint_in ""' -a gaps -d 'events that are missing'
 complete -c maestro-endpoint -n '__maestro_endpoint_in ""' -a locks -d 'reboot slots: who holds one, who waits'
+complete -c maestro-endpoint -n '__maestro_endpoint_in ""' -a deploy -d 'upgrades, reboots, Docker, Weave for a selection'
 complete -c maestro-endpoint -n '__maestro_endpoint_in ""' -a request -d 'request work of hosts, some at a time'
 complete -c maestro-endpoint -n '__maestro_endpoint_in ""' -a requests -d 'the requests made so far'
 complete -c maestro-endpoint -n '__maestro_endpoint_in ""' -a tag -d 'tags of hosts'
@@ -54,11 +55,11 @@ complete -c maestro-endpoint -n '__maestro_endpoint_in token' -a 'add list revok
 complete -c maestro-endpoint -n '__maestro_endpoint_in user' -a 'add list set disable enable link totp'
 complete -c maestro-endpoint -n '__maestro_endpoint_in request' -a 'check send-report upgrade-security upgrade-fixes reboot-if-required apply-docker apply-weave'
 
-set -l all serve fleet gaps locks '"locks list"' '"locks release"' request '"request VERB"' '"requests list"' '"requests show"' \
+set -l all serve fleet gaps deploy locks '"locks list"' '"locks release"' request '"request VERB"' '"requests list"' '"requests show"' \
     '"requests sign"' '"requests cancel"' '"requests resume"' tag '"advisories load"' '"advisories status"' backup '"notify list"' '"notify test"' '"enrolments list"' '"enrolments approve"' '"enrolments refuse"' '"token add"' '"token list"' '"token revoke"' \
     '"user add"' '"user list"' '"user set"' '"user disable"' '"user enable"' '"user link"' '"user totp"'
 complete -c maestro-endpoint -n "__maestro_endpoint_in $all" -l config -r -F -d 'configuration file to read instead of the default'
-complete -c maestro-endpoint -n '__maestro_endpoint_in fleet locks "locks list" request "request VERB" "requests list" "requests show" "enrolments list"' -l json -d 'print a JSON document'
+complete -c maestro-endpoint -n '__maestro_endpoint_in deploy fleet locks "locks list" request "request VERB" "requests list" "requests show" "enrolments list"' -l json -d 'print a JSON document'
 complete -c maestro-endpoint -n '__maestro_endpoint_in try' -l dir -x -a '(__fish_complete_directories)' -d 'where all files are kept'
 complete -c maestro-endpoint -n '__maestro_endpoint_in try' -l port -x -d 'on 127.0.0.1'
 complete -c maestro-endpoint -n '__maestro_endpoint_in demo' -l dir -x -a '(__fish_complete_directories)' -d 'keep all files there'
@@ -103,3 +104,17 @@ complete -c maestro-endpoint -n $request -l comment -x -d 'why; hosts show it'
 complete -c maestro-endpoint -n $request -l sign-with -r -F -d 'key to sign with'
 complete -c maestro-endpoint -n $request -l sign-later -d 'wait for requests sign'
 complete -c maestro-endpoint -n $request -l dry-run -d 'show the hosts, change nothing'
+
+complete -c maestro-endpoint -n '__maestro_endpoint_in deploy' -l upgrade -x -a 'security fixes none' -d 'which packages'
+complete -c maestro-endpoint -n '__maestro_endpoint_in deploy' -l fix -x -d 'package or CVE, for --upgrade fixes'
+complete -c maestro-endpoint -n '__maestro_endpoint_in deploy' -l reboot -x -a 'no if-required' -d 'after the upgrade'
+complete -c maestro-endpoint -n '__maestro_endpoint_in deploy' -l docker -d "Docker to the version of the host's manifest"
+complete -c maestro-endpoint -n '__maestro_endpoint_in deploy' -l weave -d 'the same for Weave'
+complete -c maestro-endpoint -n '__maestro_endpoint_in deploy' -l when -x -a 'now window' -d "now, or in the host's maintenance window"
+complete -c maestro-endpoint -n '__maestro_endpoint_in deploy' -l at-once -x -d 'hosts in flight, or a share of them'
+complete -c maestro-endpoint -n '__maestro_endpoint_in deploy' -l stop-after -x -d 'failures'
+complete -c maestro-endpoint -n '__maestro_endpoint_in deploy' -l expires -x -d 'no host starts it later'
+complete -c maestro-endpoint -n '__maestro_endpoint_in deploy' -l comment -x -d 'why; hosts show it'
+complete -c maestro-endpoint -n '__maestro_endpoint_in deploy' -l exact -d 'only the plan that each host has now'
+complete -c maestro-endpoint -n '__maestro_endpoint_in deploy' -l sign-later -d 'all wait for requests sign'
+complete -c maestro-endpoint -n '__maestro_endpoint_in deploy' -l dry-run -d 'show what each host would do'

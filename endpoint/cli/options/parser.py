@@ -9,6 +9,7 @@ from pathlib import Path
 from endpoint.cli.options.advisories import add_advisories
 from endpoint.cli.options.backup import add_backup
 from endpoint.cli.options.demo import add_demo
+from endpoint.cli.options.deploy import add_deploy
 from endpoint.cli.options.enrolments import add_enrolments
 from endpoint.cli.options.kinds import printable, tag
 from endpoint.cli.options.locks import add_locks
@@ -48,6 +49,7 @@ def make_parser() -> argparse.ArgumentParser:
     one = commands.add_parser("gaps", parents=[common], help="events that are missing")
     one.set_defaults(module="gaps")
     add_locks(commands.add_parser("locks", parents=[common], help="reboot slots: who holds one, who waits"))
+    add_deploy(commands.add_parser("deploy", parents=[common], help="upgrades, reboots, Docker, Weave for a selection"))
     add_request(commands.add_parser("request", parents=[common], help="request work of hosts, some at a time"))
     add_requests(commands.add_parser("requests", help="the requests made so far: show, sign, cancel, resume"))
     one = commands.add_parser("tag", parents=[common], help="tags of hosts, for `request --tag`")
