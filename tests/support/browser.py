@@ -132,6 +132,7 @@ class Browser:
     def screenshot(self, file: Path) -> None:
         """Keep a picture of the whole page (PNG), up to its full length."""
         file.parent.mkdir(parents=True, exist_ok=True)
+        self.script("scrollTo(0, 0)")  # else what is sticky hangs in the middle of the picture
         shown = self.driver.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": True, "format": "png"})
         file.write_bytes(base64.b64decode(shown["data"]))
 

@@ -62,7 +62,7 @@ class FleetMachine:
         machine.check("install -m 640 -g maestro-agent /srv/token /etc/maestro-agent/token")
         machine.write("/etc/maestro-agent/ca.pem", endpoint.authority.file.read_text())
         machine.write("/etc/maestro-agent/config.d/50-endpoint.toml", SETTINGS)
-        machine.check(f"systemctl reload {UNIT}")
+        machine.check(f"systemctl restart {UNIT}")  # its name is that of when it started (ProtectHostname=)
 
     def nudge(self) -> None:
         """Have it report now, and begin what is due; follow it if it has rebooted."""

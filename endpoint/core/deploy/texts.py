@@ -7,7 +7,7 @@ from endpoint.core.host_choice import LeftOut
 
 LEFT_OUT_TEXT: Mapping[str, str] = {
     LeftOut.SHARED_ID.value: "several machines report under its id",
-    LeftOut.TOO_OLD.value: "its agent is of a version without requests, or reports to no endpoint that sends any",
+    LeftOut.TOO_OLD.value: "its agent takes no requests: it is of an earlier version",
     LeftOut.NO_REQUESTS.value: "takes no requests ([requests] allow in its configuration)",
     LeftOut.SILENT.value: "silent",
     LeftOut.NOT_ALLOWED.value: "not allowed by its configuration",

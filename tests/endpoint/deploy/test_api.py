@@ -49,7 +49,12 @@ def test_a_preview_shows_all_and_stores_nothing(own: LocalEndpoint) -> None:
 
 def test_what_was_previewed_is_created_once(own: LocalEndpoint) -> None:
     admin, host = person(own), deployable(own, "web1")
-    order: dict[str, Any] = {"hosts": [host.host_id], "upgrade": "security", "comment": "INC-1", "id": str(uuid.uuid4())}
+    order: dict[str, Any] = {
+        "hosts": [host.host_id],
+        "upgrade": "security",
+        "comment": "INC-1",
+        "id": str(uuid.uuid4()),
+    }
     preview = post(admin, dry_run=True, **order).json["preview"]
 
     made = [post(admin, preview=preview, **order) for _ in range(2)]
