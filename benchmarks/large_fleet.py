@@ -52,9 +52,14 @@ def state(box: Outbox, number: int, at_s: float) -> Raw:
     return patched(box, name=f"{chance.choice(['web', 'db', 'cache', 'mail'])}-{number:06}", **changes)
 
 
+def _outbox(number: int) -> Outbox:
+    host, instance = (str(uuid.UUID(int=(number << 64) + part)) for part in (1, 2))
+    return Outbox(host=host, instance=instance)
+
+
 def fill(url: str, hosts: int) -> list[Outbox]:
     """Insert streams and states into a database of any version; return the outboxes of the hosts."""
-    now, boxes = time.time(), [Outbox(host=str(uuid.UUID(int=(number << 64) + 1))) for number in range(hosts)]
+    now, boxes = time.time(), [_outbox(number) for number in range(1, hosts + 1)]
     engine = sa.create_engine(url, future=True)
     with engine.begin() as connection:
         found = sa.MetaData()

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,27 +17,23 @@ from endpoint.store.host_parts import FixChanges, FixCounts, write_fixes, write_
 from endpoint.store.host_tables import HOSTS
 from endpoint.store.tables import HOST_TAGS, STATES, STREAMS
 
+SHOWN = (HOSTS.c.stream.label("shown_stream"), HOSTS.c.state_digest.label("shown_digest"))
+"""Of the row of a host: what decides whether it changes."""
 _LOCKED = (
-    sa.select(
-        *(HOSTS.c.id, HOSTS.c.host_id, HOSTS.c.stream, HOSTS.c.other_seen_at),
-        *(HOSTS.c.packages_digest, HOSTS.c.fixes_digest, HOSTS.c.tags_digest),
-    )
+    sa.select(HOSTS)
     .where(HOSTS.c.host_id.in_(sa.bindparam("names", expanding=True)))
     .order_by(HOSTS.c.host_id)
     .with_for_update()
 )
+_COLUMNS = tuple(column.name for column in HOSTS.columns)
+Columns = Mapping[str, Any]
+"""A row of `hosts` by name."""
 _STATE = sa.select(STATES.c.body).where(STATES.c.stream == sa.bindparam("stream"))
 _OTHER = sa.select(sa.func.max(STREAMS.c.last_seen_at)).where(
     STREAMS.c.host_id == sa.bindparam("host"),
     STREAMS.c.id != sa.bindparam("stream"),
     STREAMS.c.last_seen_at > sa.bindparam("since"),
 )
-_UPDATE = (
-    sa.update(HOSTS)
-    .where(HOSTS.c.id == sa.bindparam("of"))
-    .values({column.name: sa.bindparam(f"new_{column.name}") for column in HOSTS.columns if column.name not in
-             {"id", "host_id"}})
-)  # fmt: skip
 _OLD_TAGS = sa.delete(HOST_TAGS).where(
     HOST_TAGS.c.host_id == sa.bindparam("of"), HOST_TAGS.c.source == TagSource.AGENT.value
 )
@@ -88,16 +85,16 @@ class HostRows:
             connection.execute(self._new, [_first_row(contact) for contact in missing])
             rows = _locked(connection, list(latest))
         changed = FixChanges()
-        updates = [self._update(connection, rows[host], latest[host], changed) for host in sorted(latest)]
-        connection.execute(_UPDATE, updates)
+        for host in sorted(latest):
+            self._update(connection, rows[host], latest[host], changed)
         self._counts.write(connection, changed)
 
-    def _update(self, connection: Connection, row: Any, contact: Contact, changed: FixChanges) -> dict[str, Any]:
-        other = row.other_seen_at
-        text = contact.state.text if contact.state is not None else _stored_text(connection, contact.stream)
-        if row.stream != contact.stream or contact.shown_stream is None:
+    def _update(self, connection: Connection, row: Columns, contact: Contact, changed: FixChanges) -> None:
+        text, other = contact.state.text if contact.state is not None else None, row["other_seen_at"]
+        if contact.shown_stream != contact.stream:
             bound = {"host": contact.host_id, "stream": contact.stream, "since": contact.first_seen_at}
             other = connection.execute(_OTHER, bound).scalar()
+            text = text or connection.execute(_STATE, {"stream": contact.stream}).scalar()
         state = contact.state.body if contact.state is not None else json.loads(text) if text is not None else None
         columns = {
             **host_columns(state),
@@ -105,25 +102,25 @@ class HostRows:
             "other_seen_at": other,
             "agent_version": contact.agent_version,
             "state_digest": state_digest(text) if text is not None else None,
-            **self._write_parts(connection, row, state, contact.at, changed),
         }
-        return {"of": row.id, **{f"new_{name}": value for name, value in columns.items()}}
+        if state is not None:
+            columns |= self._write_parts(connection, row, state, contact.at, changed)
+        values = {name: value for name, value in columns.items() if value != row[name]}
+        if values:
+            connection.execute(_update_of(tuple(values)), {"of": row["id"], **_bound(values)})
 
     def _write_parts(
-        self, connection: Connection, row: Any, state: Mapping[str, Any] | None, at: float, changed: FixChanges
-    ) -> dict[str, Any]:
-        """Write the packages, fixes and tags that changed; return the new digests."""
-        digests = {name: getattr(row, name) for name in ("packages_digest", "fixes_digest", "tags_digest")}
-        if state is None:
-            return digests
+        self, connection: Connection, row: Columns, state: Mapping[str, Any], at: float, changed: FixChanges
+    ) -> dict[str, str]:
+        """Write the packages, fixes and tags that changed; return the digests."""
         parts = part_digests(state)
-        if parts["tags_digest"] != row.tags_digest:
-            self._write_tags(connection, row.host_id, agent_tags(state))
-        if parts["fixes_digest"] != row.fixes_digest:
+        if parts["tags_digest"] != row["tags_digest"]:
+            self._write_tags(connection, row["host_id"], agent_tags(state))
+        if parts["fixes_digest"] != row["fixes_digest"]:
             packages = package_rows(state)
-            if parts["packages_digest"] != row.packages_digest:
-                write_packages(connection, row.id, packages, at)
-            write_fixes(connection, row.id, state, packages, at, changed)
+            if parts["packages_digest"] != row["packages_digest"]:
+                write_packages(connection, row["id"], packages, at)
+            write_fixes(connection, row["id"], state, packages, at, changed)
         return parts
 
     def _write_tags(self, connection: Connection, host_id: str, tags: Iterable[str]) -> None:
@@ -134,13 +131,23 @@ class HostRows:
             connection.execute(self._new_tag, rows)
 
 
-def _locked(connection: Connection, names: list[str]) -> dict[str, Any]:
-    return {row.host_id: row for row in connection.execute(_LOCKED, {"names": names})}
+def _locked(connection: Connection, names: list[str]) -> dict[str, Columns]:
+    rows = (dict(zip(_COLUMNS, row, strict=True)) for row in connection.execute(_LOCKED, {"names": names}))
+    return {row["host_id"]: row for row in rows}
 
 
-def _stored_text(connection: Connection, stream: int) -> str | None:
-    text: str | None = connection.execute(_STATE, {"stream": stream}).scalar()
-    return text
+@lru_cache(maxsize=256)
+def _update_of(names: tuple[str, ...]) -> Any:
+    """Return the UPDATE of these columns: SQLite writes every index of a column that is named, changed or not."""
+    return (
+        sa.update(HOSTS)
+        .where(HOSTS.c.id == sa.bindparam("of"))
+        .values({name: sa.bindparam(f"new_{name}") for name in names})
+    )
+
+
+def _bound(values: Columns) -> dict[str, Any]:
+    return {f"new_{name}": value for name, value in values.items()}
 
 
 def _first_row(contact: Contact) -> dict[str, Any]:

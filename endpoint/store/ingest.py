@@ -15,7 +15,7 @@ from endpoint.core.request_steps import read_step
 from endpoint.core.requests import NO_DELIVERY
 from endpoint.store.database import Database
 from endpoint.store.group_commit import GroupCommit
-from endpoint.store.host_rows import Contact, HostRows
+from endpoint.store.host_rows import SHOWN, Contact, HostRows
 from endpoint.store.host_tables import HOSTS
 from endpoint.store.notify_events import EventNotes
 from endpoint.store.request_statements import HAS_REQUESTS
@@ -23,9 +23,8 @@ from endpoint.store.requests import exchange_requests
 from endpoint.store.tables import EVENTS, LOSSES, REFUSALS, STATES, STREAMS
 
 _CLOCK_TOLERANCE_S = 60.0
-_SHOWN = (HOSTS.c.stream.label("shown_stream"), HOSTS.c.state_digest.label("shown_digest"))
 _LOCKED_STREAMS = (
-    sa.select(STREAMS, HAS_REQUESTS.label("has_requests"), *_SHOWN)
+    sa.select(STREAMS, HAS_REQUESTS.label("has_requests"), *SHOWN)
     .select_from(STREAMS.outerjoin(HOSTS, HOSTS.c.host_id == STREAMS.c.host_id))
     .where(sa.tuple_(STREAMS.c.host_id, STREAMS.c.instance_id).in_(sa.bindparam("names", expanding=True)))
     # Always in the same order: otherwise two processes could deadlock. SQLAlchemy omits the lock on SQLite, whose
