@@ -8,10 +8,12 @@ from endpoint import log
 from endpoint.config.model import Config
 from endpoint.core.lock_report import locks_document
 from endpoint.errors import StoreError
+from endpoint.store.audit import Audit
 from endpoint.store.database import Database
 from endpoint.store.deployments import DeploymentStore
 from endpoint.store.host_retention import HostRetention
 from endpoint.store.lock_queries import LockQueries
+from endpoint.store.people.sessions import Sessions
 from endpoint.store.retention import RetentionStore, RetentionTurn
 
 _CHECK_S = 60.0
@@ -25,6 +27,9 @@ class RetentionThread:
     def __init__(self, config: Config, database: Database) -> None:
         self._config = config
         self._retention = RetentionStore(database)
+        people = config.people
+        self._sessions = Sessions(database, lifetime=people.session_time, idle=people.idle_time)
+        self._audit = Audit(database)
         self._locks = LockQueries(database)
         self._deployments = DeploymentStore(database)
         self._hosts = HostRetention(database)
@@ -61,9 +66,11 @@ class RetentionThread:
         event_retention, expire_after = self._config.store.event_retention, self._config.fleet.expire_after
         done = dict.fromkeys(("events", "states", "deployments", "hosts"), 0)
         done["fixes"] = self._each(self._hosts.fixes(now))
+        done["sessions"] = self._sessions.delete_old(now)
         if event_retention is not None:
             done["events"] = self._each(self._retention.events(now, event_retention))
             done["deployments"] = self._each(self._retention.deployments(now, event_retention))
+            done["audit"] = self._each(self._audit.delete_old(now - event_retention))
         if expire_after is not None:
             done["hosts"] = self._each(self._hosts.hosts(now, expire_after))
             done["states"] = self._each(self._retention.states(now, expire_after))

@@ -1,5 +1,6 @@
 """The record of what people did; an entry is durable together with what it is about, or once `note` returns."""
 
+from collections.abc import Iterator
 from datetime import datetime, timezone
 from typing import Any
 
@@ -13,6 +14,7 @@ from endpoint.store.people_tables import AUDIT
 from endpoint.store.scopes import in_scope
 from endpoint.store.tables import REQUESTS
 
+_STEP = 500
 _MAX_NAME, _MAX_SUBJECT, _MAX_DETAIL = 64, 256, 2000
 
 
@@ -41,6 +43,19 @@ class Audit:
         """
         values = _values(at, person, action, subject, detail, host_id=host_id, deployment=deployment, address=address)
         self._database.write(lambda connection: connection.execute(sa.insert(AUDIT), values))
+
+    def delete_old(self, before: datetime) -> Iterator[int]:
+        """Delete older entries, the oldest first; yield the number deleted in each step.
+
+        Raises:
+            StoreError: the database does not answer.
+        """
+        oldest = sa.select(AUDIT.c.id).where(AUDIT.c.at < before.timestamp()).order_by(AUDIT.c.at).limit(_STEP)
+        change = sa.delete(AUDIT).where(AUDIT.c.id.in_(oldest.scalar_subquery()))
+        deleted = _STEP
+        while deleted == _STEP:
+            deleted = self._database.write(lambda connection: int(connection.execute(change).rowcount))
+            yield deleted
 
     def page(self, person: Person, *, before: int | None = None, limit: int = 200) -> tuple[AuditEntry, ...]:
         """Return the entries that a person may see, the latest first; `before`: only those with a lower id.

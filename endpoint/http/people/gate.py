@@ -56,6 +56,7 @@ class Gate:
         self._proxy = ProxyPeople(config, database)
         self._audit = Audit(database)
         self._behind_proxy = config.behind_proxy
+        self._url = config.dashboard.url
 
     def person(self, right: Right = Right.VIEW) -> Person:
         """Return the person, who has this right.
@@ -196,11 +197,14 @@ class Gate:
         return hmac.new(secret.encode("utf-8", "replace"), f"maestro form of {name}".encode(), "sha256").hexdigest()
 
     def _is_same_site(self) -> bool:
-        """Whether the browser says that a page of this origin sent the form; one that says nothing has the token."""
+        """Whether the browser says that a page of this origin sent the form; one that says nothing has the token.
+
+        No script can set Sec-Fetch-Site (W3C Fetch Metadata); browsers without it, and those without TLS, send Origin.
+        """
         site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
-        if site is not None and site not in {"same-origin", "none"}:
-            return False
-        return origin is None or self._is_own(origin)
+        if site is not None:
+            return site in {"same-origin", "none"}
+        return origin is None or (bool(self._url) and origin == self._url) or self._is_own(origin)
 
     def _is_own(self, origin: str) -> bool:
         scheme, _, rest = origin.partition("://")

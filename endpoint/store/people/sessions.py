@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 
 from endpoint.core.people import Person, PersonRole, PersonVia
 from endpoint.store.database import Database
-from endpoint.store.people_tables import SESSIONS, USERS
+from endpoint.store.people_tables import SESSIONS, USER_LINKS, USERS
 from endpoint.store.scopes import scope_of
 
 _LENGTH = 43
@@ -78,13 +78,15 @@ class Sessions:
         self._database.write(lambda connection: connection.execute(change))
 
     def delete_old(self, now: datetime) -> int:
-        """Delete the sessions that have ended by time; return how many.
+        """Delete the sessions that have ended by time, and one-time links that have expired; return how many sessions.
 
         Raises:
             StoreError: the database does not answer.
         """
         too_old = SESSIONS.c.created_at <= now.timestamp() - self._lifetime_s
         change = sa.delete(SESSIONS).where(too_old | (SESSIONS.c.used_at <= now.timestamp() - self._idle_s))
+        links = sa.delete(USER_LINKS).where(USER_LINKS.c.expires_at <= now.timestamp())
+        self._database.write(lambda connection: connection.execute(links))
         return self._database.write(lambda connection: int(connection.execute(change).rowcount))
 
 

@@ -20,7 +20,7 @@ OTHER_SITES = [
     {"Sec_Fetch_Site": "cross-site"}, {"Sec_Fetch_Site": "same-site"}, {"Sec_Fetch_Site": "x"},
     {"Origin": "https://evil.example"}, {"Origin": "null"}, {"Origin": "http://localhost.evil.example"},
     {"Origin": "https://localhost"}, {"Origin": "http://localhost:8443"}, {"Origin": ""},
-    {"Sec_Fetch_Site": "same-origin", "Origin": "https://evil.example"},
+    {"Sec_Fetch_Site": "cross-site", "Origin": "http://localhost"},
 ]  # fmt: skip
 OWN_SITE: list[dict[str, str]] = [
     {}, {"Sec_Fetch_Site": "same-origin"}, {"Origin": "http://localhost"},

@@ -6,13 +6,14 @@ from datetime import datetime, timedelta, timezone
 import pytest
 import sqlalchemy as sa
 
+from endpoint.core.audit import AuditAction
 from endpoint.core.passwords import hash_password
 from endpoint.core.people import WHOLE_FLEET, PersonRole, local_person
 from endpoint.core.totp import STEP_S, totp_code
 from endpoint.store.audit import Audit
 from endpoint.store.people.sessions import Sessions
 from endpoint.store.people.users import LinkPurpose, Users
-from endpoint.store.people_tables import SESSIONS, USER_LINKS, USERS
+from endpoint.store.people_tables import AUDIT, SESSIONS, USER_LINKS, USERS
 from tests.endpoint.conftest import MakeEndpoint
 from tests.support.endpoint_server import Answer
 from tests.support.local_endpoint import LocalEndpoint
@@ -261,3 +262,20 @@ def test_the_database_holds_no_secret_that_logs_anybody_in(make_endpoint: MakeEn
     assert path.removeprefix("/login/") not in text
     assert PASSWORD not in text
     assert visitor.cookies["maestro"] not in endpoint.journal
+
+
+def test_what_has_ended_is_deleted(make_endpoint: MakeEndpoint) -> None:
+    endpoint = make_endpoint()
+    add(endpoint, "old")
+    sessions, audit = Sessions(endpoint.opened, lifetime=HOUR, idle=HOUR), Audit(endpoint.opened)
+    sessions.start("old", "192.0.2.1", NOW)
+    Users(endpoint.opened).link("old", LinkPurpose.LOGIN, NOW)
+    for number in range(501):
+        audit.note(NOW + timedelta(seconds=number), "old", AuditAction.LOGGED_IN, "old")
+
+    assert sessions.delete_old(NOW + 25 * HOUR) == 1
+    assert list(audit.delete_old(NOW + timedelta(seconds=500))) == [500, 0]
+    with endpoint.opened.reading() as connection:
+        tables = (SESSIONS, USER_LINKS, AUDIT)
+        left = [connection.execute(sa.select(sa.func.count()).select_from(table)).scalar() for table in tables]
+    assert left == [0, 0, 1]
