@@ -20,6 +20,7 @@ from endpoint.store.database import Database
 
 _AT_ONCE = 400
 """Values in one statement: SQLite takes 999."""
+_PAIRS_AT_ONCE = 30
 _CURRENT = sa.select(ADVISORY_SOURCES.c.load).where(ADVISORY_SOURCES.c.name == "osv").scalar_subquery()
 _KEV = sa.select(KEV).where(KEV.c.cve.in_(sa.bindparam("wanted", expanding=True)))
 _TEXTS = sa.select(CVE_TEXTS).where(
@@ -30,7 +31,7 @@ _OF_CVES = (
     .join_from(
         NOTICE_CVES, NOTICES, sa.and_(NOTICES.c.load == NOTICE_CVES.c.load, NOTICES.c.id == NOTICE_CVES.c.notice)
     )
-    .where(NOTICE_CVES.c.load == _CURRENT, NOTICE_CVES.c.cve.in_(sa.bindparam("wanted", expanding=True)))
+    .where(NOTICE_CVES.c.load + 0 == _CURRENT, NOTICE_CVES.c.cve.in_(sa.bindparam("wanted", expanding=True)))
     .order_by(NOTICES.c.id)
 )
 _OF_VERSIONS = (
@@ -41,8 +42,10 @@ _OF_VERSIONS = (
         sa.and_(NOTICES.c.load == NOTICE_PACKAGES.c.load, NOTICES.c.id == NOTICE_PACKAGES.c.notice),
     )
     .where(
-        NOTICE_PACKAGES.c.load == _CURRENT,
-        sa.tuple_(NOTICE_PACKAGES.c.package, NOTICE_PACKAGES.c.version).in_(sa.bindparam("wanted", expanding=True)),
+        NOTICE_PACKAGES.c.load + 0 == _CURRENT,  # not by the primary key, whose first column it is: all rows have it
+        # Both by the index; SQLite would go through all rows for pairs.
+        NOTICE_PACKAGES.c.package.in_(sa.bindparam("packages", expanding=True)),
+        NOTICE_PACKAGES.c.version.in_(sa.bindparam("versions", expanding=True)),
     )
     .order_by(NOTICES.c.id)
 )
@@ -85,8 +88,11 @@ class Advisories:
 
     def notices_of_versions(self, versions: Iterable[tuple[str, str]]) -> dict[tuple[str, str], tuple[Notice, ...]]:
         """Return the notices that name exactly this version as fixed, by package and version."""
+        wanted = sorted(set(versions))
+        if not wanted:
+            return {}
         found: dict[tuple[str, str], list[Notice]] = defaultdict(list)
-        for row in self._rows(_OF_VERSIONS, versions):
+        for row in self._database.read(lambda connection: _of_versions(connection, wanted)):
             found[row.package, row.version].append(_notice(row))
         return {key: tuple(notices) for key, notices in found.items()}
 
@@ -125,6 +131,15 @@ def _in_parts(connection: Connection, statement: Any, wanted: list[Any]) -> list
     parts = [wanted[at : at + _AT_ONCE] for at in range(0, len(wanted), _AT_ONCE)]
     values: list[Mapping[str, Any]] = [{"wanted": part} for part in parts]
     return [row for one in values for row in connection.execute(statement, one)]
+
+
+def _of_versions(connection: Connection, wanted: list[tuple[str, str]]) -> list[Any]:
+    found: list[Any] = []
+    for at in range(0, len(wanted), _PAIRS_AT_ONCE):
+        part = wanted[at : at + _PAIRS_AT_ONCE]
+        values = {"packages": sorted({name for name, _ in part}), "versions": sorted({version for _, version in part})}
+        found += [row for row in connection.execute(_OF_VERSIONS, values) if (row.package, row.version) in part]
+    return found
 
 
 def _notice(row: Any) -> Notice:

@@ -31,6 +31,8 @@ KEV_SOURCE, OSV_SOURCE = "kev", "osv"
 _OF_LOADS = (NOTICE_CVES, NOTICE_PACKAGES, NOTICES, CVE_TEXTS)
 _STEP = 500
 """Records in one transaction."""
+_DELETED = 200
+"""Notices whose rows are deleted in one."""
 _KEV_NAMES = [column.name for column in KEV.columns]
 _Rows = Mapping[sa.Table, list[dict[str, Any]]]
 
@@ -105,7 +107,7 @@ class AdvisoryLoader:
         """Delete the rows of former loads, in small steps."""
         for table in _OF_LOADS:
             key = table.primary_key.columns.values()[1]
-            some = sa.select(table.c.load, key).where(table.c.load < load).limit(_STEP)
+            some = sa.select(table.c.load, key).where(table.c.load < load).distinct().limit(_DELETED)
             gone = sa.delete(table).where(sa.tuple_(table.c.load, key).in_(some))
             while self._database.write(partial(_count, statement=gone)):
                 pass

@@ -40,7 +40,9 @@ def fixes_of(connection: Connection, query: FixQuery, view: View) -> FixPage:
     total = connection.execute(sa.select(sa.func.count()).select_from(found.subquery())).scalar() or 0
     by = _SORTS[query.sort](counted.c)
     order = by.desc() if query.descending else by
-    rows = connection.execute(found.order_by(order, counted.c.cve).offset(query.offset).limit(query.limit))
+    # Those that are known to be exploited come first.
+    first = [sa.case((counted.c.cve.in_(sa.select(KEV.c.cve)), 0), else_=1)] if query.sort is FixSort.HOSTS else []
+    rows = connection.execute(found.order_by(*first, order, counted.c.cve).offset(query.offset).limit(query.limit))
     summaries = tuple(map(_summary, rows))
     examples = _examples(connection, [row.cve for row in summaries], view)
     named = tuple(replace(row, package=examples.get(row.cve)) for row in summaries)

@@ -193,3 +193,20 @@ def test_a_refused_request_says_why() -> None:
 @pytest.mark.parametrize("raw", [None, 7, "x", [], [1]], ids=str)
 def test_another_value_than_an_object_is_an_empty_part(raw: object) -> None:
     assert (Part(raw).is_empty, Part(raw).word("name"), Part({"at": MOMENT}).moment("at")) == (True, "unknown", AT)
+
+
+def test_of_a_huge_report_the_first_lines_are_shown_with_their_number() -> None:
+    report = full()
+    report["updates"]["items"] *= 3_000
+    report["updates"]["held_items"] *= 3_000
+    report["updates"]["items"][0]["cves"] = [f"CVE-2026-{number:05}" for number in range(5_000)]
+    outcome = copy.deepcopy(golden("outcome"))
+    outcome["upgraded"] *= 3_000
+
+    packages, (run,) = host_view(report).packages, run_views([stored("outcome", outcome)])
+
+    assert (len(packages.pending or ()), packages.pending_count) == (500, 9_000)
+    assert (len(packages.held or ()), packages.held_count) == (500, 9_000)
+    assert len((packages.pending or ())[0].cves or ()) == 100
+    assert (packages.pending or ())[0].cves_complete is False
+    assert (len(run.changes), run.more_changes) == (300, 5_708)

@@ -75,4 +75,5 @@ def _run(run: RunView) -> dict[str, Any]:
             }
             for one in run.changes
         ],
+        "more_changes": run.more_changes,
     }

@@ -7,6 +7,7 @@ from datetime import datetime
 from endpoint.core.host_page.parts import Part
 
 NAMES: Mapping[str, str] = {"docker": "Docker", "weave": "Weave"}
+_SHOWN = 500
 _WILL: Mapping[str, str] = {
     "keeps-running": "keeps running",
     "restarts": "restarts",
@@ -100,10 +101,12 @@ def engine_view(report: Part, component: str) -> EngineView | None:
         restart_needed=engine.flag("restart_needed") is True,
         downtime_s=downtime.span("expected_s"),
         basis=downtime.texts("basis"),
-        packages=tuple((one.word("package"), one.text("from"), one.text("to")) for one in engine.children("packages")),
-        containers=tuple(map(_container, engine.children("containers"))),
-        blocked=tuple((one.word("why"), one.text("detail") or "") for one in engine.children("blocked")),
-        warnings=tuple((one.word("code"), one.text("detail") or "") for one in engine.children("warnings")),
+        packages=tuple(
+            (one.word("package"), one.text("from"), one.text("to")) for one in engine.children("packages")[:_SHOWN]
+        ),
+        containers=tuple(map(_container, engine.children("containers")[:_SHOWN])),
+        blocked=tuple((one.word("why"), one.text("detail") or "") for one in engine.children("blocked")[:_SHOWN]),
+        warnings=tuple((one.word("code"), one.text("detail") or "") for one in engine.children("warnings")[:_SHOWN]),
         window=window.text("text"),
         opens_at=window.moment("opens_at"),
         last=_run(engine.child("last_upgrade")),

@@ -7,6 +7,9 @@ from datetime import datetime
 from endpoint.core.host_page.parts import Part
 from endpoint.core.host_page.reasons import opener_text, why_text
 
+SHOWN = 500
+"""Updates of a kind on one page: a report may have 10,000."""
+_SHOWN_CVES = 100
 _WAITS: Mapping[str, str] = {
     "upgrade": "the upgrade",
     "restart": "a restart of services",
@@ -27,7 +30,7 @@ class PendingUpdate:
     security: bool | None
     download_bytes: int | None
     cves: tuple[str, ...] | None
-    """None: its changelog was not read."""
+    """The first 100; None: its changelog was not read."""
     cves_complete: bool | None
     since: datetime | None
     """Of a security fix, by the exposure clock: since when it is pending; None: not known."""
@@ -84,7 +87,10 @@ class PackagesView:
     seen_at: datetime | None
     scope: str | None
     pending: tuple[PendingUpdate, ...] | None
+    """The first 500 of `pending_count`."""
     held: tuple[HeldUpdate, ...] | None
+    pending_count: int
+    held_count: int
     esm_only: tuple[HeldUpdate, ...]
     unfinished: tuple[UnfinishedPackage, ...]
     hidden_security: int | None
@@ -119,14 +125,16 @@ def packages_view(report: Part) -> PackagesView:
     return PackagesView(
         seen_at=updates.moment("seen_at"),
         scope=updates.text("scope"),
-        pending=_pending(updates.children("items"), since) if known else None,
-        held=_held(updates.children("held_items"), since) if known else None,
-        esm_only=_held(updates.children("esm_only_items"), since),
+        pending=_pending(updates.children("items")[:SHOWN], since) if known else None,
+        held=_held(updates.children("held_items")[:SHOWN], since) if known else None,
+        pending_count=len(updates.children("items")),
+        held_count=len(updates.children("held_items")),
+        esm_only=_held(updates.children("esm_only_items")[:SHOWN], since),
         unfinished=tuple(
             UnfinishedPackage(
                 package=one.word("package"), architecture=one.word("architecture"), state=one.word("state")
             )
-            for one in updates.children("repair")
+            for one in updates.children("repair")[:SHOWN]
         ),
         hidden_security=updates.whole("hidden_security"),
         other=updates.whole("other"),
@@ -149,8 +157,8 @@ def _pending(items: Iterable[Part], since: _Since) -> tuple[PendingUpdate, ...]:
             origin=" ".join(filter(None, (one.text("origin"), one.text("archive")))),
             security=one.flag("security"),
             download_bytes=one.whole("download_bytes"),
-            cves=one.texts_or_none("cves"),
-            cves_complete=one.flag("cves_complete"),
+            cves=_cves(one),
+            cves_complete=one.flag("cves_complete") if len(one.texts("cves")) <= _SHOWN_CVES else False,
             since=since.get((one.word("package"), one.word("architecture"))),
         )
         for one in items
@@ -169,12 +177,17 @@ def _held(items: Iterable[Part], since: _Since) -> tuple[HeldUpdate, ...]:
             detail=one.text("detail") or "",
             until=one.moment("until"),
             opens=opener_text(one.word("why"), one.word("package")),
-            cves=one.texts_or_none("cves"),
-            cves_complete=one.flag("cves_complete"),
+            cves=_cves(one),
+            cves_complete=one.flag("cves_complete") if len(one.texts("cves")) <= _SHOWN_CVES else False,
             since=since.get((one.word("package"), one.word("architecture"))),
         )
         for one in items
     )
+
+
+def _cves(one: Part) -> tuple[str, ...] | None:
+    found = one.texts_or_none("cves")
+    return found[:_SHOWN_CVES] if found is not None else None
 
 
 def _inactive(fix: Part) -> InactiveFix:

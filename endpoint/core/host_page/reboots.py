@@ -6,6 +6,8 @@ from datetime import datetime
 from endpoint.core.host_page.parts import Part
 from endpoint.core.host_page.reasons import REBOOT_OPENERS, REBOOT_WHYS
 
+_SHOWN = 200
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitingReboot:
@@ -81,10 +83,11 @@ def reboot_view(report: Part) -> RebootView:
     """Return what a report says of reboots."""
     reboot, kernel, reboots = report.child("reboot"), report.child("kernel"), report.child("reboots")
     services = report.child("services")
+    units = services.texts_or_none("deleted_files")
     return RebootView(
         required=reboot.flag("required"),
         since=reboot.moment("since"),
-        packages=reboot.texts("packages"),
+        packages=reboot.texts("packages")[:_SHOWN],
         kernel_running=kernel.text("running"),
         kernel_newest=kernel.text("newest"),
         kernel_outdated=kernel.flag("outdated"),
@@ -93,8 +96,8 @@ def reboot_view(report: Part) -> RebootView:
         scheduled=_scheduled(reboots.child("scheduled")),
         last=_last(reboots.child("last")),
         lock=_lock(report.child("fleet_lock")),
-        stale_units=services.texts_or_none("deleted_files"),
-        failed_units=services.texts("failed_restarts"),
+        stale_units=units[:_SHOWN] if units is not None else None,
+        failed_units=services.texts("failed_restarts")[:_SHOWN],
         booted_at=report.child("host").moment("booted_at"),
     )
 
@@ -134,7 +137,7 @@ def _last(last: Part) -> LastReboot | None:
         started_at=last.moment("started_at"),
         downtime_s=last.number("downtime_s"),
         why=REBOOT_WHYS.get(why, why) if why else None,
-        problems=tuple((one.word("code"), one.text("detail") or "") for one in last.children("problems")),
+        problems=tuple((one.word("code"), one.text("detail") or "") for one in last.children("problems")[:_SHOWN]),
         lock=last.word("lock"),
     )
 

@@ -17,6 +17,9 @@ _KINDS: Mapping[str, str] = {
     "restart-outcome": "Restart of services",
 }
 _MOST_HELD = 50
+_MOST_CHANGES = 300
+"""Of one run on the page of a host."""
+_MOST_NAMES = 50
 _UNFINISHED = "running"
 """The result of a reboot whose end was not reported."""
 
@@ -57,6 +60,8 @@ class RunView:
     summary: str
     message: str
     changes: tuple[PackageChange, ...]
+    """The first 300; those that failed come first."""
+    more_changes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +104,8 @@ def _run(event: StoredEvent) -> RunView:
         by=document.text("requested_by"),
         summary=_summary(event.type, document, changes),
         message=document.text("message") or "",
-        changes=changes,
+        changes=changes[:_MOST_CHANGES],
+        more_changes=max(0, len(changes) - _MOST_CHANGES),
     )
 
 
@@ -155,7 +161,7 @@ def _name(one: Part) -> str:
 
 
 def _package(what: str, one: Part) -> PackageChange:
-    cves = ", ".join(one.texts("cves"))
+    cves = ", ".join(one.texts("cves")[:_MOST_NAMES])
     return PackageChange(what=what, package=_name(one), before=one.text("from"), after=one.text("to"), detail=cves)
 
 
@@ -201,7 +207,9 @@ def _event_text(kind: str, document: Part) -> str:
 
 
 def _packages_text(document: Part) -> str:
-    return ", ".join(document.texts("packages")) or "no package is named"
+    names = document.texts("packages")
+    more = [f"and {len(names) - _MOST_NAMES} more"] if len(names) > _MOST_NAMES else []
+    return ", ".join([*names[:_MOST_NAMES], *more]) or "no package is named"
 
 
 def _started_text(document: Part) -> str:

@@ -10,6 +10,8 @@ from endpoint.core.host_page.packages import PackagesView, packages_view
 from endpoint.core.host_page.parts import Part
 from endpoint.core.host_page.reboots import RebootView, reboot_view
 
+_SHOWN = 200
+"""Of reasons, warnings, errors and so on: a report may have thousands."""
 _SUPPORT: Mapping[str, str] = {
     "supported": "supported",
     "extended": "in a later support phase",
@@ -121,13 +123,13 @@ def host_view(report: Mapping[str, Any]) -> HostView:
         generated_at=part.moment("generated_at"),
         system=_system(part),
         health=part.word("health"),
-        reasons=part.texts("reasons"),
-        warnings=part.texts("warnings"),
+        reasons=part.texts("reasons")[:_SHOWN],
+        warnings=part.texts("warnings")[:_SHOWN],
         lists=_lists(part.child("lists")),
         packages=packages_view(part),
         reboot=reboot_view(part),
         engines=tuple(engine for engine in engines if engine is not None),
-        snoozes=None if snoozes is None else tuple(map(_snooze, part.children("snoozes"))),
+        snoozes=None if snoozes is None else tuple(map(_snooze, part.children("snoozes")[:_SHOWN])),
         jobs=tuple(_job(name, part.child("jobs").child(name)) for name in ("check", "upgrade")),
         last_run=_last_run(part.child("last_outcome")),
         tags=part.child("host").texts("tags"),
@@ -160,7 +162,7 @@ def _lists(lists: Part) -> ListsView:
         updated_at=lists.moment("updated_at"),
         errors=tuple(
             (one.word("source"), one.word("fault"), one.text("detail") or "", one.flag("security"))
-            for one in lists.children("errors")
+            for one in lists.children("errors")[:_SHOWN]
         ),
     )
 
@@ -185,7 +187,7 @@ def _job(name: str, job: Part) -> JobView:
 def _last_run(run: Part) -> LastRun | None:
     if run.is_empty:
         return None
-    failed = [(one.word("package"), one.text("error") or one.word("stage")) for one in run.children("failed")]
+    failed = [(one.word("package"), one.text("error") or one.word("stage")) for one in run.children("failed")[:_SHOWN]]
     return LastRun(
         id=run.word("id"),
         result=run.word("result"),

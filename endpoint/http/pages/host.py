@@ -26,6 +26,7 @@ from endpoint.store.tags import HostTags
 
 _NONE = "there is no such host"
 _DAY_S = 86400.0
+_MOST_RUNS = 50
 _LEAST_AGE_D = 0.5
 """A curve of fixes younger than this is flat."""
 _POST = ("POST",)
@@ -73,7 +74,7 @@ class HostPages:
             view=view,
             advice=advice_for(self._advisories, _cves(detail, view), view.packages.versions),
             since=_since(detail),
-            runs=run_views(events),
+            runs=run_views(events)[:_MOST_RUNS],
             events=event_views(events),
             requests=self._requests.of(detail.row.host_id),
             notes=self._notes.of(detail.row.host_id),
