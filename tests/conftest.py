@@ -39,24 +39,33 @@ _LONG_GROUPS = (
     *("booted-4", "booted-6", "booted-3", "package", "endpoint-installed", "real-archive", "conffiles", "faults"),
     *("endpoint-server", "endpoint-postgresql", "browser", "booted-browser"),
 )
-"""Groups of tests that take minutes: they begin, the longest first (`--dist loadgroup`).
+"""Groups of tests that take minutes, the longest first (`--dist loadgroup`).
 
-Those on booted machines wait more than they compute: for engines, containers and clocks. Files of one kind are in
-several groups, so that none is longer than a process's share of the run; what they need is made once for all of them.
+Those on booted machines compute for a sixth of their time and wait for engines, containers and clocks otherwise. Files
+of one kind are in several groups, so that none is longer than a process's share of the run; what they need is made once
+for all of them.
 """
+_LONG_AT_FIRST = 5
+"""Long groups that begin the run. Each further one begins after a share of the single tests on machines, which compute
+all the time: the processors then have work while groups wait, and no group is left for the end."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the longest groups: one that began last would run alone at the end."""
-    items.sort(key=_place)
+    """Put the long groups between the single tests on machines, and short tests at the end."""
+    groups = {item: _group(item) for item in items}
+    single = [item for item in items if not groups[item] and item.nodeid.startswith("tests/machines/")]
+    share = len(single) / (len(_LONG_GROUPS) - _LONG_AT_FIRST)
+    places: dict[pytest.Item, float] = {item: number for number, item in enumerate(single, 1)}
+    for item, group in groups.items():
+        if group in _LONG_GROUPS:
+            places[item] = share * max(0, _LONG_GROUPS.index(group) - _LONG_AT_FIRST + 1)
+    end = len(items)
+    items.sort(key=lambda item: places.get(item, end if groups[item] else end + 1))
 
 
-def _place(item: pytest.Item) -> int:
-    """Return the place of a test in the run: after the long groups come others, then what is in no group."""
+def _group(item: pytest.Item) -> str:
     mark = item.get_closest_marker("xdist_group")
-    if mark is None:
-        return len(_LONG_GROUPS) + 1
-    return _LONG_GROUPS.index(mark.args[0]) if mark.args[0] in _LONG_GROUPS else len(_LONG_GROUPS)
+    return mark.args[0] if mark is not None else ""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
