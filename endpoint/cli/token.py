@@ -10,6 +10,7 @@ from endpoint.config.read import read_config
 from endpoint.core.audit import AuditAction
 from endpoint.core.host_id import parse_host_id
 from endpoint.core.people import WHOLE_FLEET
+from endpoint.core.text import clean
 from endpoint.core.timestamps import format_utc
 from endpoint.errors import UsageError
 from endpoint.store.audit import Audit
@@ -63,7 +64,7 @@ def _list(arguments: argparse.Namespace) -> None:
             state = f"revoked {format_utc(token.revoked_at)}" if token.revoked_at else "valid"
             host = token.host_id or "any host"
             created = format_utc(token.created_at)
-            print(f"{token.id}  {_rights(token):5}  {state}  {host}  {created}  {token.name}".rstrip())
+            print(f"{token.id}  {_rights(token):5}  {state}  {host}  {created}  {clean(token.name)}".rstrip())
         for line in key_lines(database, datetime.now(timezone.utc)):
             print(line)
 

@@ -5,7 +5,7 @@ So two processes never issue two tokens for one host, and a key is never used mo
 
 import secrets
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import sqlalchemy as sa
@@ -29,6 +29,8 @@ from endpoint.store.enrolment_tables import ENROLMENT_KEYS, ENROLMENTS
 from endpoint.store.tables import HOST_TAGS, STREAMS, TOKENS
 from endpoint.store.tokens import Role, insert_token
 
+_GIVEN_UP = timedelta(days=30)
+"""After how long an agent that waits and does not ask any more is forgotten."""
 _MAX_NAME, _MAX_ADDRESS, _MAX_VERSION = 256, 64, 64
 
 
@@ -134,11 +136,12 @@ class Enrolments:
         row = connection.execute(sa.select(ENROLMENT_KEYS).where(ENROLMENT_KEYS.c.id == key_id)).first()
         if row is None or row.revoked_at is not None:
             return None
-        key, found = enrolment_key(row), _row(connection, asked)
+        key = enrolment_key(row)
+        waiting = _waiting(connection, key.id, now)
+        found = _row(connection, asked)
         earlier = _earlier(connection, found) if found is not None else None
-        decision = decide_enrolment(
-            key, earlier, known_host=_is_known(connection, asked), waiting=_waiting(connection, key.id), now=now
-        )
+        known = _is_known(connection, asked)
+        decision = decide_enrolment(key, earlier, known_host=known, waiting=waiting, now=now)
         if decision.answer is EnrolmentAnswer.WAIT:
             _keep(connection, key, asked, found, now, status=EnrolmentStatus.WAITING.value, why=_value(decision.why))
         if decision.answer not in {EnrolmentAnswer.ISSUE, EnrolmentAnswer.REPEAT}:
@@ -206,8 +209,11 @@ def _is_known(connection: Connection, asked: EnrolmentRequest) -> bool:
     return any(connection.execute(wanted).first() is not None for wanted in found)
 
 
-def _waiting(connection: Connection, key_id: str) -> int:
+def _waiting(connection: Connection, key_id: str, now: datetime) -> int:
+    """Return how many wait with this key, without those that have stopped asking, which are deleted."""
     waits = (ENROLMENTS.c.key_id == key_id, ENROLMENTS.c.status == EnrolmentStatus.WAITING.value)
+    given_up = (*waits, ENROLMENTS.c.token_id.is_(None), ENROLMENTS.c.asked_at < (now - _GIVEN_UP).timestamp())
+    connection.execute(sa.delete(ENROLMENTS).where(*given_up))
     return int(connection.execute(sa.select(sa.func.count()).where(*waits)).scalar() or 0)
 
 

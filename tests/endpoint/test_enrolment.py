@@ -349,3 +349,26 @@ def test_a_key_that_names_no_end_has_one(endpoint: LocalEndpoint) -> None:
     (line,) = [one for one in endpoint.run("token", "list").stdout.splitlines() if one.startswith(key.split("_")[1])]
 
     assert "valid until 20" in line
+
+
+def test_the_list_of_tokens_shows_the_name_of_a_host_without_control_characters(endpoint: LocalEndpoint) -> None:
+    token_of(ask(endpoint, key_of(endpoint), Newcomer(name="\x1b[2J\u202eevil")))
+
+    assert all(character.isprintable() for character in endpoint.run("token", "list").stdout.replace("\n", ""))
+
+
+def test_one_that_has_stopped_asking_makes_room(endpoint: LocalEndpoint) -> None:
+    key, gone, asks = key_of(endpoint, "--approve"), Newcomer(), Newcomer()
+    assert [ask(endpoint, key, agent).status for agent in (gone, asks)] == [202, 202]
+    with endpoint.opened.writing() as connection:
+        old = sa.update(ENROLMENTS).where(ENROLMENTS.c.host_id == gone.host_id)
+        connection.execute(old.values(asked_at=ENROLMENTS.c.asked_at - 31 * 86400))
+
+    assert ask(endpoint, key, asks).status == 202
+
+    listed(endpoint, asks)
+    with endpoint.opened.reading() as connection:
+        found = connection.execute(sa.select(ENROLMENTS.c.id).where(ENROLMENTS.c.host_id == gone.host_id)).all()
+    assert found == []
+    assert ask(endpoint, key, gone).status == 202
+    assert listed(endpoint, gone)["status"] == "waiting"

@@ -428,3 +428,16 @@ def test_a_damaged_token_is_replaced_by_approval(newcomer: MakeAgent, enrolling:
     approve(enrolling)
     assert sent(agent) == 0
     assert os.access(agent.directory / TOKEN, os.R_OK)
+
+
+def test_a_certificate_of_another_host_goes_before_the_key(
+    newcomer: MakeAgent, enrolling: EndpointServer, authority: Authority
+) -> None:
+    agent, other = newcomer(), "0f0e0d0c-0b0a-4908-8706-050403020100"
+    for host, code in ((other, 1), (host_id(), 0)):
+        certificate = authority.sign(host, names=f"URI:urn:uuid:{host}")
+        agent.configure(client_cert=str(certificate.file), client_key=str(certificate.key))
+        assert sent(agent) == code
+        if code:
+            assert "HTTP 403" in agent.endpoint_status["why"]
+            assert valid_tokens(enrolling) == 0
