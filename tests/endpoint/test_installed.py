@@ -141,6 +141,31 @@ def test_the_service_sends_notifications_from_its_sandbox(host: Booted) -> None:
     assert listed.count(" sent ") == 2
 
 
+LOG_IN = """\
+set -eu
+link=$(grep -o 'http://[^ ]*/login/.*' /srv/demo)
+token=$(curl -sS -c /srv/jar "$link" | sed -n 's/.*name="form_token" value="\\([^"]*\\)".*/\\1/p')
+curl -sS -b /srv/jar -c /srv/jar --data-urlencode "form_token=$token" "$link"
+"""
+
+
+def test_a_newcomer_sees_the_demo_with_nothing_configured(host: Booted) -> None:
+    host.check("(maestro-endpoint demo >/srv/demo 2>&1 & echo $! >/srv/pid)")
+    waited = host.run("timeout 60 sh -c 'until curl -sS -o /srv/page http://127.0.0.1:8080/login; do sleep 0.2; done'")
+    host.write("/srv/log_in", LOG_IN)
+    host.check("sh /srv/log_in")
+    overview = host.check("curl -sS -b /srv/jar http://127.0.0.1:8080/")
+    table = host.check("curl -sS -b /srv/jar http://127.0.0.1:8080/hosts.csv")
+    style = host.check("curl -sS -o /dev/null -w '%{http_code}' http://127.0.0.1:8080/static/style.css")
+    host.check("kill -INT $(cat /srv/pid); timeout 30 sh -c 'while kill -0 $(cat /srv/pid); do sleep 0.2; done'")
+
+    assert waited.returncode == 0, host.check("cat /srv/demo")
+    assert overview.count('<a class="card') >= 10
+    assert len(table.splitlines()) == 201
+    assert style == "200"
+    assert host.run("ls -d /tmp/maestro-demo-*").stdout == ""
+
+
 def test_try_serves_over_tls(host: Booted) -> None:
     box, other = Outbox(), Outbox()
     host.write("/srv/batch.json", json.dumps(box.batch(box.state(), box.event())))
