@@ -13,6 +13,7 @@ from typing import Any
 from endpoint.config.model import Config
 from endpoint.config.read import read_config
 from endpoint.core.demo.deployments import demo_actions, demo_deployments
+from endpoint.core.demo.exploited import demo_catalogue
 from endpoint.core.demo.fixes import demo_fixes
 from endpoint.core.demo.history import Exposure, ExposureDay, demo_batch, demo_events, exposure_days, exposures
 from endpoint.core.demo.report import demo_report, seen_at
@@ -22,6 +23,7 @@ from endpoint.core.messages import Batch, read_message
 from endpoint.core.people import WHOLE_FLEET, PersonRole
 from endpoint.errors import EndpointError, UsageError
 from endpoint.http.server import serve
+from endpoint.store.advisory_load import AdvisoryLoader
 from endpoint.store.database import Database
 from endpoint.store.demo_past import DemoPast
 from endpoint.store.ingest import Ingest
@@ -81,6 +83,7 @@ def fill(database: Database, count: int, now: datetime) -> str:
     writer, deployments = DemoPast(database), demo_deployments(hosts, now)
     writer.exposures(past, {tag: _days(hosts, past, tag, now) for tag in ("", *_tags(hosts))})
     writer.deployments(deployments, demo_actions(deployments, now))
+    AdvisoryLoader(database).load_kev(demo_catalogue(fixes, now), Path("demo"), now)
     users = Users(database)
     users.add(_PERSON, PersonRole.ADMIN, WHOLE_FLEET, now, may_reboot=True)
     return users.link(_PERSON, LinkPurpose.LOGIN, now)

@@ -49,6 +49,15 @@ def fixes_of(connection: Connection, query: FixQuery, view: View) -> FixPage:
     return FixPage(rows=named, total=total, as_of_s=view.now_s, offset=query.offset)
 
 
+def exploited_of(connection: Connection, view: View) -> int:
+    """Return how many CVEs that are known to be exploited are not fixed on every host of the scope."""
+    source = HOST_FIXES.join(HOSTS, HOSTS.c.id == HOST_FIXES.c.host)
+    of_it = sa.and_(HOST_FIXES.c.cve == KEV.c.cve, HOST_FIXES.c.stage.in_(_OPEN), *in_scope(view.scope))
+    # Of each CVE the first row is enough; a popular one has as many as there are hosts.
+    some = sa.exists(sa.select(HOST_FIXES.c.host).select_from(source).where(of_it).correlate(KEV))
+    return int(connection.execute(sa.select(sa.func.count()).select_from(KEV).where(some)).scalar() or 0)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FixReach:
     """Which packages a fix concerns, and how many hosts by stage."""

@@ -13,7 +13,7 @@ from endpoint.core.host_query import HostQuery
 from endpoint.core.host_states import FleetSettings
 from endpoint.core.people import Scope
 from endpoint.store.database import Database
-from endpoint.store.fix_pages import fix_of, fixes_of, reach_of
+from endpoint.store.fix_pages import exploited_of, fix_of, fixes_of, reach_of
 from endpoint.store.fleet_overview import exposure_days, overview_of
 from endpoint.store.host_detail import detail_of, host_curve
 from endpoint.store.host_list import View, count_of, each_page, page_of
@@ -71,6 +71,10 @@ class FleetPages:
         return self._cached(
             ("fixes", query, scope), lambda connection, view: fixes_of(connection, query, view), self._view(scope, now)
         )
+
+    def exploited(self, scope: Scope, now: datetime) -> int:
+        """Return how many CVEs that are known to be exploited are not fixed on every host."""
+        return self._cached(("exploited", scope), exploited_of, self._view(scope, now))
 
     def fix(self, cve: str, scope: Scope, now: datetime, query: HostQuery | None = None) -> FixDetail | None:
         """Return a fix with a page of the hosts that lack it; None: no host of the scope has or had it."""

@@ -45,13 +45,12 @@ class FixesPages:
         person = context.gate.person()
         query = self._query()
         page = context.fleet.fixes(query, person.scope, now)
-        exploited = context.fleet.fixes(FixQuery(exploited=True, limit=1), person.scope, now)
         return context.site.render(
             "fixes.html",
             now=now,
             page=page,
             query=query,
-            exploited=exploited.total,
+            exploited=context.fleet.exploited(person.scope, now),
             sources=self._advisories.sources(),
             advice=advice_for(self._advisories, [row.cve for row in page.rows], with_texts=True),
             sorts=[(sort.value, self._sorted(query, sort)) for sort in FixSort],

@@ -50,6 +50,7 @@ class OverviewPages:
             "overview.html",
             now=now,
             overview=overview,
+            exploited=context.fleet.exploited(scope, now),
             cards=cards(overview),
             releases=_bars([(one.release, one.hosts) for one in overview.releases], "release"),
             versions=_bars(overview.versions, "version"),

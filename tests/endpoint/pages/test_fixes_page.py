@@ -94,7 +94,9 @@ def test_somebody_sees_the_fixes_of_the_own_hosts_only(fleet: LocalEndpoint) -> 
     assert "second" not in shown
     assert nobody.get(f"/fixes/{CVE}").status == 404
     assert CVE not in text(nobody, "/fixes")
-    assert "known to be exploited</strong>" not in text(nobody, "/fixes")
+    for page in ("/", "/fixes"):
+        assert "1 CVE known to be exploited</strong>" in text(own, page)
+        assert "known to be exploited</strong>" not in text(nobody, page)
 
 
 def test_programs_read_the_same(fleet: LocalEndpoint) -> None:
