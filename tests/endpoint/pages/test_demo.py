@@ -138,6 +138,7 @@ def test_ticked_hosts_are_counted_and_survive_a_refresh(demo: Demo, chromium: Br
     chromium.wait_for("Refreshed")
     assert chromium.find("[data-live=as-of]").text != before
     assert chromium.find("[data-count]").text == "2 selected"
+    assert chromium.find("[data-all]").is_displayed()
     chromium.press("Deploy to the ticked hosts")
     assert chromium.path.startswith("/deploy?host=")
 

@@ -5,8 +5,11 @@ const status = document.getElementById("live-status");
 let busy = false;
 let last = Date.now();
 
-function say(text) {
-  if (status && status.textContent !== text) status.textContent = text;
+// `aloud`: a screen reader announces it.
+function say(text, aloud = true) {
+  if (!status || status.textContent === text) return;
+  status.setAttribute("aria-live", aloud ? "polite" : "off");
+  status.textContent = text;
 }
 
 // Keeps what a person has done in a part: ticked boxes, opened details, the place of its scroll bars.
@@ -47,6 +50,7 @@ function replace(next) {
     restore(part);
     if (focus) part.querySelector(focus)?.focus({ preventScroll: true });
   }
+  reveal();
   count();
 }
 
@@ -67,7 +71,7 @@ async function refresh() {
     } else if (answer.ok) {
       replace(new DOMParser().parseFromString(await answer.text(), "text/html"));
       last = Date.now();
-      say(`Refreshed ${new Date(last).toISOString().slice(11, 19)} UTC, every ${PERIOD_MS / 1000} s.`);
+      say(`Refreshed ${new Date(last).toISOString().slice(11, 19)} UTC, every ${PERIOD_MS / 1000} s.`, false);
     } else {
       stale(`the endpoint answers ${answer.status}`);
     }
@@ -105,19 +109,23 @@ document.addEventListener("change", (event) => {
   count();
 });
 
-// <button data-copy="ID of an element" hidden>: shown only where it works.
-for (const button of document.querySelectorAll("button[data-copy]")) {
-  if (!navigator.clipboard) continue;
-  button.hidden = false;
-  button.addEventListener("click", async () => {
-    await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent);
-    say("Copied.");
-  });
+// Shows what works with this script only: [data-script], and <button data-copy="ID of an element">.
+function reveal() {
+  for (const element of document.querySelectorAll("[data-script]")) element.hidden = false;
+  if (!navigator.clipboard) return;
+  for (const button of document.querySelectorAll("button[data-copy]")) button.hidden = false;
 }
-for (const element of document.querySelectorAll("[data-script]")) element.hidden = false;
+
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("button[data-copy]");
+  if (!button) return;
+  await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent);
+  say("Copied.");
+});
 
 const timer = setInterval(refresh, PERIOD_MS);
 document.addEventListener("visibilitychange", () => {
   if (Date.now() - last > PERIOD_MS) refresh();
 });
+reveal();
 count();
