@@ -26,6 +26,9 @@ from tests.support.fault_proxy import EXCHANGE, FaultProxy, private_file
 
 FAULTS = EXCHANGE if bases.thorough() else ("lost-answer", "half-an-answer", "another-receipt")
 POINTS = ["before", "written", "synced", "stored"] if bases.thorough() else ["synced", "stored"]
+IN_THE_FULL_RUN = pytest.mark.skipif(
+    not bases.thorough(), reason="seconds of processor time; the rule has its own test"
+)
 TOKEN = "state/outbox/endpoint-token.json"  # noqa: S105 - a path
 
 
@@ -231,6 +234,7 @@ def test_an_agent_that_is_killed_while_it_stores_the_token_goes_on(
     assert (uses(enrolling, agent), valid_tokens(enrolling)) == (1, 1)
 
 
+@IN_THE_FULL_RUN
 def test_a_token_that_cannot_be_stored_costs_nothing(newcomer: MakeAgent, enrolling: EndpointServer) -> None:
     agent = newcomer("--uses", "1")
     agent.add(1)
@@ -273,6 +277,7 @@ def test_an_impostor_with_the_key_gets_nothing_and_the_host_goes_on(
     assert sent(agent) == 0
 
 
+@IN_THE_FULL_RUN
 def test_of_two_that_claim_one_host_only_the_approved_one_has_a_token_and_the_other_waits(
     newcomer: MakeAgent, enrolling: EndpointServer
 ) -> None:
@@ -293,6 +298,7 @@ def test_of_two_that_claim_one_host_only_the_approved_one_has_a_token_and_the_ot
     assert valid_tokens(enrolling) == 1
 
 
+@IN_THE_FULL_RUN
 def test_a_copy_of_an_enrolled_disk_that_lost_its_token_waits(newcomer: MakeAgent, enrolling: EndpointServer) -> None:
     agent = newcomer()
     assert sent(agent) == 0
@@ -351,6 +357,7 @@ def test_a_revoked_token_is_asked_for_again_and_waits_for_a_person(
     assert agent.queued == 0
 
 
+@IN_THE_FULL_RUN
 def test_the_key_is_needed_once(newcomer: MakeAgent) -> None:
     agent = newcomer()
     assert sent(agent) == 0
@@ -360,6 +367,7 @@ def test_the_key_is_needed_once(newcomer: MakeAgent) -> None:
     assert sent(agent) == 0
 
 
+@IN_THE_FULL_RUN
 def test_a_key_that_is_not_there_is_reported(newcomer: MakeAgent) -> None:
     agent = newcomer()
     (agent.directory / "key").unlink()
@@ -368,6 +376,7 @@ def test_a_key_that_is_not_there_is_reported(newcomer: MakeAgent) -> None:
     assert "cannot be read" in agent.endpoint_status["why"]
 
 
+@IN_THE_FULL_RUN
 @pytest.mark.parametrize(
     ("options", "status"), [(("--uses", "1"), "HTTP 410"), ((), "HTTP 401")], ids=["used up", "revoked"]
 )
@@ -418,6 +427,7 @@ def test_a_token_is_sent_to_the_endpoint_that_issued_it_and_to_no_other(newcomer
     assert "does not enrol hosts" in agent.endpoint_status["why"]
 
 
+@IN_THE_FULL_RUN
 def test_a_damaged_token_is_replaced_by_approval(newcomer: MakeAgent, enrolling: EndpointServer) -> None:
     agent = newcomer()
     assert sent(agent) == 0
@@ -430,6 +440,7 @@ def test_a_damaged_token_is_replaced_by_approval(newcomer: MakeAgent, enrolling:
     assert os.access(agent.directory / TOKEN, os.R_OK)
 
 
+@IN_THE_FULL_RUN
 def test_a_certificate_of_another_host_goes_before_the_key(
     newcomer: MakeAgent, enrolling: EndpointServer, authority: Authority
 ) -> None:
