@@ -22,7 +22,7 @@ DOCKER: Raw = {
 def deployable(endpoint: LocalEndpoint, name: str, *tags: str, **changes: Any) -> RequestHost:
     """Report a host that takes requests; `changes` are parts of its report, merged into them."""
     host = RequestHost(client=endpoint.client(endpoint.any_host_token), name=name)
-    host.post(report_of(host, **changes))
+    assert host.post(report_of(host, **changes)).statuses == ["accepted"]
     if tags:
         assert endpoint.run("tag", host.host_id, "--add", *tags).returncode == 0
     return host

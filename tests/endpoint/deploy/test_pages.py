@@ -1,13 +1,18 @@
 """Deploying on the pages: choose, preview, confirm, watch, cancel, resume; each within rights and scope."""
 
 import re
+from datetime import datetime, timedelta, timezone
 from html import unescape
 
 import pytest
+import sqlalchemy as sa
 
 from endpoint.core.people import PersonRole, local_person
+from endpoint.store import deploy_candidates
 from endpoint.store.audit import Audit
+from endpoint.store.tables import STREAMS
 from tests.endpoint.conftest import MakeEndpoint
+from tests.endpoint.test_fleet_pages import update
 from tests.support.deployable import DOCKER, PLAN, deployable, hidden_fields, older, report_of
 from tests.support.endpoint_server import Answer
 from tests.support.local_endpoint import LocalEndpoint
@@ -299,3 +304,59 @@ def test_every_text_of_hosts_and_people_is_text(own: LocalEndpoint) -> None:
         assert "<script>alert" not in page
         assert "<img" not in page.replace('<img src="/static', "")
         assert "\u202e" not in page
+
+
+def test_named_fixes_go_to_the_hosts_that_lack_them(own: LocalEndpoint) -> None:
+    visitor = log_in(own)
+    lacks = {"items": [update("openssl", "CVE-2026-1000"), update("zlib1g")], "held_items": []}
+    held = {
+        name: update("openssl", "CVE-2026-1000")[name] for name in ("package", "architecture", "installed", "candidate")
+    }
+    held |= {"why": "held-by-admin", "detail": "", "until": None, "cves": ["CVE-2026-1000"], "cves_complete": True}
+    keeps = {"items": [], "held_items": [held]}
+    hosts = {name: deployable(own, name, updates=has) for name, has in (("lacks", lacks), ("keeps", keeps))}
+    hosts["has"] = deployable(own, "has", updates={"items": [], "held_items": []})
+
+    shown = {fixes: preview(visitor, "", upgrade="fixes", fixes=fixes) for fixes in ("CVE-2026-1000", "openssl:amd64")}
+    confirm(visitor, shown["CVE-2026-1000"])
+    other = preview(visitor, "", upgrade="fixes", fixes="openssl:arm64 nothing")
+
+    for page in shown.values():
+        assert [row.split()[0] for row in rows(page.body)] == ["lacks"]
+        left_out = rows(page.body.partition(b"<caption>Left out")[2])
+        assert [row.split(" ", 1) for row in left_out] == [
+            ["has", "nothing to do upgrade-fixes"],
+            ["keeps", "all of it is held back there upgrade-fixes"],
+        ]
+    assert hosts["lacks"].offered()[0]["arguments"] == {"fixes": ["CVE-2026-1000"]}
+    assert b"No host is left" in other.body
+
+
+def test_a_host_without_a_window_is_left_out_of_work_in_windows(own: LocalEndpoint) -> None:
+    visitor = log_in(own)
+    deployable(own, "web1")
+    deployable(own, "web2", requests={"windows": []})
+
+    shown = preview(visitor, "", when="window")
+
+    assert [row.split()[0] for row in rows(shown.body)] == ["web1"]
+    assert b"has no maintenance window for it" in shown.body
+
+
+def test_a_silent_host_is_left_out(own: LocalEndpoint) -> None:
+    visitor = log_in(own)
+    deployable(own, "web1")
+    long_ago = (datetime.now(timezone.utc) - timedelta(hours=1)).timestamp()
+    own.opened.write(lambda connection: connection.execute(sa.update(STREAMS).values(last_seen_at=long_ago)))
+
+    shown = preview(visitor, "")
+
+    assert [row.split()[:2] for row in rows(shown.body)] == [["web1", "silent"]]
+
+
+def test_too_many_hosts_are_refused_with_what_to_do(own: LocalEndpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deploy_candidates, "MAX_HOSTS", 1)
+    for number in range(2):
+        deployable(own, f"web{number}")
+
+    assert preview(log_in(own), "").status == 400
