@@ -71,9 +71,10 @@ def log_in(made: Browser, fleet: MachineFleet, name: str) -> None:
     made.press("Set the password and log in")
 
 
-def deploy(made: Browser, address: str, *, reboot: bool) -> None:
+def deploy(made: Browser, *, reboot: bool) -> None:
     """Deploy to all hosts, two at once; the page of the deployment is open afterwards."""
-    made.open(address)
+    made.follow("Hosts")
+    made.follow("Deploy to all 3")
     made.choose("upgrade", "security")
     made.choose("reboot", "if-required" if reboot else "no")
     made.fill(at_once="2", comment="INC-1207")
@@ -113,21 +114,21 @@ def test_an_operator_patches_three_machines_two_at_once(fleet: MachineFleet) -> 
     with browser() as made:
         log_in(made, fleet, "ann")
         look_at(made, "overview")
-        made.open(f"{base}/hosts?state=reboot-required")
+        made.go("a.card[href*='state=reboot-required']")
         look_at(made, "hosts")
         listed = made.text
         made.follow("web1")
         look_at(made, "host")
         host = made.text
-        deploy(made, f"{base}/deploy", reboot=True)
+        deploy(made, reboot=True)
         look_at(made, "deployment-begun")
         watch(made, fleet, reload=False)
         look_at(made, "deployment")
         deployment = made.text
-        made.open(f"{base}/audit")
+        made.follow("Audit")
         look_at(made, "audit")
         audit = made.text
-        made.open(f"{base}/deployments")
+        made.follow("Deployments")
         look_at(made, "deployments")
 
         assert ("web1" in listed, "web2" in listed, "web3" in listed) == (True, True, False)
@@ -152,12 +153,12 @@ def test_the_same_without_javascript(fleet: MachineFleet) -> None:
     fleet.until("all have reported", lambda: all_have(fleet.endpoint, 1))
     with browser(javascript=False) as made:
         log_in(made, fleet, "bob")
-        made.open(f"{base}/hosts?state=pending")
+        made.go("a.card[href*='state=pending']")
         listed = made.text
         made.follow("web2")
-        deploy(made, f"{base}/deploy", reboot=False)
+        deploy(made, reboot=False)
         watch(made, fleet, reload=True)
-        made.open(f"{base}/audit")
+        made.follow("Audit")
 
         assert all(name in listed for name in ("web1", "web2", "web3"))
         assert "bob" in made.text

@@ -79,6 +79,10 @@ class Browser:
         """Click the link with this text, and wait for the page that it leads to."""
         self._leave(self.driver.find_element(By.LINK_TEXT, text))
 
+    def go(self, css: str) -> None:
+        """Click the link that a selector names, and wait for the page that it leads to."""
+        self._leave(self.find(css))
+
     def press(self, text: str) -> None:
         """Click the button with this text, and wait for the page that comes back."""
         wanted = f"//button[normalize-space()={json.dumps(text)}]"

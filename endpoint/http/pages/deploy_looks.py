@@ -6,7 +6,7 @@ from endpoint.http.pages.looks import Look, Tone
 
 _REQUEST_LOOKS: Mapping[str, Look] = {
     "waiting-signature": Look(label="Waits for a signature", tone=Tone.WARN),
-    "queued": Look(label="Queued", tone=Tone.MUTE),
+    "queued": Look(label="Queued", tone=Tone.INFO),
     "delivered": Look(label="Sent", tone=Tone.INFO),
     "received": Look(label="Received", tone=Tone.INFO),
     "accepted": Look(label="Accepted", tone=Tone.INFO),
@@ -15,7 +15,7 @@ _REQUEST_LOOKS: Mapping[str, Look] = {
     "failed": Look(label="Failed", tone=Tone.BAD),
     "refused": Look(label="Refused", tone=Tone.BAD),
     "expired": Look(label="Expired", tone=Tone.BAD),
-    "cancelled": Look(label="Cancelled", tone=Tone.MUTE),
+    "cancelled": Look(label="Cancelled", tone=Tone.WARN),
 }
 _PHASE_LOOKS: Mapping[str, Look] = {
     "waiting-signature": Look(label="Waits for signatures", tone=Tone.WARN),
@@ -25,7 +25,7 @@ _PHASE_LOOKS: Mapping[str, Look] = {
     "cancelling": Look(label="Cancelling", tone=Tone.WARN),
     "done": Look(label="Done", tone=Tone.GOOD),
     "failed": Look(label="Ended with failures", tone=Tone.BAD),
-    "cancelled": Look(label="Cancelled", tone=Tone.MUTE),
+    "cancelled": Look(label="Cancelled", tone=Tone.WARN),
 }
 
 

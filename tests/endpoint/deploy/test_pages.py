@@ -12,9 +12,9 @@ from endpoint.store import deploy_candidates
 from endpoint.store.audit import Audit
 from endpoint.store.tables import STREAMS
 from tests.endpoint.conftest import MakeEndpoint
-from tests.endpoint.test_fleet_pages import update
 from tests.support.deployable import DOCKER, PLAN, deployable, hidden_fields, older, report_of
 from tests.support.endpoint_server import Answer
+from tests.support.host_reports import update
 from tests.support.local_endpoint import LocalEndpoint
 from tests.support.visitor import Visitor
 from tests.support.visitor import visitor as log_in
