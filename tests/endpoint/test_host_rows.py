@@ -25,6 +25,7 @@ from endpoint.store.queries import FleetQueries
 from endpoint.store.retention import RetentionStore
 from endpoint.store.tables import HOST_TAGS, STATES, STREAMS
 from endpoint.store.tags import HostTags
+from tests.endpoint.conftest import MakeServer
 from tests.endpoint.test_migrations import differences, empty
 from tests.endpoint.test_retention import put
 from tests.support.host_reports import NOW, patched, pending, random_state, update
@@ -211,6 +212,22 @@ def test_a_database_of_5e725e98_is_upgraded_with_rows_for_all_its_hosts(
     assert differences(database) == []
 
 
+def test_a_command_that_migrates_prints_its_progress_on_standard_error(make_server: MakeServer) -> None:
+    server = make_server()
+    older, newer = Database(server.database), Database(f"sqlite:///{server.directory}/newer.db")
+    newer.create()
+    put(newer, box := Outbox(), NOW, patched(box))
+    at_revision(older, "0004")
+    copy_rows(newer, older)
+
+    done = server.run("token", "add")
+
+    assert (done.returncode, len(done.stdout.splitlines())) == (0, 1)
+    assert '"event": "migration.done"' in done.stderr
+    older.close()
+    newer.close()
+
+
 def at_revision(database: Database, revision: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(migrate._MIGRATIONS))  # noqa: SLF001 - the tables of an older version
@@ -230,7 +247,8 @@ def copy_rows(source: Database, target: Database) -> None:
             if table is HOST_TAGS:
                 wanted = wanted.where(HOST_TAGS.c.source == TagSource.ENDPOINT.value)
             values = [dict(row._mapping) for row in rows.execute(wanted)]  # noqa: SLF001 - its public name
-            connection.execute(older.insert(), values)
+            if values:
+                connection.execute(older.insert(), values)
         if target.kind == "postgresql":
             connection.exec_driver_sql("SELECT setval('streams_id_seq', (SELECT max(id) FROM streams))")
 

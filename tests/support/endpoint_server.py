@@ -155,7 +155,7 @@ class EndpointServer:
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run one of its commands."""
         command = [sys.executable, "-m", "endpoint", *arguments, "--config", str(self.config)]
-        return subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
+        return subprocess.run(command, cwd=self.tree, capture_output=True, text=True, check=False)
 
     def token(self, *arguments: str) -> str:
         done = self.run("token", "add", *arguments)
