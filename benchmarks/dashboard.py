@@ -153,7 +153,7 @@ def _ask(server: EndpointServer, token: str) -> dict[str, list[float]]:
 def _reporting(server: EndpointServer, token: str, boxes: Sequence[Outbox]) -> Iterator[Any]:
     """Send reports at a constant rate from another process until the block ends; yields how many were answered.
 
-    All are built beforehand; two of three change what lists show.
+    All are built beforehand; one of three changes what lists show.
     """
     built = [_request(token, box, number) for number in range(_REPORT_ROUNDS) for box in boxes]
     context = multiprocessing.get_context("fork")
@@ -168,7 +168,7 @@ def _reporting(server: EndpointServer, token: str, boxes: Sequence[Outbox]) -> I
 
 
 def _request(token: str, box: Outbox, number: int) -> bytes:
-    body = gzip.compress(json.dumps(box.batch(large_fleet.state(box, number // 3, time.time()))).encode(), 1)
+    body = gzip.compress(json.dumps(box.batch(large_fleet.state(box, time.time(), number // 3))).encode(), 1)
     return (
         f"POST /v1/messages HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n"
         f"Content-Type: application/json\r\nContent-Encoding: gzip\r\nContent-Length: {len(body)}\r\n\r\n"

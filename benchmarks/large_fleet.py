@@ -31,8 +31,17 @@ def package(number: int) -> str:
     return f"package-{number:03}"
 
 
-def state(box: Outbox, number: int, at_s: float) -> Raw:
-    """Return the state message of a host with 25 pending updates; one in some is ill in each way."""
+def number_of(box: Outbox) -> int:
+    """Return the number of a host."""
+    return uuid.UUID(box.host).int >> 64
+
+
+def state(box: Outbox, at_s: float, turn: int = 0) -> Raw:
+    """Return the state message of a host with 25 pending updates; one in some is ill in each way.
+
+    The packages stay the same from turn to turn; whether a reboot is required, and since when it is exposed, change.
+    """
+    number = number_of(box)
     chance = random.Random(number)  # noqa: S311 - a benchmark
     chosen = chance.sample(range(_PACKAGES), PENDING - 1)
     updates = [update(package(one), f"CVE-2026-{2000 + one}", f"CVE-2026-{3000 + one}") for one in chosen]
@@ -44,9 +53,14 @@ def state(box: Outbox, number: int, at_s: float) -> Raw:
     changes: dict[str, Any] = {
         "updates": {**pending(*updates), "held": len(kept), "held_items": kept},
         "host": {"os": system},
-        "exposure": {"pending": PENDING, "installed": 0, "oldest_since": _day(at_s, chance.randrange(40)), "fixes": []},
+        "exposure": {
+            "pending": PENDING,
+            "installed": 0,
+            "oldest_since": _day(at_s, chance.randrange(40) + turn),
+            "fixes": [],
+        },
         "lists": {"updated_at": _day(at_s, 3 if chance.random() < 0.02 else 0)},  # noqa: PLR2004
-        "reboot": {"required": chance.random() < 0.05, "packages": [], "since": None},  # noqa: PLR2004
+        "reboot": {"required": (chance.random() < 0.05) != bool(turn % 2), "packages": [], "since": None},  # noqa: PLR2004
         "fleet_lock": {"group": chance.choice(["web", "db", "default"])},
     }
     return patched(box, name=f"{chance.choice(['web', 'db', 'cache', 'mail'])}-{number:06}", **changes)
@@ -77,7 +91,7 @@ def fill(url: str, hosts: int) -> list[Outbox]:
 
 def _rows(boxes: list[Outbox], now: float, names: set[str]) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
     for number, box in enumerate(boxes, 1):
-        message = state(box, number, now)
+        message = state(box, now)
         seen = now - (7200 if number % 100 == 0 else number % 300)
         stream = {
             "id": number, "host_id": box.host, "instance_id": box.instance, "agent_version": f"0.{number % 3}.0",
