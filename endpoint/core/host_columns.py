@@ -164,7 +164,8 @@ def part_digests(state: Report) -> dict[str, str]:
     """Return the digests of `hosts` for the rows that belong to a state: equal ones mean equal rows."""
     updates = _part(state, "updates")
     packages = _digest([updates.get(name) for name in ("items", "held_items", "esm_only_items", "repair")])
-    fixes = (packages, state.get("exposure"), _part(state, "lists").get("state"))
+    clock = _part(state, "exposure")
+    fixes = (packages, clock.get("installed"), clock.get("fixes"), _part(state, "lists").get("state"))
     return {
         "packages_digest": packages,
         "fixes_digest": _digest(fixes),
