@@ -15,6 +15,7 @@ from typing import Any
 import structlog
 from flask import Flask
 
+from endpoint import log as endpoint_log
 from endpoint.cli.main import main
 from endpoint.config.read import read_config
 from endpoint.http.api import make_app
@@ -34,10 +35,21 @@ class Done:
     stderr: str
 
 
+@contextmanager
+def _log_restored() -> Iterator[None]:
+    """Undo the command's log.set_up(), whose stream ends with the command."""
+    before = structlog.get_config()
+    try:
+        yield
+    finally:
+        structlog.configure(**before)
+        vars(endpoint_log._LOG).pop("bind", None)  # noqa: SLF001 - structlog keeps its cached logger there
+
+
 def run_command(*arguments: str, encoding: str = "utf-8") -> Done:
     """Run a command of the endpoint in this process."""
     out, err = (io.TextIOWrapper(io.BytesIO(), encoding=encoding, write_through=True) for _ in range(2))
-    with redirect_stdout(out), redirect_stderr(err):
+    with _log_restored(), redirect_stdout(out), redirect_stderr(err):
         try:
             code = main(arguments)
         except SystemExit as ended:  # argparse
