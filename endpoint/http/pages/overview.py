@@ -50,6 +50,7 @@ class OverviewPages:
             "overview.html",
             now=now,
             overview=overview,
+            limited=not scope.is_whole,
             exploited=context.fleet.exploited(scope, now),
             cards=cards(overview),
             releases=_bars([(one.release, one.hosts) for one in overview.releases], "release"),
