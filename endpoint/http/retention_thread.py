@@ -41,11 +41,17 @@ class RetentionThread:
 
     def _run(self) -> None:
         while True:
-            try:
-                self.delete_if_due(datetime.now(timezone.utc))
-            except StoreError as error:
-                log.event("store.failed", detail=str(error), during="upkeep")
+            self.try_delete(datetime.now(timezone.utc))
             self._ending.wait(_CHECK_S)
+
+    def try_delete(self, now: datetime) -> None:
+        """Delete old data if a deletion is due; an error is logged, and the next call goes on."""
+        try:
+            self.delete_if_due(now)
+        except StoreError as error:
+            log.event("store.failed", detail=str(error), during="upkeep")
+        except Exception as error:  # noqa: BLE001 - nobody else would notice that the thread has ended
+            log.exception("upkeep.broken", error)
 
     def delete_if_due(self, now: datetime) -> None:
         """Delete old data if a deletion is due.

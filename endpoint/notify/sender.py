@@ -43,10 +43,16 @@ class NotificationSender:
 
     def _run(self) -> None:
         while not self._ending.wait(_POLL_S):
-            try:
-                self.work()
-            except StoreError as error:
-                log.event("store.failed", detail=str(error), during="notifications")
+            self.try_work()
+
+    def try_work(self) -> None:
+        """Do what is due; an error is logged, and the next call goes on."""
+        try:
+            self.work()
+        except StoreError as error:
+            log.event("store.failed", detail=str(error), during="notifications")
+        except Exception as error:  # noqa: BLE001 - nobody else would notice that the thread has ended
+            log.exception("notification.broken", error)
 
     def work(self) -> None:
         """Do what is due, if this process is the sender.

@@ -71,6 +71,18 @@ def test_any_document(client: LocalClient, kind: str, document: dict[str, Any]) 
     assert valid_status(client, json.dumps(box.batch(box.event(kind, document))).encode()) in {200, 400}
 
 
+@given(
+    result=st.just("rebooted-with-problems") | VALUES,
+    problems=st.lists(st.fixed_dictionaries({"code": VALUES, "detail": VALUES}) | VALUES) | VALUES,
+)
+@LIMITS
+def test_any_outcome_of_a_reboot(client: LocalClient, result: Any, problems: Any) -> None:
+    box = Outbox()
+    document = {"schema": "maestro.reboot-outcome/1", "result": result, "problems": problems}
+
+    assert valid_status(client, json.dumps(box.batch(box.event("reboot-outcome", document))).encode()) in {200, 400}
+
+
 @given(first=st.integers(1, 2**53 - 1), last=st.integers(1, 2**53 - 1), sequence=st.integers(1, 2**53 - 1))
 @LIMITS
 def test_any_declared_loss(client: LocalClient, first: int, last: int, sequence: int) -> None:

@@ -4,6 +4,7 @@ import threading
 import time
 from datetime import datetime, timedelta, timezone
 
+import pytest
 import sqlalchemy as sa
 
 from endpoint.config.model import Config, Fleet, Retention
@@ -196,6 +197,16 @@ def test_a_clock_jump_deletes_nothing_for_a_day(database: Database) -> None:
     assert leapt == [RetentionTurn.PUT_OFF, RetentionTurn.LATER]
     assert set_right == [RetentionTurn.LATER, RetentionTurn.LATER, RetentionTurn.NOW]
     assert leapt_for_good == [RetentionTurn.PUT_OFF, RetentionTurn.NOW]
+
+
+def test_an_unexpected_error_does_not_end_the_thread(
+    database: Database, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(RetentionStore, "turn", lambda *_: 1 / 0)
+
+    RetentionThread(Config(), database).try_delete(NOW)
+
+    assert "ZeroDivisionError" in "".join(capfd.readouterr())
 
 
 def test_forever_deletes_nothing(database: Database) -> None:
