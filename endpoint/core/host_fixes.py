@@ -10,7 +10,9 @@ from endpoint.core.host_columns import PackageRow, PackageStage, moment_s
 KEPT_S = 90 * 86400.0
 """For how long active fixes are kept: the span of the curve."""
 MAX_FIXES = 5000
-"""Of one host: a report may name millions."""
+"""Of one plan: a report may name millions."""
+MAX_KEPT = 20_000
+"""Of one host, active ones included: each report may name others."""
 FixKey = tuple[str, str]
 """CVE and package."""
 
@@ -46,16 +48,25 @@ def next_fixes(
     listed = _listed(packages)
     found = {key: _listed_fix(known.get(key), stage, clock.pending_since(key[1], at)) for key, stage in listed.items()}
     is_complete = (report.get("lists") or {}).get("state") == "fresh" and report["updates"]["items"] is not None
+    others: dict[FixKey, FixRow] = {}
     for key, fix in known.items():
         if key in found:
             continue
         if fix.stage in _OPEN and not is_complete:
-            found[key] = fix  # the update may be missing because its source is
+            others[key] = fix  # the update may be missing because its source is
         elif fix.stage is not FixStage.ACTIVE:
-            found[key] = clock.after_installation(key[1], fix, at)
+            others[key] = clock.after_installation(key[1], fix, at)
         elif fix.active_at is not None and fix.active_at > at - KEPT_S:
-            found[key] = fix
-    return found
+            others[key] = fix
+    return {**found, **_latest(others, MAX_KEPT - len(found))}
+
+
+def _latest(fixes: Mapping[FixKey, FixRow], most: int) -> Mapping[FixKey, FixRow]:
+    """Return so many fixes: those that are not active before all others, then the ones that became active last."""
+    if len(fixes) <= most:
+        return fixes
+    order = sorted(fixes.items(), key=lambda item: (item[1].active_at is not None, -(item[1].active_at or 0.0)))
+    return dict(order[:most])
 
 
 class _Clock:

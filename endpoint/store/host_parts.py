@@ -27,11 +27,6 @@ _DELETE_FIX = sa.delete(HOST_FIXES).where(
     HOST_FIXES.c.package == sa.bindparam("its_package"),
 )
 _STAGES = tuple(FixStage)
-_COUNT = (
-    sa.update(FIX_COUNTS)
-    .where(FIX_COUNTS.c.cve == sa.bindparam("its_cve"))
-    .values({stage.value: FIX_COUNTS.c[stage.value] + sa.bindparam(f"more_{stage.value}") for stage in _STAGES})
-)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -42,7 +37,7 @@ class FixChanges:
     first_seen: dict[str, float] = field(default_factory=dict)
 
     def add(self, key: FixKey, fix: FixRow, number: int) -> None:
-        """Count a fix that was added (1) or removed (-1)."""
+        """Count a fix that was added (1) or removed (-1); 0: another process was first."""
         cve = key[0]
         self.counts[cve][fix.stage] += number
         self.first_seen[cve] = min(fix.pending_since, self.first_seen.get(cve, fix.pending_since))
@@ -52,19 +47,26 @@ class FixCounts:
     """The counts of the fleet's fixes."""
 
     def __init__(self, database: Database) -> None:
-        self._new = database.insert_new(FIX_COUNTS)
+        new = database.insert(FIX_COUNTS)
+        first, added = FIX_COUNTS.c.first_seen_at, new.excluded
+        sums = {stage.value: FIX_COUNTS.c[stage.value] + added[stage.value] for stage in _STAGES}
+        earliest = sa.case((added.first_seen_at < first, added.first_seen_at), else_=first)
+        # One statement: another process may delete a row that counts nothing between two of them.
+        self._add = new.on_conflict_do_update(index_elements=["cve"], set_={**sums, "first_seen_at": earliest})
 
     def write(self, connection: Connection, changed: FixChanges) -> None:
         """Add the changes, always in the same order: processes cannot deadlock."""
         cves = sorted(cve for cve, stages in changed.counts.items() if any(stages.values()))
         if not cves:
             return
-        zero = dict.fromkeys((stage.value for stage in _STAGES), 0)
-        connection.execute(self._new, [{"cve": cve, "first_seen_at": changed.first_seen[cve], **zero} for cve in cves])
         connection.execute(
-            _COUNT,
+            self._add,
             [
-                {"its_cve": cve, **{f"more_{stage.value}": changed.counts[cve][stage] for stage in _STAGES}}
+                {
+                    "cve": cve,
+                    "first_seen_at": changed.first_seen[cve],
+                    **{stage.value: changed.counts[cve][stage] for stage in _STAGES},
+                }
                 for cve in cves
             ],
         )

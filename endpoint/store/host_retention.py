@@ -1,6 +1,6 @@
 """Deletes rows of hosts that are silent for long and of fixes that are active for long; records the day's exposure."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from endpoint.core.host_columns import NO_FIX_S
-from endpoint.core.host_fixes import KEPT_S, FixStage
+from endpoint.core.host_fixes import KEPT_S, FixRow, FixStage
 from endpoint.core.host_tags import TagSource
 from endpoint.core.timestamps import format_utc
 from endpoint.store.database import Database
@@ -87,17 +87,18 @@ class HostRetention:
 
     def _delete_fixes(self, connection: Connection, before: float) -> int:
         old = connection.execute(
-            sa.select(HOST_FIXES.c.host, HOST_FIXES.c.cve, HOST_FIXES.c.package)
+            sa.select(HOST_FIXES)
             .where(HOST_FIXES.c.active_at < before, HOST_FIXES.c.stage == FixStage.ACTIVE.value)
             .limit(_STEP)
         ).all()
+        _lock_hosts(connection, {row.host for row in old})
         changed = FixChanges()
         for row in old:
             one = (HOST_FIXES.c.host == row.host, HOST_FIXES.c.cve == row.cve, HOST_FIXES.c.package == row.package)
             # The host may have reported it as pending again since the read.
             gone = sa.delete(HOST_FIXES).where(*one, HOST_FIXES.c.active_at < before)
-            changed.counts[row.cve][FixStage.ACTIVE] -= int(connection.execute(gone).rowcount)
-            changed.first_seen[row.cve] = before
+            fix = FixRow(stage=FixStage.ACTIVE, pending_since=row.pending_since)
+            changed.add((row.cve, row.package), fix, -int(connection.execute(gone).rowcount))
         self._counts.write(connection, changed)
         stages = [FIX_COUNTS.c[stage.value] == 0 for stage in FixStage]
         connection.execute(sa.delete(FIX_COUNTS).where(FIX_COUNTS.c.cve.in_(sorted(changed.counts)), *stages))
@@ -114,3 +115,9 @@ class HostRetention:
             }  # fmt: skip
             connection.execute(self._day, values)
         connection.execute(sa.delete(EXPOSURE_DAYS).where(EXPOSURE_DAYS.c.day < format_utc(now - _DAYS_KEPT)[:10]))
+
+
+def _lock_hosts(connection: Connection, hosts: Collection[int]) -> None:
+    """Lock rows of hosts in the order of `HostRows`: a report that is being stored may count the same fixes."""
+    wanted = sa.select(HOSTS.c.id).where(HOSTS.c.id.in_(sorted(hosts))).order_by(HOSTS.c.host_id).with_for_update()
+    connection.execute(wanted).all()

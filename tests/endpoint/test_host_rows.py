@@ -1,8 +1,9 @@
 """Rows of hosts follow the reports: the rules in Python and SQL agree, and a database can derive them again."""
 
 import random
+import threading
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -10,12 +11,14 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 
-from endpoint.core.host_columns import host_columns, host_flags
+from endpoint.core.fix_query import FixQuery
+from endpoint.core.host_columns import PackageRow, PackageStage, host_columns, host_flags
+from endpoint.core.host_fixes import MAX_FIXES, MAX_KEPT, FixRow, FixStage, next_fixes
 from endpoint.core.host_query import HostQuery
 from endpoint.core.host_states import FleetSettings, HostFacts, HostState, host_states
 from endpoint.core.host_tags import TagSource
 from endpoint.core.people import WHOLE_FLEET, Scope
-from endpoint.store import migrate
+from endpoint.store import host_parts, migrate
 from endpoint.store.backfill import backfill
 from endpoint.store.database import Database
 from endpoint.store.fleet_pages import FleetPages
@@ -30,6 +33,7 @@ from tests.endpoint.test_migrations import differences, empty
 from tests.endpoint.test_retention import put
 from tests.support.host_reports import NOW, patched, pending, random_state, update
 from tests.support.messages import Outbox
+from tests.support.postgres import Cluster
 
 SETTINGS = FleetSettings(silent_after=timedelta(hours=6))
 DAY = timedelta(days=1)
@@ -285,6 +289,65 @@ def test_active_fixes_are_kept_for_as_long_as_the_curve(database: Database) -> N
     assert kept == (0, {(CVE, "active"): 1})
     assert gone == (1, {}, {})
     assert dump(database, FIX_COUNTS) == []
+
+
+def test_a_fix_was_first_seen_when_any_host_first_lacked_it_whichever_reports_first(database: Database) -> None:
+    late, early = Outbox(), Outbox()
+    since = {"package": "openssl", "stage": "pending", "pending_since": "2026-11-01T00:00:00Z", "installed_at": None}
+    known = {"pending": 1, "installed": 0, "oldest_since": "2026-11-01T00:00:00Z", "fixes": [since]}
+
+    put(database, late, NOW, patched(late, updates=pending(update("openssl", CVE))))
+    put(database, early, NOW, patched(early, updates=pending(update("openssl", CVE)), exposure=known))
+
+    (row,) = FleetPages(database, SETTINGS).fixes(FixQuery(), WHOLE_FLEET, NOW).rows
+    assert (row.pending, row.first_seen_s) == (2, datetime(2026, 11, 1, tzinfo=timezone.utc).timestamp())
+
+
+def test_a_host_that_names_other_fixes_in_each_report_has_a_bounded_number_of_rows() -> None:
+    now = NOW.timestamp()
+    installed = {(f"CVE-1-{n}", "a"): FixRow(stage=FixStage.INSTALLED, pending_since=0.0) for n in range(9)}
+    active = {
+        (f"CVE-2-{n}", "a"): FixRow(stage=FixStage.ACTIVE, pending_since=0.0, active_at=now - n)
+        for n in range(MAX_KEPT + 5)
+    }
+    named = tuple(f"CVE-3-{n}" for n in range(MAX_FIXES + 5))
+    row = PackageRow(package="b", architecture="amd64", stage=PackageStage.PENDING, cves=named)
+    report = {"updates": {"items": []}, "exposure": {"installed": None}}
+
+    kept = next_fixes({**active, **installed}, report, [row], now)
+
+    assert len(kept) == MAX_KEPT
+    assert len(set(named) & {cve for cve, _ in kept}) == MAX_FIXES
+    assert set(installed) <= set(kept)
+    assert ("CVE-2-0", "a") in kept
+
+
+@pytest.mark.xdist_group("endpoint-postgresql")
+def test_fixes_that_a_report_and_the_retention_forget_at_once_are_counted_once(
+    postgres: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On PostgreSQL: SQLite's transactions are serial."""
+    database = Database(postgres.create("fixes"))
+    database.create()
+    box, later = Outbox(), NOW + 92 * DAY
+    put(database, box, NOW, patched(box, updates=pending(update("openssl", CVE))))
+    put(database, box, NOW + DAY, patched(box))
+    retention, computed = HostRetention(database), next_fixes
+    deleting = threading.Thread(target=lambda: list(retention.fixes(later)))
+
+    def next_while_deleting(*arguments: Any) -> Any:
+        """Let the retention begin when the report has read the fixes, and has not written them."""
+        deleting.start()
+        deleting.join(0.5)
+        return computed(*arguments)
+
+    monkeypatch.setattr(host_parts, "next_fixes", next_while_deleting)
+    put(database, box, later, patched(box, updates=pending(update("curl", "CVE-2026-1002"))))
+    deleting.join()
+
+    counts = {(row["cve"], row["active"], row["pending"]) for row in dump(database, FIX_COUNTS)}
+    database.close()
+    assert counts - {(CVE, 0, 0)} == {("CVE-2026-1002", 0, 1)}
 
 
 def test_the_exposure_of_each_day_is_recorded_for_the_fleet_and_each_tag(database: Database) -> None:
