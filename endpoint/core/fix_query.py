@@ -9,6 +9,7 @@ from endpoint.core.host_query import PAGE
 from endpoint.errors import RefusedError
 
 _MAX_OFFSET = 10_000_000
+_MAX_DIGITS = 8
 _MAX_TEXT = 64
 
 
@@ -60,7 +61,7 @@ class FixQuery:
         if sort.removeprefix("-") not in {kind.value for kind in FixSort}:
             raise RefusedError(400, f"sort: must be one of {', '.join(kind.value for kind in FixSort)}")
         offset = values.get("offset", "0")
-        if not (offset.isascii() and offset.isdigit()) or int(offset) > _MAX_OFFSET:
+        if not (offset.isascii() and offset.isdigit()) or len(offset) > _MAX_DIGITS or int(offset) > _MAX_OFFSET:
             raise RefusedError(400, f"offset: must be between 0 and {_MAX_OFFSET}")
         return cls(
             text=text,

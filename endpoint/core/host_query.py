@@ -5,6 +5,7 @@ Values of one parameter are alternatives; different parameters must all hold.
 
 import base64
 import json
+import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -12,6 +13,7 @@ from enum import Enum
 from typing import TypeVar
 from urllib.parse import urlencode
 
+from endpoint.core.host_columns import clean
 from endpoint.core.host_id import UUID
 from endpoint.core.host_states import HostState
 from endpoint.errors import RefusedError
@@ -20,7 +22,11 @@ Choice = TypeVar("Choice", bound=Enum)
 PAGE = 200
 MAX_PAGE = 1000
 _MAX_TEXT = 256
+_CURSORS = ("after", "before")
+_MAX_CURSOR = 2048
+"""The longest names by which hosts are sorted, of four bytes each, in Base64."""
 _MAX_VALUES = 1000
+_MAX_ROW = 2**31
 _CVE = re.compile(r"CVE-[0-9]{4}-[0-9]{4,19}")
 
 
@@ -54,16 +60,23 @@ class Cursor:
         """
         padded = text.encode("ascii") + b"=" * (-len(text) % 4)
         value, row = json.loads(base64.urlsafe_b64decode(padded))
-        if isinstance(value, bool) or not isinstance(value, str | int | float) or type(row) is not int:
-            raise ValueError(text)
-        if not 0 <= row < 2**31 or (isinstance(value, str) and "\0" in value):
+        if type(row) is not int or not 0 <= row < _MAX_ROW or not _is_sorted_by(value):
             raise ValueError(text)
         return cls(value=value, row=row, back=back)
 
     def encode(self) -> str:
         """Return the cursor as text for an address."""
-        text = json.dumps([self.value, self.row], separators=(",", ":"))
+        text = json.dumps([self.value, self.row], separators=(",", ":"), ensure_ascii=False)
         return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def _is_sorted_by(value: object) -> bool:
+    """Return whether a column by which lists are sorted can have the value: others would be an error of a database."""
+    if isinstance(value, str):
+        return "\0" not in value and value == clean(value)
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return type(value) is int and abs(value) < _MAX_ROW
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,8 +120,9 @@ class HostQuery:
                 raise RefusedError(400, f"{name[:64]!a} is no parameter of a list of hosts")
             if len(texts) > (_MAX_VALUES if name in _REPEATED else 1):
                 raise RefusedError(400, f"{name}: given too often")
-            if any(len(text) > _MAX_TEXT or "\0" in text for text in texts):
-                raise RefusedError(400, f"{name}: longer than {_MAX_TEXT} characters, or with a NUL")
+            longest = _MAX_CURSOR if name in _CURSORS else _MAX_TEXT
+            if any(len(text) > longest or "\0" in text for text in texts):
+                raise RefusedError(400, f"{name}: longer than {longest} characters, or with a NUL")
         return cls._read({name: tuple(dict.fromkeys(texts)) for name, texts in values.items()})
 
     @classmethod
@@ -181,7 +195,7 @@ def _choice(kind: type[Choice], name: str, text: str) -> Choice:
 
 
 def _cursor(values: dict[str, tuple[str, ...]]) -> Cursor | None:
-    found = [name for name in ("after", "before") if name in values]
+    found = [name for name in _CURSORS if name in values]
     if len(found) > 1:
         raise RefusedError(400, "after, before: only one of them")
     for name in found:

@@ -46,7 +46,7 @@ class FleetPages:
         """
         view, every = self._view(scope, now), replace(query, cursor=None)
         page = self._database.read(lambda connection: page_of(connection, query, view))
-        if page.next is None and page.previous is None:
+        if page.next is None and query.cursor is None:
             return page
         counted = lambda connection, view: (count_of(connection, every, view), view.now_s)  # noqa: E731
         total, as_of_s = self._cached(("hosts", every, scope), counted, view)

@@ -1,13 +1,18 @@
 """Pages of the fleet: lists, counts and fixes come from columns that are stored with each report."""
 
+import base64
+import json
 from datetime import datetime, timedelta
+from itertools import product
+from urllib.parse import parse_qsl
 
 import pytest
 
 from endpoint.core.fix_query import FixQuery
-from endpoint.core.host_query import HostQuery, HostSort
+from endpoint.core.host_query import Cursor, HostQuery, HostSort
 from endpoint.core.host_states import FleetSettings, HostState
 from endpoint.core.people import WHOLE_FLEET, Scope
+from endpoint.errors import RefusedError
 from endpoint.store.database import Database
 from endpoint.store.fleet_pages import FleetPages
 from endpoint.store.tags import HostTags
@@ -82,6 +87,56 @@ def test_pages_follow_each_other_in_both_directions(database: Database, pages: F
     assert [row.host_id for row in pages.each_host(query, WHOLE_FLEET, NOW)] == [
         row.host_id for page in (first, second, third) for row in page.rows
     ]
+
+
+def test_a_page_behind_the_last_host_still_has_the_total(database: Database, pages: FleetPages) -> None:
+    box = Outbox()
+    put(database, box, NOW, patched(box))
+
+    page = pages.hosts(EVERY.at(Cursor(value="zzz", row=9)), WHOLE_FLEET, NOW)
+
+    assert (page.rows, page.total) == ((), 1)
+
+
+def test_the_next_page_is_found_whatever_hosts_call_themselves(database: Database, pages: FleetPages) -> None:
+    for _ in range(3):
+        box = Outbox()
+        put(database, box, NOW, patched(box, name="\U0001f980" * 900))
+    first = pages.hosts(HostQuery(limit=2), WHOLE_FLEET, NOW)
+    link = HostQuery(limit=2).at(first.next).to_query()
+
+    rest = pages.hosts(HostQuery.parse(parse_qsl(link)), WHOLE_FLEET, NOW)
+
+    assert (len(first.rows), len(rest.rows)) == (2, 1)
+
+
+CURSORS: tuple[object, ...] = (
+    *(10**30, -(10**30), 2**31, 1e300, -1.5, 3, "x", "\ud800", "\0"),
+    *(float("nan"), float("inf"), True, None, [], {}),
+)
+
+
+@pytest.mark.parametrize("sort", list(HostSort), ids=lambda sort: sort.value)
+def test_any_cursor_is_a_page_or_refused(sort: HostSort, database: Database, pages: FleetPages) -> None:
+    box = Outbox()
+    put(database, box, NOW, patched(box))
+    found = set()
+
+    for name, value in product(("after", "before"), CURSORS):
+        cursor = base64.urlsafe_b64encode(json.dumps([value, 0]).encode()).decode()
+        try:
+            query = HostQuery.parse([("sort", sort.value), (name, cursor)])
+            found.add(pages.hosts(query, WHOLE_FLEET, NOW).total)
+        except RefusedError as error:
+            found.add(error.status)
+
+    assert found == {1, 400}
+
+
+@pytest.mark.parametrize("offset", ["-1", "1e3", "9" * 9, "9" * 5000, "\u0663"], ids=range(5))
+def test_an_offset_that_is_no_number_or_too_large_is_refused(offset: str) -> None:
+    with pytest.raises(RefusedError):
+        FixQuery.parse([("offset", offset)])
 
 
 def test_a_scope_has_only_hosts_with_a_tag_of_the_endpoint(database: Database, pages: FleetPages) -> None:
