@@ -5,8 +5,6 @@ from dataclasses import dataclass
 
 from endpoint.core.text import clean
 
-_MAX_LABEL = 64
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gauge:
@@ -43,5 +41,10 @@ def _labels(names: tuple[str, ...], values: tuple[str, ...]) -> str:
     return f"{{{','.join(pairs)}}}"
 
 
+def label_text(text: str) -> str:
+    """Return what is shown of a label's value: two hosts' texts can be shown as the same one."""
+    return clean(text, 64)
+
+
 def _escaped(text: str) -> str:
-    return clean(text, _MAX_LABEL).replace("\\", "\\\\").replace('"', '\\"')
+    return label_text(text).replace("\\", "\\\\").replace('"', '\\"')

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from endpoint.core.exposition import Gauge, exposition
+from endpoint.core.exposition import Gauge, exposition, label_text
 from endpoint.core.fleet_model import Overview
 
 _PREFIX = "maestro_endpoint"
@@ -96,5 +96,6 @@ def _labelled(name: str, text: str, labels: tuple[str, ...], samples: Sequence[t
     """Keep the first labels as they are, and add up the others: their number must not depend on what hosts report."""
     found: Counter[tuple[str, ...]] = Counter()
     for number, (values, value) in enumerate(samples):
-        found[values if number < _MOST_LABELS else (_OTHER,) * len(labels)] += value  # type: ignore[assignment] # a float is one, too
+        shown = tuple(map(label_text, values)) if number < _MOST_LABELS else (_OTHER,) * len(labels)
+        found[shown] += value  # type: ignore[assignment] # a float is one, too
     return Gauge(name=f"{_PREFIX}_{name}", help=text, labels=labels, samples=dict(found))

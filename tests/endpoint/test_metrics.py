@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -90,6 +91,14 @@ def test_what_hosts_report_neither_adds_a_line_nor_a_label_without_end() -> None
     assert len(versions) == 31
     assert 'maestro_endpoint_fleet_hosts_by_agent_version{version="other"} 71' in versions
     assert PAGE.splitlines().count("maestro_endpoint_fleet_hosts 0") == 0
+
+
+def test_versions_that_are_shown_as_the_same_are_one_sample() -> None:
+    page = fleet_metrics(replace(OVERVIEW, versions=(("1\x01", 2), ("1\x02", 3))), FIGURES)
+
+    assert [line for line in page.splitlines() if line.startswith("maestro_endpoint_fleet_hosts_by_agent")] == [
+        'maestro_endpoint_fleet_hosts_by_agent_version{version="1?"} 5'
+    ]
 
 
 def test_an_unknown_value_is_left_out() -> None:
