@@ -132,6 +132,9 @@ class EndpointServer:
         assert self.process is not None
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
+        # Its workers hold the listening socket until they have ended: the next process must not be taken for one.
+        while _runs(self.process.pid):
+            time.sleep(0.01)
         self.process = None
 
     def stop(self) -> int:
@@ -171,6 +174,16 @@ class EndpointServer:
         """Close every client's connection."""
         while self.clients:
             self.clients.pop().close()
+
+
+def _runs(group: int) -> bool:
+    """Return whether a process of the group has not ended; a zombie has, whoever collects it (proc(5), "stat")."""
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            state, _parent, its_group = file.read_text(errors="replace").rpartition(")")[2].split()[:3]
+            if int(its_group) == group and state not in {"Z", "X"}:
+                return True
+    return False
 
 
 def _connect(port: int, unix: Path | None) -> None:
