@@ -12,7 +12,7 @@ from endpoint.errors import ConfigError
 
 _NEVER = "never"
 _ADDRESS = re.compile(r"[A-Za-z0-9._%+=/!#$&'*?^`{|}~-]{1,64}(@[A-Za-z0-9.-]{1,253})?")
-_URL = re.compile(r"https?://[^\s/?#@]+(/[^\s#]*)?")
+_URL = re.compile(r"https?://[!-\"$-.0->A-~]+(/[!-\"$-~]*)?")
 _LAST_PORT = 65535
 
 

@@ -34,6 +34,8 @@ def post(config: NotifyConfig, document: Mapping[str, Any]) -> DeliveryFailure |
         secret, token = _read(config.secret_file), _read(config.token_file)
     except (OSError, UnicodeDecodeError) as error:
         return DeliveryFailure(reason=f"notify.secret_file or token_file cannot be read: {error}")
+    if not (token.isascii() and token.isprintable()):
+        return DeliveryFailure(reason="notify.token_file: must be one line of printable ASCII")  # it is not quoted
     target = WebhookTarget(url=config.webhook_url, template=config.template, secret=secret.encode(), token=token)
     made = outgoing(document, target, int(time.time()))
     headers = {**made.headers, "User-Agent": f"maestro-endpoint/{VERSION}"}

@@ -67,7 +67,7 @@ class Watcher:
             return 0
         since = now - fleet.expire_after if fleet.expire_after is not None else None
         found, silent, hosts = self._sources.silent(now - fleet.silent_after, since)
-        return self._settle(NotificationKind.SILENT, found, now, hint=silence_hint(silent, hosts))
+        return self._settle(NotificationKind.SILENT, found, now, hint=silence_hint(silent, hosts, len(found)))
 
     def _stopped(self, now: datetime, _watch: Watch) -> int:
         return self._settle(NotificationKind.DEPLOYMENT_STOPPED, self._sources.stopped(now), now)

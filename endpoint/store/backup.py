@@ -58,8 +58,8 @@ def back_up(url: str, file: Path, *, replace: bool = False) -> Backup:
         else:
             _run("pg_dump", ["--format=custom", "--no-password", f"--file={partial}"], place)
             _verify_dump(partial)
-            options = f"--clean --if-exists --no-owner --single-transaction --dbname={place.database}"
-            restore = f"pg_restore {options} {shlex.quote(str(file))}"
+            name, copy = (shlex.quote(str(one)) for one in (place.database, file))
+            restore = f"pg_restore --clean --if-exists --no-owner --single-transaction --dbname={name} {copy}"
     return Backup(file=file, size_bytes=file.stat().st_size, restore_with=restore)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from endpoint.core.notify.retry import is_given_up
+from endpoint.core.notify.retry import LATEST_S, is_given_up
 from endpoint.store.database import Database
 from endpoint.store.notify_tables import NOTIFICATIONS
 
@@ -18,7 +18,11 @@ _MAX_FAILURE = 512
 _OPEN = NOTIFICATIONS.c.ended_at.is_(None)
 _DUE = (
     sa.select(NOTIFICATIONS)
-    .where(_OPEN, NOTIFICATIONS.c.channel == sa.bindparam("of"), NOTIFICATIONS.c.due_at <= sa.bindparam("now"))
+    .where(
+        _OPEN,
+        NOTIFICATIONS.c.channel == sa.bindparam("of"),
+        sa.or_(NOTIFICATIONS.c.due_at <= sa.bindparam("now"), NOTIFICATIONS.c.due_at > sa.bindparam("latest")),
+    )
     .order_by(NOTIFICATIONS.c.created_at, NOTIFICATIONS.c.id)
     .limit(_AT_ONCE)
 )
@@ -53,7 +57,7 @@ class NotificationQueue:
         Raises:
             StoreError: the database does not answer.
         """
-        values = {"of": channel, "now": now}
+        values = {"of": channel, "now": now, "latest": now + LATEST_S}
         return self._database.read(lambda connection: [_read(row) for row in connection.execute(_DUE, values)])
 
     def attempt(self, one: QueuedNotification) -> None:
@@ -81,7 +85,7 @@ class NotificationQueue:
         given_up = is_given_up(one.created_at, now)
         mine = sa.and_(NOTIFICATIONS.c.id == one.id, NOTIFICATIONS.c.channel == one.channel)
         outcome = {"failure": failure[:_MAX_FAILURE], **({"ended_at": now} if given_up else {})}
-        others = sa.and_(_OPEN, NOTIFICATIONS.c.channel == one.channel, NOTIFICATIONS.c.due_at < now + delay_s)
+        others = sa.and_(_OPEN, NOTIFICATIONS.c.channel == one.channel)
 
         def work(connection: Connection) -> None:
             connection.execute(sa.update(NOTIFICATIONS).where(mine).values(**outcome))

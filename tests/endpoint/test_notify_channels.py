@@ -98,6 +98,18 @@ def test_a_missing_secret_is_a_failure_and_nothing_is_sent(tmp_path: Path) -> No
     assert receiver.got == []
 
 
+@pytest.mark.parametrize("token", ["se\ncret", "se\u20accret", "se\x01cret"], ids=["lines", "not-ascii", "control"])
+def test_a_token_that_is_no_header_field_is_a_failure_that_does_not_quote_it(token: str, tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text(token)
+
+    failure = post(NotifyConfig(webhook_url="http://127.0.0.1:9/", token_file=str(file)), document())
+
+    assert failure is not None
+    assert "token_file" in failure.reason
+    assert "cret" not in failure.reason
+
+
 def test_a_mail_server_gets_one_mail_with_a_stable_id() -> None:
     with mail_server() as server:
         config = NotifyConfig(mail_to=("ops@example.org", "root"), mail_from="fleet@example.org", smtp=server.address)
@@ -187,6 +199,8 @@ def test_notify_test_without_a_channel_is_a_usage_error(make_endpoint: MakeEndpo
     [
         'webhook_url = "ftp://x/"',
         'webhook_url = "https://user@x/"',
+        'webhook_url = "https://x/\\u0001"',
+        'webhook_url = "https://x/\\u00e9"',
         'template = "teams"',
         'secret_file = "/nonexistent"',
         'token_file = "/nonexistent"',

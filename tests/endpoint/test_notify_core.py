@@ -9,6 +9,7 @@ from itertools import pairwise
 import jsonschema
 import pytest
 
+from endpoint.core.messages import Message, read_message
 from endpoint.core.notify.conditions import (
     RETURN_S,
     Condition,
@@ -19,6 +20,7 @@ from endpoint.core.notify.conditions import (
     silence_hint,
     watched,
 )
+from endpoint.core.notify.events import reboot_problems
 from endpoint.core.notify.model import Notification, NotificationKind, Subject, notification_document
 from endpoint.core.notify.retry import GIVE_UP_S, is_given_up, retry_delay_s
 from endpoint.core.notify.webhook import WebhookTarget, WebhookTemplate, outgoing
@@ -120,6 +122,14 @@ def test_each_condition_is_notified_exactly_once_while_it_goes_on() -> None:
         assert all(later - earlier >= RULE.quiet_s for earlier, later in pairwise(times))
 
 
+def test_what_ended_at_a_time_of_a_wrong_clock_is_news_when_it_returns() -> None:
+    ahead = Condition(subject=host("a"), since=NOW, noticed_at=NOW, ended_at=NOW + 365 * 86400)
+
+    changes = judge(record(ahead), [host("a")], RULE, NOW)
+
+    assert changes.put == (Condition(subject=host("a"), since=NOW),)
+
+
 def test_silence_is_not_judged_before_each_host_could_report_after_the_endpoint_was_down() -> None:
     watch, judged = None, []
     for moment in (*range(0, 3000, 60), *range(10_000, 12_000, 60)):
@@ -147,8 +157,9 @@ def test_many_silent_hosts_are_one_message_that_names_the_likelier_cause() -> No
     assert len(made["subjects"]) == 20  # type: ignore[arg-type]
     assert made["count"] == 500
     assert str(made["summary"]).startswith("500 hosts silent: web0, web1, web2 and 497 more")
-    assert silence_hint(2, 2) == silence_hint(3, 6) == ""
-    assert silence_hint(3, 5)
+    assert silence_hint(2, 2, 2) == silence_hint(3, 6, 3) == ""
+    assert silence_hint(3, 5, 3)
+    assert silence_hint(9000, 100_000, 5000)
 
 
 @pytest.mark.parametrize("kind", list(NotificationKind), ids=lambda kind: kind.value)
@@ -199,6 +210,7 @@ def test_slack_gets_no_mention_and_no_markup_of_a_host() -> None:
 
     assert "<" not in sent["text"].replace("&lt;", "")
     assert "&lt;!channel&gt;" in sent["text"]
+    assert "@room" not in sent["text"]
     assert sent["mrkdwn"] is False
 
 
@@ -226,6 +238,36 @@ def test_delays_double_up_to_an_hour_and_respect_the_receiver() -> None:
     assert retry_delay_s(1, 0.999) >= 22.5
     assert retry_delay_s(1, 0.5, retry_after_s=600) == 600
     assert retry_delay_s(1, 0.0, retry_after_s=10**6) == 3600
+
+
+@pytest.mark.parametrize(
+    ("document", "detail"),
+    [
+        ({}, ""),
+        ({"problems": None}, ""),
+        ({"problems": 7}, ""),
+        ({"problems": "text"}, ""),
+        ({"problems": {"code": "x"}}, ""),
+        ({"problems": [None, 1, "x", [], {}]}, "None: None"),
+        ({"problems": [{"code": ["x"], "detail": {"y": "\x1b"}}]}, "['x']: {'y': '\\x1b'}"),
+        ({"problems": [{"code": "c", "detail": n} for n in range(5)]}, "c: 0; c: 1; c: 2 and 2 more"),
+    ],
+    ids=range(8),
+)
+def test_problems_after_a_reboot_are_read_from_any_document(document: dict[str, object], detail: str) -> None:
+    known = reboot_problems("h", reboot_outcome({"result": "rebooted-with-problems", **document}))
+
+    assert known == Subject(id="h", name="h", detail=detail)
+
+
+@pytest.mark.parametrize("result", [None, 1, ["rebooted-with-problems"], {}, "rebooted"], ids=range(5))
+def test_any_other_result_of_a_reboot_is_no_problem(result: object) -> None:
+    assert reboot_problems("h", reboot_outcome({"result": result})) is None
+
+
+def reboot_outcome(document: dict[str, object]) -> Message:
+    body = {"type": "reboot-outcome", "document": document}
+    return read_message({"key": "k", "kind": "event", "sequence": 1, "created_at": "", "body": body}, None)
 
 
 def test_after_three_days_a_notification_is_given_up() -> None:

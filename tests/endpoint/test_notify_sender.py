@@ -20,7 +20,7 @@ from endpoint.core.host_states import HostState
 from endpoint.core.notify.model import KINDS
 from endpoint.core.notify.retry import GIVE_UP_S
 from endpoint.notify.sender import NotificationSender
-from endpoint.notify.watcher import PAGES
+from endpoint.notify.watcher import PAGES, Watcher
 from endpoint.store import notify_conditions, notify_queue
 from endpoint.store.advisory_tables import KEV
 from endpoint.store.database import Database
@@ -353,6 +353,37 @@ def test_a_duty_that_a_wrong_clock_took_for_years_is_taken_over(scene: Scene) ->
 
     scene.run(scene.sender(), 2)
 
+    assert scene.kinds == [("deployment-stopped", 1)]
+
+
+def test_what_was_put_off_by_a_wrong_clock_is_sent(scene: Scene) -> None:
+    add_deployment(scene, "stopped")
+    scene.receiver.answers = [(500, {})]
+    scene.now = START + timedelta(days=365)
+    with scene.database.writing() as connection:
+        connection.execute(sa.update(DEPLOYMENTS).values(expires_at=scene.now.timestamp() + 3600))
+    sender = scene.sender(events=("deployment-stopped",))
+    scene.run(sender, 1)
+    scene.now = START
+
+    scene.run(sender, 2)
+
+    assert scene.kinds == [("deployment-stopped", 1)] * 2
+
+
+def test_an_unexpected_error_is_logged_and_does_not_end_the_sender(
+    scene: Scene, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_deployment(scene, "stopped")
+    sender = scene.sender()
+    with monkeypatch.context() as patch:
+        patch.setattr(Watcher, "look", lambda *_: 1 / 0)
+        sender.try_work()
+
+    scene.now += MINUTE
+    sender.try_work()
+
+    assert "ZeroDivisionError" in "".join(capfd.readouterr())
     assert scene.kinds == [("deployment-stopped", 1)]
 
 

@@ -87,7 +87,8 @@ def _ended(condition: Condition, now: float) -> Condition:
 
 
 def _is_over(condition: Condition, rule: ConditionRule, now: float) -> bool:
-    return condition.ended_at is not None and now - condition.ended_at >= rule.quiet_s
+    # A time in the far future is that of a wrong clock.
+    return condition.ended_at is not None and abs(now - condition.ended_at) >= rule.quiet_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,8 +117,8 @@ def may_judge_silence(watch: Watch, silent_after_s: float) -> bool:
     return watch.at - watch.since > max(silent_after_s, RETURN_S)
 
 
-def silence_hint(silent: int, hosts: int) -> str:
-    """Return a sentence if so many hosts are silent that the cause is more likely here than there."""
-    if silent < 3 or silent * 2 <= hosts:  # noqa: PLR2004 - one or two hosts may have one cause
-        return ""
-    return f"{silent} of {hosts} hosts are silent: check the endpoint's own network, proxy and certificate first."
+def silence_hint(silent: int, hosts: int, listed: int) -> str:
+    """Return a sentence if the likelier cause of so many silent hosts is here, or if not all are listed."""
+    if silent >= 3 and silent * 2 > hosts:  # noqa: PLR2004 - one or two hosts may have one cause
+        return f"{silent} of {hosts} hosts are silent: check the endpoint's own network, proxy and certificate first."
+    return f"{silent} of {hosts} hosts are silent, of which {listed} are counted here." if silent > listed else ""

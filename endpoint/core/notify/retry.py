@@ -2,6 +2,8 @@
 
 _FIRST_S, _LONGEST_S = 30.0, 3600.0
 GIVE_UP_S = 3 * 86400.0
+LATEST_S = 2 * _LONGEST_S
+"""Nothing is put off for longer: what is due later was put off by a wrong clock."""
 
 
 def retry_delay_s(attempts: int, chance: float, retry_after_s: float = 0.0) -> float:

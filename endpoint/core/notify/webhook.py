@@ -96,5 +96,9 @@ def _ntfy(document: Document, topic: str) -> dict[str, Any]:
 
 
 def _slack_escaped(text: str) -> str:
-    """Escape what Slack reads as a mention or a link ("Formatting text for app surfaces")."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    """Escape what Slack reads as a mention or a link ("Formatting text for app surfaces").
+
+    Mattermost reads `@all` of a plain text as a mention of everybody: an invisible character ends it.
+    """
+    escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return escaped.replace("@", "@\u200b")
