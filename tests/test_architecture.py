@@ -58,6 +58,8 @@ CATCHES_ALL = {
     "agent/worker/server.py",  # the privileged half's own process
     "agent/worker/runner.py",  # the job's own process
     "agent/host/dpkg/child.py",  # dpkg's own process
+    "endpoint/http/retention_thread.py",  # the endpoint's thread that deletes old data
+    "endpoint/notify/sender.py",  # and the one that sends notifications
 }
 RUNS_PROGRAMS = {
     "agent/host/apt/direct_dpkg.py",  # dpkg --configure -a, whose output goes to the run's log and not through a pipe
