@@ -26,6 +26,8 @@ _CLOCK_TOLERANCE_S = 60.0
 _LOCKED_STREAMS = (
     sa.select(STREAMS, HAS_REQUESTS.label("has_requests"), *SHOWN)
     .select_from(STREAMS.outerjoin(HOSTS, HOSTS.c.host_id == STREAMS.c.host_id))
+    # The hosts, too: SQLite finds several pairs only by going through all streams.
+    .where(STREAMS.c.host_id.in_(sa.bindparam("hosts", expanding=True)))
     .where(sa.tuple_(STREAMS.c.host_id, STREAMS.c.instance_id).in_(sa.bindparam("names", expanding=True)))
     # Always in the same order: otherwise two processes could deadlock. SQLAlchemy omits the lock on SQLite, whose
     # transactions are serial.
@@ -141,6 +143,7 @@ class Ingest:
     def _streams(self, connection: Connection, group: Sequence[_Received]) -> dict[tuple[str, str], Any]:
         wanted = {
             "names": [received.stream for received in group],
+            "hosts": [received.batch.host_id for received in group],
             "silent_since": max(received.at for received in group) - SILENCE_S,
         }
         found = _locked(connection, wanted)
