@@ -6,10 +6,10 @@ from enum import Enum
 from urllib.parse import urlencode
 
 from endpoint.core.host_query import PAGE
+from endpoint.core.whole_number import whole_number
 from endpoint.errors import RefusedError
 
 _MAX_OFFSET = 10_000_000
-_MAX_DIGITS = 8
 _MAX_TEXT = 64
 
 
@@ -60,8 +60,8 @@ class FixQuery:
                 raise RefusedError(400, f"{name}: must be 1")
         if sort.removeprefix("-") not in {kind.value for kind in FixSort}:
             raise RefusedError(400, f"sort: must be one of {', '.join(kind.value for kind in FixSort)}")
-        offset = values.get("offset", "0")
-        if not (offset.isascii() and offset.isdigit()) or len(offset) > _MAX_DIGITS or int(offset) > _MAX_OFFSET:
+        offset = whole_number(values.get("offset", "0"), _MAX_OFFSET)
+        if offset is None:
             raise RefusedError(400, f"offset: must be between 0 and {_MAX_OFFSET}")
         return cls(
             text=text,
@@ -69,7 +69,7 @@ class FixQuery:
             exploited="exploited" in values,
             sort=FixSort(sort.removeprefix("-")),
             descending=sort.startswith("-"),
-            offset=int(offset),
+            offset=offset,
         )
 
     def to_query(self) -> str:

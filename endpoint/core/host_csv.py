@@ -3,6 +3,7 @@
 A spreadsheet runs a cell that begins like a formula: such a text gets an apostrophe in front (OWASP, CSV injection).
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from endpoint.core.fleet_model import HostRow
@@ -10,7 +11,10 @@ from endpoint.core.host_states import HostState
 from endpoint.core.timestamps import format_unix
 from endpoint.core.visible import visible
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""With the wide forms, which Japanese versions take, too."""
+_NEXT_CELL = re.compile(r'(;[\s"\']*)(?=[=+@\-\uff1d\uff0b\uff0d\uff20])')
+"""Where the list separator is a semicolon, quotes in the middle of a cell hold nothing together."""
 Cell = str | int | bool | None
 
 
@@ -59,7 +63,7 @@ def csv_cell(value: Cell) -> str:
     if isinstance(value, int):
         return str(value)
     guarded = f"'{value}" if value.lstrip(" ").startswith(_FORMULA) else value
-    quoted = visible(guarded).replace('"', '""')
+    quoted = visible(_NEXT_CELL.sub(r"\1'", guarded)).replace('"', '""')
     return f'"{quoted}"'
 
 

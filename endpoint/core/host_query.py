@@ -16,6 +16,7 @@ from urllib.parse import urlencode
 from endpoint.core.host_columns import clean
 from endpoint.core.host_id import UUID
 from endpoint.core.host_states import HostState
+from endpoint.core.whole_number import whole_number
 from endpoint.errors import RefusedError
 
 Choice = TypeVar("Choice", bound=Enum)
@@ -126,6 +127,18 @@ class HostQuery:
         return cls._read({name: tuple(dict.fromkeys(texts)) for name, texts in values.items()})
 
     @classmethod
+    def of_hosts(cls, host_ids: Iterable[str]) -> "HostQuery":
+        """Return the query for named hosts; an empty name is none, and does not select the whole fleet.
+
+        Raises:
+            RefusedError: 400, one is no host id, or there are none or too many.
+        """
+        names = list(host_ids)
+        if not names or not all(UUID.fullmatch(name.strip().lower()) for name in names):
+            raise RefusedError(400, "host: must be a host id")
+        return cls.parse([("host", name) for name in names])
+
+    @classmethod
     def _read(cls, values: dict[str, tuple[str, ...]]) -> "HostQuery":
         sort = _one(values, "sort") or HostSort.NAME.value
         cve = (_one(values, "cve") or "").upper() or None
@@ -209,6 +222,7 @@ def _cursor(values: dict[str, tuple[str, ...]]) -> Cursor | None:
 def _limit(text: str | None) -> int:
     if text is None:
         return PAGE
-    if not (text.isascii() and text.isdigit()) or not 1 <= int(text) <= MAX_PAGE:
+    found = whole_number(text, MAX_PAGE)
+    if not found:
         raise RefusedError(400, f"limit: must be between 1 and {MAX_PAGE}")
-    return int(text)
+    return found

@@ -15,6 +15,7 @@ from endpoint.core.deployment_report import deployment_document, deployments_doc
 from endpoint.core.host_query import HostQuery
 from endpoint.core.json_body import parse_json
 from endpoint.core.people import Person, Right
+from endpoint.core.whole_number import whole_number
 from endpoint.errors import RefusedError
 from endpoint.http.deploy_desk import DeployDesk
 from endpoint.http.exchange import json_answer, read_body
@@ -47,10 +48,10 @@ class DeployApi:
 
     def list(self) -> Response:
         """Return `maestro.deployments/1`, the latest first; `from` skips some."""
-        person, offset = self._gate.person(), request.args.get("from", "0")
-        if not (offset.isascii() and offset.isdigit()) or int(offset[:9]) > _MAX_OFFSET:
-            raise RefusedError(400, "from: must be a number")
-        found, _ = self._desk.pages.list(person, offset=int(offset))
+        person, offset = self._gate.person(), whole_number(request.args.get("from", "0"), _MAX_OFFSET)
+        if offset is None:
+            raise RefusedError(400, f"from: must be between 0 and {_MAX_OFFSET}")
+        found, _ = self._desk.pages.list(person, offset=offset)
         return json_answer(deployments_document(found, datetime.now(timezone.utc)))
 
     def show(self, deployment: str) -> Response:
@@ -126,5 +127,5 @@ def _selection(body: Mapping[str, Any]) -> HostQuery:
     if isinstance(selection, str):
         return HostQuery.parse(parse_qsl(selection, keep_blank_values=True))
     if isinstance(hosts, list) and hosts and all(isinstance(one, str) for one in hosts):
-        return HostQuery.parse([("host", one) for one in hosts])
+        return HostQuery.of_hosts(hosts)
     raise RefusedError(400, "hosts: must be a list of host ids, selection a text")

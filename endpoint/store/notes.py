@@ -13,6 +13,8 @@ from endpoint.store.tables import METADATA
 
 MAX_TEXT = 2000
 _MOST = 100
+_MAX_ID = 2**31 - 1
+"""An address can name a larger one, which no database takes."""
 
 HOST_NOTES = sa.Table(
     "host_notes",
@@ -76,7 +78,7 @@ def _add(connection: Connection, values: dict[str, Any]) -> None:
 
 def _delete(connection: Connection, host_id: str, note: int) -> str:
     of_it = sa.and_(HOST_NOTES.c.id == note, HOST_NOTES.c.host_id == host_id)
-    text = connection.execute(sa.select(HOST_NOTES.c.text).where(of_it)).scalar()
+    text = connection.execute(sa.select(HOST_NOTES.c.text).where(of_it)).scalar() if note <= _MAX_ID else None
     if text is None:
         raise UsageError("this host has no such note")
     connection.execute(sa.delete(HOST_NOTES).where(of_it))

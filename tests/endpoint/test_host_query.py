@@ -1,5 +1,6 @@
 """Queries in addresses, the fixes of a host from report to report, and its curve: pure."""
 
+import base64
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -40,13 +41,27 @@ def test_empty_fields_of_a_form_filter_nothing() -> None:
     assert HostQuery.parse([("state", ""), ("q", " "), ("tag", ""), ("sort", "")]) == HostQuery()
 
 
+def cursor(text: str) -> str:
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def test_named_hosts_are_never_the_whole_fleet() -> None:
+    host = "11111111-1111-4111-8111-111111111111"
+
+    assert HostQuery.of_hosts([host]) == HostQuery(host_ids=(host,))
+    for names in ([], [""], [" "], [host, ""], ["web1"]):
+        with pytest.raises(RefusedError, match="host"):
+            HostQuery.of_hosts(names)
+
+
 @pytest.mark.parametrize(
     ("name", "text"),
     [
         ("state", "green"), ("colour", "red"), ("cve", "1234"), ("host", "web1"), ("limit", "0"), ("limit", "1e3"),
         ("limit", "1001"), ("sort", "size"), ("after", "x"), ("after", "bnVsbA"), ("before", "WzEsIngiXQ"),
         ("after", "W251bGwsMV0"), ("after", "Wzf9LDFd"), ("q", "a\0"), ("q", "a" * 257), ("after", "é"),
-        ("limit", "\u0661"),
+        ("limit", "\u0661"), ("limit", "9" * 200), ("after", cursor("[1e999,1]")), ("after", cursor("[NaN,1]")),
+        ("after", cursor(f"[{10**30},1]")), ("after", cursor('["\\ud800",1]')),
     ],
 )  # fmt: skip
 def test_a_bad_value_is_named(name: str, text: str) -> None:
@@ -74,8 +89,8 @@ def test_a_query_of_fixes_survives_its_address(query: FixQuery) -> None:
 
 @pytest.mark.parametrize(
     "pair",
-    [("q", "%"), ("active", "yes"), ("sort", "age"), ("offset", "-1"), ("colour", "red")],
-    ids=lambda pair: pair[0],
+    [("q", "%"), ("active", "yes"), ("sort", "age"), ("offset", "-1"), ("offset", "9" * 5000), ("colour", "red")],
+    ids=lambda pair: f"{pair[0]}={pair[1][:8]}",
 )
 def test_a_bad_value_of_a_query_of_fixes_is_named(pair: tuple[str, str]) -> None:
     with pytest.raises(RefusedError, match=pair[0]):

@@ -11,6 +11,7 @@ from endpoint.core.deployment_phase import phase_of
 from endpoint.core.deployment_report import DeploymentRecord
 from endpoint.core.deployments import ENDED, IN_FLIGHT, DeploymentStatus, RequestStatus
 from endpoint.core.people import Right
+from endpoint.core.whole_number import whole_number
 from endpoint.errors import RefusedError
 from endpoint.http.deploy_desk import DeployDesk
 from endpoint.http.pages.deploy_looks import phase_look, request_look
@@ -136,6 +137,7 @@ def _number(name: str, default: int) -> int:
     text = request.args.get(name, "")
     if not text:
         return default
-    if not (text.isascii() and text.isdigit()) or int(text[:9]) > _MOST_OFFSET:
+    found = whole_number(text, _MOST_OFFSET)
+    if found is None:
         raise RefusedError(400, f"{name}: is not from a link of this page")
-    return int(text)
+    return found

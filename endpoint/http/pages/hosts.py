@@ -70,13 +70,15 @@ class HostsPages:
         if not hosts:
             raise RefusedError(400, "no host is ticked: go back and tick those that the deployment is for")
         view = HostQuery.parse(parse_qsl(request.form.get("query", "")))
-        if len(hosts) == context.fleet.hosts(view, person.scope, now).total:
+        page = context.fleet.hosts(view, person.scope, now)
+        # As many as the view has is not enough: it may have others by now than those that were ticked.
+        if len(hosts) == page.total and set(hosts) == {row.host_id for row in page.rows}:
             return _redirect(f"/deploy?{urlencode(view.pairs())}")
         if len(hosts) > _MOST_TICKED:
             raise RefusedError(
                 400, f"more than {_MOST_TICKED} hosts are ticked: filter the list and deploy to all of it"
             )
-        chosen = HostQuery.parse([("host", host) for host in hosts])
+        chosen = HostQuery.of_hosts(hosts)
         return _redirect(f"/deploy?{chosen.to_query()}")
 
     def document(self) -> Response:

@@ -94,7 +94,8 @@ def test_a_deployment_is_cancelled_and_resumed(own: LocalEndpoint) -> None:
         ({"hosts": ["x"]}, "host"), ({"selection": "state=nothing"}, "state"), ({"selection": "x=1"}, "'x'"),
         ({"selection": "", "at_once": 0}, "at_once"), ({"selection": "", "docker": "on"}, "docker"),
         ({"selection": "", "surprise": 1}, "'surprise'"), ({"selection": "", "dry_run": 1}, "dry_run"),
-        ({"selection": "", "id": "x"}, "id"), ({"selection": "", "id": 7}, "id"), ({"selection": 7}, "hosts"),
+        ({"hosts": [""]}, "host"), ({"selection": "", "id": "x"}, "id"), ({"selection": "", "id": 7}, "id"),
+        ({"selection": 7}, "hosts"),
     ],
     ids=str,
 )  # fmt: skip
@@ -104,6 +105,11 @@ def test_a_wrong_body_is_refused_with_the_name_of_the_member(own: LocalEndpoint,
     answer = post(person(own), **body)
 
     assert (answer.status, answer.json["detail"].partition(":")[0].partition(" ")[0]) == (400, name)
+
+
+@pytest.mark.parametrize("offset", ["-1", "x", "0" * 9 + "9" * 30, "9" * 5000], ids=lambda text: text[:4])
+def test_a_wrong_start_of_the_list_is_refused(own: LocalEndpoint, offset: str) -> None:
+    assert person(own).get(f"{PATH}?from={offset}").status == 400
 
 
 @pytest.mark.parametrize("data", [b"[]", b"{", b"7", b"null"], ids=ascii)

@@ -285,7 +285,14 @@ def test_a_person_with_a_scope_deploys_to_it_and_sees_of_other_deployments_only_
 
 @pytest.mark.parametrize(
     "path",
-    ["/deployments/x", "/deployments/../x", f"/deployments/{'0' * 36}", "/deployments?from=-1", "/deployments?from=x"],
+    [
+        "/deployments/x",
+        "/deployments/../x",
+        f"/deployments/{'0' * 36}",
+        "/deployments?from=-1",
+        "/deployments?from=x",
+        f"/deployments?from=000000000{'9' * 30}",
+    ],
 )
 def test_what_is_no_deployment_is_refused(own: LocalEndpoint, path: str) -> None:
     assert log_in(own).get(path).status in {400, 404}

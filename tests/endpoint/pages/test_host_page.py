@@ -98,6 +98,7 @@ def test_a_note_is_added_shown_and_deleted_and_each_is_recorded(endpoint: LocalE
     number = shown.partition(f"{place}/notes/")[2].partition("/")[0]
     other = reporting_host(endpoint)
     assert visitor.submit(f"/hosts/{other.host}/notes/{number}/delete", {}, page=place).status == 400
+    assert visitor.submit(f"{place}/notes/{2**80}/delete", {}, page=place).status == 400
     assert visitor.submit(f"{place}/notes/{number}/delete", {}, page=place).status == 303
 
     assert "ask &lt;bob&gt;" not in page(visitor, box).partition("New note")[0].partition('id="notes"')[2]

@@ -133,6 +133,9 @@ def test_hostile_fields_show_as_text_in_every_form(make_endpoint: MakeEndpoint) 
         ("\t=1", '"\'\\t=1"'),
         ("\r=1", '"\'\\r=1"'),
         ("  +1", '"\'  +1"'),
+        ("\uff1d1", '"\'\uff1d1"'),
+        ("a;=1", '"a;\'=1"'),
+        ('a; "@x;b-1', '"a; ""\'@x;b-1"'),
         ("a\nb", '"a\\nb"'),
     ],
     ids=repr,
@@ -183,11 +186,23 @@ def test_ticked_hosts_become_a_selection(demo: LocalEndpoint) -> None:
     some = browser.submit("/hosts/ticked", {"host": hosts[:2], "query": "state=silent"}, page="/hosts")
     every = browser.submit("/hosts/ticked", {"host": hosts, "query": "state=silent"}, page="/hosts")
     none = browser.submit("/hosts/ticked", {"query": "state=silent"}, page="/hosts")
+    blank = browser.submit("/hosts/ticked", {"host": " ", "query": "state=silent"}, page="/hosts")
 
     path, _, query = some.headers["Location"].partition("?")
     assert (some.status, path, parse_qsl(query)) == (303, "/deploy", [("host", host) for host in hosts[:2]])
     assert (every.status, every.headers["Location"]) == (303, "/deploy?state=silent")
-    assert none.status == 400
+    assert (none.status, blank.status) == (400, 400)
+
+
+def test_hosts_that_a_view_no_longer_has_are_not_replaced_by_others(demo: LocalEndpoint) -> None:
+    browser = visitor(demo, PersonRole.OPERATOR)
+    silent = [host for host, _ in pages(browser, "/hosts?state=silent")]
+    others = [host for host, _ in pages(browser, "/hosts?state=patched")][: len(silent)]
+
+    chosen = browser.submit("/hosts/ticked", {"host": others, "query": "state=silent"}, page="/hosts")
+
+    query = chosen.headers["Location"].partition("?")[2]
+    assert parse_qsl(query) == [("host", host) for host in others]
 
 
 def test_who_may_not_deploy_sees_no_box_and_no_button(demo: LocalEndpoint) -> None:
