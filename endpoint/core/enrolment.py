@@ -111,14 +111,15 @@ def decide_enrolment(
 def _go_on(key: EnrolmentKey, earlier: EarlierEnrolment) -> EnrolmentDecision | None:
     """Return the answer that follows from what is on record; None: the key decides.
 
-    An approval counts although the key has expired or is used up since: a person has named this host.
+    An approval counts although the key has expired or is used up since: a person has named this host. It is for the
+    key that the person saw: another one has other tags, and may be in other hands.
     """
     if earlier.status is EnrolmentStatus.REFUSED:
         return EnrolmentDecision(answer=EnrolmentAnswer.REFUSE)
-    if earlier.status is EnrolmentStatus.APPROVED:
-        return EnrolmentDecision(answer=EnrolmentAnswer.ISSUE)
     if earlier.key_id != key.id:
         return None
+    if earlier.status is EnrolmentStatus.APPROVED:
+        return EnrolmentDecision(answer=EnrolmentAnswer.ISSUE)
     if earlier.status is EnrolmentStatus.WAITING:
         return EnrolmentDecision(answer=EnrolmentAnswer.WAIT, why=earlier.why)
     return EnrolmentDecision(answer=EnrolmentAnswer.REPEAT) if earlier.token_unused else None

@@ -61,6 +61,8 @@ CASES = {
     "approved": (key(), earlier(APPROVED), True, ISSUE),
     "approved, the key has expired": (OLD, earlier(APPROVED), True, ISSUE),
     "approved, the key is used up": (SPENT, earlier(APPROVED), True, ISSUE),
+    "approved, then with another key": (key(), earlier(APPROVED, "other"), True, wait(KNOWN)),
+    "approved, then with another key that has expired": (OLD, earlier(APPROVED, "other"), True, EXPIRED),
     "refused": (key(), earlier(REFUSED), False, REFUSE),
     "refused, with another key": (key(), earlier(REFUSED, "other"), False, REFUSE),
     "a lost answer": (key(), earlier(ENROLLED, unused=True), True, REPEAT),

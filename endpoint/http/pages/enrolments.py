@@ -9,6 +9,7 @@ from endpoint.core.enrolment import EnrolmentStatus, EnrolmentWhy
 from endpoint.core.people import Right
 from endpoint.errors import RefusedError
 from endpoint.http.pages.site import PageContext, PageRoute
+from endpoint.http.people.gate import address
 from endpoint.store.enrolments import Enrolments
 
 _MOST_SHOWN = 200
@@ -60,9 +61,9 @@ class EnrolmentsPage:
         gate.check_form()
         approve = _DO.get(request.form.get("do", ""))
         ids = list(dict.fromkeys(request.form.getlist("id")))
-        if approve is None or not ids or len(ids) > _MOST_SHOWN:
+        if approve is None or not ids or len(ids) > _MOST_SHOWN or any("\0" in one for one in ids):
             raise RefusedError(400, f"tick 1 to {_MOST_SHOWN} hosts, and approve or refuse them")
         for identity in ids:
             # One that was decided meanwhile, here or by the command, stays as it is.
-            self._enrolments.decide(identity, approve=approve, person=person.name, now=now, address=request.remote_addr)
+            self._enrolments.decide(identity, approve=approve, person=person.name, now=now, address=address() or None)
         return Response(status=303, headers={"Location": "/enrolments"})
