@@ -129,6 +129,8 @@ def answer_http_error(error: HTTPException) -> Response:
 
 def answer_bug(error: Exception) -> Response:
     """Answer 503, so that the agent keeps its messages and retries: the error is not theirs."""
-    log.exception("request.failed", error, path=request.path)
+    # The rule, not the path: that of a one-time link is its secret.
+    path = str(request.url_rule) if request.url_rule is not None else request.path
+    log.exception("request.failed", error, path=path)
     answer: Response = _problem(503, "internal error", headers={"Retry-After": str(_RETRY_S)})
     return answer

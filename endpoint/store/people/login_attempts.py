@@ -13,7 +13,8 @@ from endpoint.store.database import Database
 from endpoint.store.people_tables import LOGIN_ATTEMPTS
 
 PERIOD_S = 900
-_OLD = LOGIN_ATTEMPTS.c.since <= sa.bindparam("begin")
+_OLD = sa.or_(LOGIN_ATTEMPTS.c.since <= sa.bindparam("begin"), LOGIN_ATTEMPTS.c.since > sa.bindparam("end"))
+"""Also what a clock that was ahead has counted: it would lock people out until then."""
 
 
 class LoginAttempts:
@@ -42,7 +43,7 @@ class LoginAttempts:
         return self._database.write(lambda connection: self._begin(connection, limits, now.timestamp()))
 
     def _begin(self, connection: Connection, limits: Mapping[str, int], now: float) -> int:
-        connection.execute(sa.delete(LOGIN_ATTEMPTS).where(_OLD), {"begin": now - PERIOD_S})
+        connection.execute(sa.delete(LOGIN_ATTEMPTS).where(_OLD), {"begin": now - PERIOD_S, "end": now + PERIOD_S})
         wait = 0.0
         for subject, digest in sorted((name, _digest(name)) for name in limits):  # in one order: no deadlock
             connection.execute(self._count, {"subject": digest, "since": now, "attempts": 1})

@@ -183,6 +183,13 @@ def test_a_limit_ends_with_its_period_and_leaves_nothing_behind(database: Databa
     assert [limits_of(database, "name", later) for _ in range(11)] == [0] * 10 + [PERIOD_S]
 
 
+def test_attempts_of_a_clock_that_was_ahead_lock_nobody_out(database: Database) -> None:
+    ahead = datetime.fromtimestamp(NOW.timestamp() + 365 * 86400, timezone.utc)
+
+    assert [limits_of(database, "name", ahead) for _ in range(11)] == [0] * 10 + [PERIOD_S]
+    assert limits_of(database, "name") == 0
+
+
 def test_one_address_guesses_many_names_for_a_while_only(database: Database) -> None:
     attempts = LoginAttempts(database)
     waits = [attempts.begin({f"name {number}": 10, "address": 30}, NOW) for number in range(31)]

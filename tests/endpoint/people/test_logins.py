@@ -11,6 +11,7 @@ from endpoint.core.passwords import hash_password
 from endpoint.core.people import WHOLE_FLEET, PersonRole, local_person
 from endpoint.core.totp import STEP_S, totp_code
 from endpoint.store.audit import Audit, note_in
+from endpoint.store.people.logins import Logins
 from endpoint.store.people.sessions import Sessions
 from endpoint.store.people.users import LinkPurpose, Users
 from endpoint.store.people_tables import AUDIT, SESSIONS, USER_LINKS, USERS
@@ -174,6 +175,17 @@ def test_a_link_ends_after_a_day_and_by_the_next_one_and_by_disabling(make_endpo
     users.disable("linked", NOW)
     users.enable("linked")
     assert visitor.get(second).status == 404
+
+
+def test_an_error_of_ours_logs_no_secret_of_a_link(endpoint: LocalEndpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(Logins, "link", fail)
+
+    assert browser(endpoint).get("/login/secret-of-a-link").status == 503
+    assert "request.failed" in endpoint.journal
+    assert "secret-of-a-link" not in endpoint.journal
 
 
 def test_a_link_asks_for_the_code_of_a_person_who_uses_codes(make_endpoint: MakeEndpoint) -> None:
