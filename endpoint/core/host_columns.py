@@ -20,6 +20,8 @@ NO_FIX_S = 1e12
 _TIME_AND_HASH = re.compile(r'"generated_at":"[^"]*","hash":"[^"]*",')
 _UNHEALTHY_REBOOTS = frozenset({"rebooted-with-problems", "not-rebooted", "failed", "interrupted"})
 _UNFINISHED_RUNS = frozenset({"failed", "interrupted", "degraded"})
+_KNOWN_SUPPORT = frozenset({"supported", "extended", "ended"})
+"""Whatever later versions add is unknown here."""
 _MAX_NAMED = 3
 _MAX_COUNT = 2**31 - 1
 _SORT_WIDTH = 255
@@ -109,7 +111,8 @@ def host_flags(state: Report) -> HostFlags:
         attention=health not in {"healthy", "unknown", None}
         or unfinished
         or rebooted in _UNHEALTHY_REBOOTS
-        or bool(exposure.get("installed")),
+        or bool(exposure.get("installed"))
+        or (bool(exposure.get("pending")) and not (updates.get("security_pending") or updates.get("held"))),
         pending=bool(updates.get("security_pending")),
         held=bool(updates.get("held")),
         reboot=bool(reboot),
@@ -117,7 +120,7 @@ def host_flags(state: Report) -> HostFlags:
         unfinished=unfinished,
         unknown=health in {"unknown", None}
         or any(value is None for value in needed)
-        or _part(state, "release").get("support") in {"unknown", None}
+        or _part(state, "release").get("support") not in _KNOWN_SUPPORT
         or any(engine.get("unseen") is not None for engine in engines),
     )
 

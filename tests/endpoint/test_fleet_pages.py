@@ -46,6 +46,25 @@ def test_a_host_is_patched_only_while_all_is_known_and_recent(database: Database
     assert states(timedelta(days=900)) == {HostState.SILENT, HostState.STALE_LISTS, HostState.ENDED}
 
 
+@pytest.mark.parametrize(
+    ("changes", "state"),
+    [
+        ({"release": {"support": "perhaps"}}, HostState.UNKNOWN),
+        ({"exposure": {"pending": 1}}, HostState.ATTENTION),
+        ({"lists": {"state": "fresher"}}, HostState.STALE_LISTS),
+        ({"health": "odd"}, HostState.ATTENTION),
+    ],
+    ids=["support", "exposure", "lists", "health"],
+)
+def test_a_host_is_not_patched_if_a_part_of_its_report_is_of_another_opinion_or_of_a_later_version(
+    changes: Raw, state: HostState, database: Database, pages: FleetPages
+) -> None:
+    box = Outbox()
+    put(database, box, NOW, patched(box, **changes))
+
+    assert pages.hosts(EVERY, WHOLE_FLEET, NOW).rows[0].states == {state}
+
+
 def test_a_fix_goes_from_pending_to_active(database: Database, pages: FleetPages) -> None:
     box, cve = Outbox(), "CVE-2026-12345"
     installed: Raw = {"pending": 0, "installed": 1, "oldest_since": None, "fixes": []}
