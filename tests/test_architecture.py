@@ -60,6 +60,7 @@ CATCHES_ALL = {
     "agent/host/dpkg/child.py",  # dpkg's own process
     "endpoint/http/retention_thread.py",  # the endpoint's thread that deletes old data
     "endpoint/notify/sender.py",  # and the one that sends notifications
+    "endpoint/store/group_commit.py",  # raises it again in the thread that it concerns
 }
 RUNS_PROGRAMS = {
     "agent/host/apt/direct_dpkg.py",  # dpkg --configure -a, whose output goes to the run's log and not through a pipe

@@ -26,7 +26,7 @@ class _Entry(Generic[Item, Result]):
     """Filled once the item is committed, or this thread must lead."""
     taken: bool = False
     result: Result | None = None
-    error: StoreError | None = None
+    error: Exception | None = None
 
 
 class GroupCommit(Generic[Item, Result]):
@@ -46,7 +46,7 @@ class GroupCommit(Generic[Item, Result]):
         """Return the item's result once it is committed.
 
         Raises:
-            StoreError: the commit failed.
+            StoreError: the commit failed. Whatever else `commit` raises for this item alone is raised here, too.
         """
         entry: _Entry[Item, Result] = _Entry(item=item)
         with self._mutex:
@@ -86,8 +86,9 @@ class GroupCommit(Generic[Item, Result]):
     def _commit_group(self, group: list[_Entry[Item, Result]]) -> None:
         try:
             results = self._commit([entry.item for entry in group])
-        except StoreError as error:
-            if len(group) > 1 and error.of_the_data:  # one bad item must not fail the others
+        except Exception as error:  # noqa: BLE001 - it is raised in the thread of each item
+            of_an_item = not isinstance(error, StoreError) or error.of_the_data
+            if len(group) > 1 and of_an_item:  # one bad item must not fail the others
                 for entry in group:
                     self._commit_group([entry])
             else:

@@ -20,12 +20,12 @@ class Disk:
 
     groups: list[list[Item]] = field(default_factory=list)
     bad: set[Item] = field(default_factory=set)
-    of_the_data: bool = True
+    error: Exception | None = None
 
     def commit(self, group: Sequence[Item]) -> list[Item]:
         time.sleep(0.005)
-        if self.bad & set(group):
-            raise StoreError("bad", of_the_data=self.of_the_data)
+        if self.error is not None and self.bad & set(group):
+            raise self.error
         self.groups.append(list(group))
         return list(group)
 
@@ -39,7 +39,7 @@ def submit_all(commits: GroupCommit[Item, Item], items: Sequence[Sequence[Item]]
         for item in own:
             try:
                 done.append(commits.submit(item))
-            except StoreError:
+            except (StoreError, ZeroDivisionError):
                 failed.append(item)
 
     threads = [threading.Thread(target=submit, args=(own,)) for own in items]
@@ -71,14 +71,18 @@ def test_items_that_wait_share_a_commit_and_those_of_one_key_stay_in_order() -> 
     assert list(by_thread.values()) == [list(range(10))] * 20
 
 
-@pytest.mark.parametrize("of_the_data", [True, False])
-def test_an_item_that_the_database_rejects_fails_alone(of_the_data: bool) -> None:  # noqa: FBT001 - a parameter
-    disk = Disk(bad={("k3", 3)}, of_the_data=of_the_data)
+@pytest.mark.parametrize(
+    "error",
+    [StoreError("bad", of_the_data=True), StoreError("away"), ZeroDivisionError()],
+    ids=["data", "away", "defect"],
+)
+def test_an_item_that_the_database_rejects_or_nobody_can_store_fails_alone(error: Exception) -> None:
+    disk = Disk(bad={("k3", 3)}, error=error)
 
     done, failed = submit_all(GroupCommit(disk.commit, key), [[(f"k{number}", number)] for number in range(12)])
     again, none_failed = submit_all(GroupCommit(disk.commit, key), [[("k0", 50)]])
 
     assert ("k3", 3) in failed
     assert len(done) + len(failed) == 12
-    assert failed == [("k3", 3)] or not of_the_data  # a database that is away fails the whole group
+    assert failed == [("k3", 3)] or str(error) == "away"  # a database that is away fails the whole group
     assert (again, none_failed) == ([("k0", 50)], [])
