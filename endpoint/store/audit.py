@@ -60,7 +60,7 @@ class Audit:
     def page(self, person: Person, *, before: int | None = None, limit: int = 200) -> tuple[AuditEntry, ...]:
         """Return the entries that a person may see, the latest first; `before`: only those with a lower id.
 
-        A scope limits them to those of its hosts, those of deployments with a host in it, and the person's own.
+        A scope limits them to those of its hosts, those of whole deployments with a host in it, and the person's own.
 
         Raises:
             StoreError: the database does not answer.
@@ -93,11 +93,9 @@ def visible_entries(person: Person) -> Any:
     """Return the condition for the entries that a person may see."""
     if person.scope.is_whole:
         return sa.true()
-    return sa.or_(
-        AUDIT.c.person == person.name[:_MAX_NAME],
-        in_scope(AUDIT.c.host_id, person.scope),
-        AUDIT.c.deployment.in_(deployments_in(person.scope)),
-    )
+    # What was done to one host of a deployment is of this host alone.
+    of_all = sa.and_(AUDIT.c.host_id.is_(None), AUDIT.c.deployment.in_(deployments_in(person.scope)))
+    return sa.or_(AUDIT.c.person == person.name[:_MAX_NAME], in_scope(AUDIT.c.host_id, person.scope), of_all)
 
 
 def deployments_in(scope: Scope) -> Any:

@@ -8,12 +8,14 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from enum import Enum
 from pathlib import Path
 
 import pytest
 
 from endpoint.core.people import PersonRole, Right
+from endpoint.store.deployments import Actor, DeploymentStore
 from endpoint.store.request_queries import RequestQueries
 from tests.support import two_teams
 from tests.support.endpoint_server import Answer, Requests
@@ -296,6 +298,19 @@ def test_a_person_of_one_team_cancels_the_requests_of_its_own_hosts_only(tmp_pat
         two_teams.THEIRS: "queued",
     }
     assert record.status.value == "active"
+
+
+def test_what_was_done_to_another_teams_host_is_not_in_the_audit(tmp_path: Path) -> None:
+    with filled(tmp_path, with_hidden=True) as fleet:
+        limited, admin = visitor(fleet, PersonRole.VIEWER, tags={two_teams.TAG}), visitor(fleet)
+        before = plain(limited.get("/audit"))
+        _, requests, _ = RequestQueries(fleet.opened).show(two_teams.SHARED_DEPLOYMENT)
+        (theirs,) = (one.id for one in requests if one.host_id == two_teams.THEIRS)
+        by = Actor(name="somebody", at=datetime.now(timezone.utc))
+        DeploymentStore(fleet.opened).cancel(two_teams.SHARED_DEPLOYMENT, theirs, by)
+
+        assert plain(limited.get("/audit")) == before
+        assert b"somebody" in admin.get("/audit").body
 
 
 def test_a_person_of_one_team_previews_its_own_hosts_only(fleet: LocalEndpoint) -> None:
