@@ -1,19 +1,14 @@
 """`maestro-endpoint tag`: show and change the tags of hosts."""
 
 import argparse
-from collections.abc import Mapping
 from datetime import datetime, timezone
-from typing import Any
 
 from endpoint.cli.person import calling_person
 from endpoint.config.read import read_config
-from endpoint.core.audit import AuditAction
 from endpoint.core.fleet import fleet_document
 from endpoint.core.host_choice import find_host
 from endpoint.core.text import clean, table
 from endpoint.errors import UsageError
-from endpoint.store.audit import Audit
-from endpoint.store.database import Database
 from endpoint.store.deployments import Actor
 from endpoint.store.queries import FleetQueries
 from endpoint.store.session import open_database
@@ -31,8 +26,11 @@ def run(arguments: argparse.Namespace) -> None:
         tags = HostTags(database)
         if arguments.host is not None:
             rows = [find_host(rows, arguments.host)]
-            tags.change(rows[0]["host_id"], add=arguments.add, remove=arguments.remove)
-            _note(database, rows[0], arguments, Actor(name=caller, at=now))
+            host = rows[0]
+            tags.change(
+                host["host_id"], add=arguments.add, remove=arguments.remove, label=host["name"] or "",
+                by=Actor(name=caller, at=now),
+            )  # fmt: skip
         found = tags.all()
     lines = [
         (clean(row["name"] or "-"), " ".join(sorted(found.get(row["host_id"], ()))) or "-", row["host_id"])
@@ -40,10 +38,3 @@ def run(arguments: argparse.Namespace) -> None:
         if arguments.host is not None or row["host_id"] in found
     ]
     print("\n".join(table([("HOST", "TAGS", "ID"), *lines]) if lines else ["no host has a tag"]))
-
-
-def _note(database: Database, host: Mapping[str, Any], arguments: argparse.Namespace, person: Actor) -> None:
-    detail = ", ".join([*(f"+{tag}" for tag in arguments.add), *(f"-{tag}" for tag in arguments.remove)])
-    if detail:
-        label = host["name"] or host["host_id"]
-        Audit(database).note(person.at, person.name, AuditAction.TAGS_CHANGED, label, detail, host_id=host["host_id"])

@@ -6,8 +6,11 @@ from collections.abc import Iterable
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from endpoint.core.audit import AuditAction
 from endpoint.core.host_tags import TagSource
+from endpoint.store.audit import note_in
 from endpoint.store.database import Database
+from endpoint.store.deployments import Actor
 from endpoint.store.tables import HOST_TAGS
 
 _SOURCE = TagSource.ENDPOINT.value
@@ -33,13 +36,28 @@ class HostTags:
             tags[row.host_id].add(row.tag)
         return dict(tags)
 
-    def change(self, host_id: str, *, add: Iterable[str], remove: Iterable[str]) -> None:
-        """Add and remove tags of a host.
+    def change(
+        self, host_id: str, *, add: Iterable[str], remove: Iterable[str], label: str = "", by: Actor | None = None
+    ) -> None:
+        """Add and remove tags of a host, and record it: they decide who may see the host.
+
+        `label` is the host's name for the record; without `by` there is none.
 
         Raises:
             StoreError: the database does not answer.
         """
-        self._database.write(lambda connection: self._change(connection, host_id, sorted(set(add)), list(remove)))
+        added, removed = sorted(set(add)), sorted(set(remove))
+        detail = ", ".join([*(f"+{tag}" for tag in added), *(f"-{tag}" for tag in removed)])
+
+        def change(connection: Connection) -> None:
+            self._change(connection, host_id, added, removed)
+            if by is not None and detail:
+                note_in(
+                    connection, by.at, by.name, AuditAction.TAGS_CHANGED, label or host_id, detail, host_id=host_id,
+                    address=by.address,
+                )  # fmt: skip
+
+        self._database.write(change)
 
     def _change(self, connection: Connection, host_id: str, add: list[str], remove: list[str]) -> None:
         if remove:

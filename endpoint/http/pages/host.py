@@ -19,7 +19,9 @@ from endpoint.errors import RefusedError, UsageError
 from endpoint.http.exchange import json_answer
 from endpoint.http.pages.advice import advice_for
 from endpoint.http.pages.site import PageContext, PageRoute
+from endpoint.http.people.gate import address
 from endpoint.store.advisories import Advisories
+from endpoint.store.deployments import Actor
 from endpoint.store.host_requests import HostRequests
 from endpoint.store.notes import HostNotes
 from endpoint.store.tags import HostTags
@@ -106,10 +108,8 @@ class HostPages:
                 else f"more than {_MOST_TAGS} tags",
             )
         add, remove = sorted(wanted - set(row.tags)), sorted(set(row.tags) - wanted)
-        if add or remove:
-            self._tags.change(row.host_id, add=add, remove=remove)
-            detail = ", ".join([*(f"+{tag}" for tag in add), *(f"-{tag}" for tag in remove)])
-            gate.note(person, AuditAction.TAGS_CHANGED, row.label, detail, host_id=row.host_id)
+        by = Actor(name=person.name, at=now, address=address() or None)
+        self._tags.change(row.host_id, add=add, remove=remove, label=row.label, by=by)
         return _back(row.host_id)
 
     def add_note(self, host_id: str) -> Response:
