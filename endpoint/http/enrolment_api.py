@@ -45,7 +45,8 @@ class EnrolmentApi:
         document: Any = parse_json(read_body())
         require_valid(self._validator.fault(document), _SCHEMA)
         host = str(document["host_id"])
-        self._admission.count(host)
+        # Apart from its messages: whoever has a key could name another host, and use up what it may send.
+        self._admission.count(f"enrolment of {host}")
         if self._admission.certified_host() not in {None, host}:
             raise RefusedError(403, "the client certificate belongs to another host")
         asked = EnrolmentRequest(

@@ -6,14 +6,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 
-from endpoint.core.people import person_name
+from endpoint.core.people import is_tag, person_name
 from endpoint.core.request_arguments import FIX, MAX_LIFETIME
 from endpoint.core.timestamps import parse_duration
+from endpoint.core.whole_number import whole_number
 
 _LONGEST = 256
 _LONGEST_COMMENT = 200
 _MOST_HOSTS = 1_000_000
-_TAG = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}")
 
 
 def printable(text: str) -> str:
@@ -40,7 +40,7 @@ def person(text: str) -> str:
 
 def tag(text: str) -> str:
     """Return a tag."""
-    if not _TAG.fullmatch(text):
+    if not is_tag(text):
         raise argparse.ArgumentTypeError(f"not a tag of letters, digits, dots, _ and -, at most 64: {text[:64]!a}")
     return text
 
@@ -61,9 +61,10 @@ def plan(text: str) -> str:
 
 def count(text: str) -> int:
     """Return a number of hosts."""
-    if not (text.isascii() and text.isdecimal() and 1 <= int(text[:9]) <= _MOST_HOSTS):
+    found = whole_number(text, _MOST_HOSTS)
+    if not found:
         raise argparse.ArgumentTypeError(f"not a number from 1 to {_MOST_HOSTS}: {text[:64]!a}")
-    return int(text)
+    return found
 
 
 def limit(text: str) -> int:
