@@ -75,7 +75,7 @@ class HostFacts:
 
 def host_states(facts: HostFacts, now_s: float, settings: FleetSettings) -> frozenset[HostState]:
     """Return all states of a host at this time."""
-    heard_since = now_s - settings.silent_after.total_seconds()
+    heard_since, heard_until = (now_s + sign * settings.silent_after.total_seconds() for sign in (-1, 1))
     flags, is_shared = facts.flags, facts.other_seen_s is not None and facts.other_seen_s > heard_since
     is_stale = (
         facts.lists_good_s is not None and facts.lists_good_s < now_s - settings.stale_lists_after.total_seconds()
@@ -86,7 +86,8 @@ def host_states(facts: HostFacts, now_s: float, settings: FleetSettings) -> froz
         (HostState.HELD, flags.held),
         (HostState.REBOOT_REQUIRED, flags.reboot),
         (HostState.RESTART_PENDING, flags.restart),
-        (HostState.SILENT, facts.last_seen_s < heard_since),
+        # A contact far in the future was at the time of a wrong clock of the endpoint: nobody knows when.
+        (HostState.SILENT, not heard_since <= facts.last_seen_s <= heard_until),
         (HostState.STALE_LISTS, is_stale),
         (HostState.ENDED, facts.ended_s is not None and facts.ended_s <= now_s),
         (HostState.UNFINISHED, flags.unfinished),

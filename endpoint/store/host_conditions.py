@@ -37,6 +37,7 @@ class StateConditions:
 
     def __init__(self, now_s: float, settings: FleetSettings) -> None:
         self._heard_since = now_s - settings.silent_after.total_seconds()
+        self._heard_until = now_s + settings.silent_after.total_seconds()
         self._lists_since = now_s - settings.stale_lists_after.total_seconds()
         self._now = now_s
 
@@ -48,7 +49,7 @@ class StateConditions:
     @property
     def silent(self) -> Condition:
         """Return whether the host is silent; the only condition that needs `streams`."""
-        return STREAMS.c.last_seen_at < self._heard_since
+        return sa.or_(STREAMS.c.last_seen_at < self._heard_since, STREAMS.c.last_seen_at > self._heard_until)
 
     @property
     def green(self) -> Condition:

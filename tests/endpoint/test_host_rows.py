@@ -37,7 +37,7 @@ from tests.support.postgres import Cluster
 
 SETTINGS = FleetSettings(silent_after=timedelta(hours=6))
 DAY = timedelta(days=1)
-LATER = (timedelta(0), timedelta(hours=3), timedelta(hours=9), 2 * DAY, 900 * DAY)
+LATER = (-2 * DAY, timedelta(0), timedelta(hours=3), timedelta(hours=9), 2 * DAY, 900 * DAY)
 CVE = "CVE-2026-1001"
 Latest = Mapping[str, tuple[Mapping[str, Any] | None, float, float | None]]
 """By host: the report that its row shows, its last contact, and that of a clone."""
