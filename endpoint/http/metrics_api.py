@@ -55,4 +55,6 @@ class MetricsApi:
             found = ipaddress.ip_address(address or "")
         except ValueError:
             return False
-        return any(found in network for network in self._allowed)
+        # Of a socket that takes both kinds, an IPv4 client has an address like ::ffff:127.0.0.1.
+        plain = getattr(found, "ipv4_mapped", None) or found
+        return any(plain in network for network in self._allowed)

@@ -9,6 +9,7 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from typing import Any
 
+from endpoint import log
 from endpoint.config.notify import NotifyConfig, mail_server
 from endpoint.core.text import clean
 from endpoint.core.timestamps import parse_utc
@@ -55,7 +56,10 @@ def _by_smtp(config: NotifyConfig, mail: EmailMessage) -> None:
     with smtplib.SMTP(host, port, local_hostname=socket.gethostname(), timeout=_TIMEOUT_S) as server:
         if host not in {"localhost", "127.0.0.1", "::1"}:
             server.starttls(context=ssl.create_default_context())
-        server.send_message(mail)
+        refused = server.send_message(mail)
+    # The others have it: sending it again would not help this one.
+    for address, (code, text) in refused.items():
+        log.event("mail.refused", address=address, detail=clean(f"{code} {text.decode('utf-8', 'replace')}", 300))
 
 
 def _by_sendmail(program: str, mail: EmailMessage) -> DeliveryFailure | None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+import structlog
 
 from endpoint.config.model import Config
 from endpoint.config.notify import NotifyConfig
@@ -122,6 +123,16 @@ def test_a_mail_server_gets_one_mail_with_a_stable_id() -> None:
     assert mail["Subject"] == "[maestro] host silent: web1"
     assert mail["Auto-Submitted"] == "auto-generated"
     assert "web1: web1" in mail.get_content()
+
+
+def test_one_recipient_that_is_refused_is_logged_and_the_others_get_the_mail_once() -> None:
+    with mail_server() as server, structlog.testing.capture_logs() as logged:
+        server.refused = "old@example.org"
+        config = NotifyConfig(mail_to=("old@example.org", "ops@example.org"), smtp=server.address)
+        assert send_mail(config, document()) is None
+
+    assert [(entry["event"], entry["address"]) for entry in logged] == [("mail.refused", "old@example.org")]
+    assert len(server.mails) == 1
 
 
 def test_a_host_adds_no_header_and_no_recipient_to_a_mail() -> None:

@@ -67,6 +67,8 @@ class MailServer:
     host: str
     port: int
     answer: str = "250 ok"
+    refused: str = ""
+    """A recipient that it does not take."""
     mails: list[EmailMessage] = field(default_factory=list)
     recipients: list[str] = field(default_factory=list)
 
@@ -86,6 +88,9 @@ class _Smtp(socketserver.StreamRequestHandler):
             verb = line.upper()
             if verb.startswith("RCPT TO"):
                 self.taken.recipients.append(line.partition(":")[2].strip("<>"))
+                if self.taken.recipients[-1] == self.taken.refused:
+                    self._say("550 no such person")
+                    continue
             if verb == "DATA":
                 self._say("354 go on")
                 self._take()
