@@ -64,7 +64,7 @@ class Fix(OfPackage):
     """When a check first saw it, or an older version of it that never became active."""
     installed_at: datetime | None = None
     active_at: datetime | None = None
-    """When a scan of the processes first found it in force."""
+    """When a scan of the processes first found it active."""
     needs_reboot: bool = False
     """Whether a package asked for a reboot, or it is a kernel that does not run."""
     units: tuple[str, ...] = ()

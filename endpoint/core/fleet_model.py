@@ -202,7 +202,7 @@ class FixSummary:
 
     @property
     def inactive(self) -> int:
-        """Return how many are not in force."""
+        """Return how many are not active."""
         return self.pending + self.held + self.installed
 
 

@@ -1,4 +1,4 @@
-"""What a host's report says of packages: pending, held and why, unfinished, and installed but not in force. Pure."""
+"""What a host's report says of packages: pending, held and why, unfinished, and installed but not active. Pure."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -58,7 +58,7 @@ class HeldUpdate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InactiveFix:
-    """A security fix that is not in force: one of the ten oldest of its stage."""
+    """A security fix that is not active: one of the ten oldest of its stage."""
 
     package: str
     architecture: str
