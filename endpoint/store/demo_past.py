@@ -31,12 +31,12 @@ class DemoPast:
         self._new_day = database.insert_new(EXPOSURE_DAYS)
 
     def exposures(self, found: Iterable[Exposure], days: Mapping[str, Sequence[ExposureDay]]) -> None:
-        """Store fixes that have become active, and the figures of past days by tag; "": the whole fleet.
+        """Store fixes that were installed, and the figures of past days by tag; "": the whole fleet.
 
         Raises:
             StoreError: the database does not answer.
         """
-        past = [one for one in found if one.active_at is not None]
+        past = [one for one in found if one.installed_at is not None]
         self._database.write(lambda connection: self._exposures(connection, past, days))
 
     def deployments(self, deployments: Iterable[DemoDeployment], actions: Iterable[DemoAction]) -> None:
@@ -61,7 +61,7 @@ class DemoPast:
         known = {tuple(row) for row in connection.execute(_KNOWN)}
         changes, rows = FixChanges(), []
         for one in past:
-            host, fix = numbers[one.host.host_id], _active(one)
+            host, fix = numbers[one.host.host_id], _fix(one)
             for key in ((cve, one.fix.package) for cve in one.fix.cves):
                 if (host, *key) not in known:
                     changes.add(key, fix, 1)
@@ -73,9 +73,9 @@ class DemoPast:
         connection.execute(self._new_day, figures)
 
 
-def _active(one: Exposure) -> FixRow:
+def _fix(one: Exposure) -> FixRow:
     return FixRow(
-        stage=FixStage.ACTIVE,
+        stage=FixStage.ACTIVE if one.active_at is not None else FixStage.INSTALLED,
         pending_since=one.fix.published_at.timestamp(),
         installed_at=one.installed_at.timestamp() if one.installed_at is not None else None,
         active_at=one.active_at.timestamp() if one.active_at is not None else None,

@@ -77,6 +77,7 @@ class DeployPages:
 
     def _preview(self, order: DeployOrder, query: HostQuery, person: Person, *, changed: bool = False) -> Response:
         found = self._desk.preview(order, query, person, datetime.now(timezone.utc))
+        works = [verb_text(work.verb.value, _arguments(work)) for work in order.works]
         return self._site.render(
             "deploy_preview.html",
             status=409 if changed else 200,
@@ -84,7 +85,8 @@ class DeployPages:
             hosts=found.hosts[:_SHOWN],
             left_out=found.left_out[:_SHOWN],
             fields=order.pairs(),
-            works=[verb_text(work.verb.value, _arguments(work)) for work in order.works],
+            works=works,
+            steps=dict(zip((work.verb.value for work in order.works), works, strict=True)),
             at_once=order.at_once_of(len(found.hosts)),
             changed=changed,
             identity=str(uuid.uuid4()),

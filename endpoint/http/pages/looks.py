@@ -37,7 +37,7 @@ HOST_LOOKS: Mapping[str, Look] = {
     "attention": Look(label="Needs attention", tone=Tone.BAD, meaning="its agent reports a problem or open fixes"),
     "pending": Look(label="Fixes pending", tone=Tone.INFO, meaning="security fixes not installed yet"),
     "held": Look(label="Held", tone=Tone.WARN, meaning="a fix is held back"),
-    "reboot-required": Look(label="Reboot required", tone=Tone.WARN, meaning="a fix is active after a reboot"),
+    "reboot-required": Look(label="Reboot required", tone=Tone.WARN, meaning="a fix becomes active with a reboot"),
     "restart-pending": Look(label="Engine restart", tone=Tone.WARN, meaning="Docker or Weave runs an old version"),
     "silent": Look(label="Silent", tone=Tone.BAD, meaning="no contact lately"),
     "stale-lists": Look(label="Stale lists", tone=Tone.WARN, meaning="package lists too old or not verified"),

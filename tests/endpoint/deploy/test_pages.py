@@ -135,7 +135,7 @@ def test_hosts_that_would_not_do_it_are_left_out_with_the_reason(own: LocalEndpo
     left_out = rows(shown.body.partition(b"<caption>Left out")[2])
     assert [row.split()[0] for row in rows(shown.body)] == ["good"]
     assert {row.split()[0] for row in left_out} == {"deaf", "kept", "old"}
-    assert next(row for row in left_out if row.startswith("deaf")).endswith("upgrade-security")
+    assert next(row for row in left_out if row.startswith("deaf")).endswith("Security upgrades")
     assert b"3 left out" in page.body
     assert old.offered() == []
 
@@ -328,12 +328,12 @@ def test_named_fixes_go_to_the_hosts_that_lack_them(own: LocalEndpoint) -> None:
     confirm(visitor, shown["CVE-2026-1000"])
     other = preview(visitor, "", upgrade="fixes", fixes="openssl:arm64 nothing")
 
-    for page in shown.values():
+    for fixes, page in shown.items():
         assert [row.split()[0] for row in rows(page.body)] == ["lacks"]
         left_out = rows(page.body.partition(b"<caption>Left out")[2])
         assert [row.split(" ", 1) for row in left_out] == [
-            ["has", "nothing to do upgrade-fixes"],
-            ["keeps", "all of it is held back there upgrade-fixes"],
+            ["has", f"nothing to do Upgrade of named fixes: {fixes}"],
+            ["keeps", f"all of it is held back there Upgrade of named fixes: {fixes}"],
         ]
     assert hosts["lacks"].offered()[0]["arguments"] == {"fixes": ["CVE-2026-1000"]}
     assert b"No host is left" in other.body

@@ -42,3 +42,10 @@ def test_the_first_of_each_list_opens(demo: LocalEndpoint, page: str, pattern: s
     browser = visitor(demo)
 
     assert browser.get(first(browser, page, pattern)).status == 200
+
+
+def test_fixes_that_wait_for_a_reboot_are_listed_as_installed(demo: LocalEndpoint) -> None:
+    rows = re.findall(r'<tr><th scope="row".*?</tr>', visitor(demo).get("/fixes").body.decode(), re.DOTALL)
+    installed = [int(re.findall(r'class="number">(?:<strong>)?([0-9]+)', row)[3]) for row in rows]
+
+    assert sum(installed) > 0
