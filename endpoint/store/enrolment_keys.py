@@ -9,10 +9,11 @@ from datetime import datetime, timezone
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 
-from endpoint.core.enrolment import EnrolmentKey
+from endpoint.core.enrolment import EnrolmentKey, EnrolmentStatus
 from endpoint.store.database import Database
-from endpoint.store.enrolment_tables import ENROLMENT_KEYS
+from endpoint.store.enrolment_tables import ENROLMENT_KEYS, ENROLMENTS
 
 _PREFIX = "maestro-enrol"
 _MAX_LENGTH = 128
@@ -76,6 +77,8 @@ class EnrolmentKeys:
     def revoke(self, identity: str, now: datetime) -> bool:
         """Revoke a key; return whether there was a valid one. Tokens that were issued with it stay valid.
 
+        Who waits with it, or was approved, does so no more: nothing would come of it.
+
         Raises:
             StoreError: the database does not answer.
         """
@@ -85,7 +88,10 @@ class EnrolmentKeys:
             .values(revoked_at=now.timestamp())
         )
         with self._database.writing() as connection:
-            return bool(connection.execute(change).rowcount)
+            was_valid = bool(connection.execute(change).rowcount)
+            if was_valid:
+                _end_waiting(connection, identity)
+        return was_valid
 
     def find(self, text: str) -> str | None:
         """Return the id of the key of a request; None: unknown or revoked. It may be expired or used up.
@@ -102,6 +108,13 @@ class EnrolmentKeys:
         # An unknown id is compared, too, so that the response takes the same time.
         same = hmac.compare_digest(_digest(secret), row.digest if row else _digest(""))
         return identity if row is not None and same and row.revoked_at is None else None
+
+
+def _end_waiting(connection: Connection, key: str) -> None:
+    open_ones = [EnrolmentStatus.WAITING.value, EnrolmentStatus.APPROVED.value]
+    those = sa.and_(ENROLMENTS.c.key_id == key, ENROLMENTS.c.status.in_(open_ones))
+    connection.execute(sa.delete(ENROLMENTS).where(those, ENROLMENTS.c.token_id.is_(None)))
+    connection.execute(sa.update(ENROLMENTS).where(those).values(status=EnrolmentStatus.ENROLLED.value, why=None))
 
 
 def enrolment_key(row: Any) -> EnrolmentKey:

@@ -9,8 +9,10 @@ import jsonschema
 import pytest
 import sqlalchemy as sa
 
+from endpoint.core.enrolment import EnrolmentStatus
 from endpoint.http.validation import strict
 from endpoint.store.enrolment_tables import ENROLMENT_KEYS, ENROLMENTS
+from endpoint.store.enrolments import Enrolments
 from endpoint.store.people_tables import AUDIT
 from endpoint.store.tables import TOKENS
 from endpoint.store.tags import HostTags
@@ -207,6 +209,23 @@ def test_a_revoked_key_gives_no_more_tokens_and_leaves_those_that_it_gave(endpoi
     assert ask(endpoint, key, Newcomer()).status == 401
     assert ask(endpoint, key, agent).status == 401
     assert reports(endpoint, token, agent) == 200
+
+
+def test_nobody_waits_or_stays_approved_with_a_revoked_key(endpoint: LocalEndpoint) -> None:
+    key, known = key_of(endpoint, "--approve"), Newcomer()
+    other = key_of(endpoint)
+    token = token_of(ask(endpoint, other, known))
+    assert reports(endpoint, token, known) == 200
+    waiting, approved = Newcomer(), Newcomer()
+    assert {ask(endpoint, key, agent).status for agent in (waiting, approved, known)} == {202}
+    decide(endpoint, "approve", approved)
+
+    assert endpoint.run("token", "revoke", key.split("_")[1]).returncode == 0
+
+    shown = {one.host_id: one.status for one in Enrolments(endpoint.opened).all()}
+    assert [shown.get(agent.host_id) for agent in (waiting, approved, known)] == [None, None, EnrolmentStatus.ENROLLED]
+    assert ask(endpoint, other, waiting).status == 201
+    assert reports(endpoint, token, known) == 200
 
 
 def test_the_hosts_of_a_key_are_tagged_as_a_person_would(endpoint: LocalEndpoint) -> None:
