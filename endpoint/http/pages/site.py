@@ -180,6 +180,8 @@ class PageContext:
 
 
 def _with_headers(answer: Response) -> Response:
+    # Before 2.1 Werkzeug made an address of a path, by http:// and the Host header: wrong behind a proxy with TLS.
+    answer.autocorrect_location_header = False
     if not request.path.startswith(_API):
         for name, value in _HEADERS.items():
             answer.headers.setdefault(name, value)

@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from flask import Response
 from jinja2 import UndefinedError
 
 from endpoint.http.pages.site import Site
@@ -36,6 +37,14 @@ def test_every_answer_beside_the_api_has_the_headers_of_a_page(visitor: Visitor,
     assert headers["Referrer-Policy"] == "same-origin"
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["Cross-Origin-Opener-Policy"] == headers["Cross-Origin-Resource-Policy"] == "same-origin"
+
+
+def test_a_redirect_names_no_host_with_an_old_werkzeug_either(
+    endpoint: LocalEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Response, "autocorrect_location_header", True)
+
+    assert endpoint.client().get("/hosts").headers["Location"] == "/login?next=%2Fhosts"
 
 
 def test_a_page_is_stored_nowhere(visitor: Visitor) -> None:

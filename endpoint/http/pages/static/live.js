@@ -64,7 +64,9 @@ async function refresh() {
   if (busy || document.visibilityState !== "visible" || !document.querySelector("[data-live]")) return;
   busy = true;
   try {
-    const answer = await fetch(location.href, { headers: { "Maestro-Live": "1" }, redirect: "manual", cache: "no-store" });
+    // An answer that never ends must not keep the page from saying that it is old.
+    const signal = AbortSignal.timeout(PERIOD_MS);
+    const answer = await fetch(location.href, { headers: { "Maestro-Live": "1" }, redirect: "manual", cache: "no-store", signal });
     if (answer.type === "opaqueredirect" || answer.status === 401) {
       say("The session has ended: reload the page to log in.");
       clearInterval(timer);
