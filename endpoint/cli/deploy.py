@@ -4,7 +4,6 @@ import argparse
 import json
 import uuid
 from datetime import datetime, timezone
-from urllib.parse import parse_qsl
 
 from endpoint.cli.person import calling_person
 from endpoint.config.read import read_config
@@ -12,9 +11,9 @@ from endpoint.core.deploy.new_deployment import new_deployment
 from endpoint.core.deploy.order import DeployOrder
 from endpoint.core.deploy.preview import Preview, preview
 from endpoint.core.deploy.preview_report import preview_document
+from endpoint.core.deploy.selection import selection_query
 from endpoint.core.deploy.texts import left_out_text
 from endpoint.core.deployment_report import deployment_document
-from endpoint.core.host_query import HostQuery
 from endpoint.core.people import local_person
 from endpoint.core.text import clean
 from endpoint.errors import RefusedError, UsageError
@@ -35,7 +34,7 @@ def run(arguments: argparse.Namespace) -> None:
         fleet = FleetPages(database, config.fleet.settings)
         try:
             order = _order(arguments)
-            query = HostQuery.parse(parse_qsl(arguments.query, keep_blank_values=True))
+            query = selection_query(arguments.query)
             found = DeployCandidates(database, fleet).find(order, query, local_person(name).scope, now)
         except RefusedError as error:
             raise UsageError(error.detail) from error

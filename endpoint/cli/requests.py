@@ -84,7 +84,8 @@ def _sign(arguments: argparse.Namespace, config: Config, person: Actor) -> None:
 
 def _cancel(arguments: argparse.Namespace, database: Database, person: Actor) -> None:
     deployment, request = RequestQueries(database).find(arguments.id)
-    left = DeploymentStore(database).cancel(deployment, request, person, lost=arguments.lost)
+    only = None if request is None else frozenset({request})
+    left = DeploymentStore(database).cancel(deployment, only, person, lost=arguments.lost)
     print(f"cancelled: {request or deployment}")
     if left:
         print(f"already delivered: {left}; those hosts get the cancellation, and may have started by then")

@@ -38,23 +38,31 @@ def show_lines(document: Mapping[str, Any], now: datetime) -> list[str]:
         lines.append(f"comment: {clean(document['comment'], 200)}")
     lines += [_advice(document)] if _advice(document) else []
     rows = [_show_row(request, now) for request in document["requests"]]
-    lines += ["", *table([_SHOW_HEAD, *rows]), ""]
+    head: tuple[str, ...] = _SHOW_HEAD
+    if len(document["steps"]) > 1:
+        head = (head[0], "STEP", *head[1:])
+        verbs = [document["steps"][request["step"] - 1]["verb"] for request in document["requests"]]
+        rows = [(row[0], verb, *row[1:]) for row, verb in zip(rows, verbs, strict=True)]
+    lines += ["", *table([head, *rows]), ""]
     lines += [_action_line(action) for action in document["actions"]]
     return lines
 
 
 def work_text(document: Mapping[str, Any]) -> str:
-    """Return what is requested, in one line."""
-    arguments = document["arguments"]
-    parts = [document["verb"]]
+    """Return what is requested, in one line, step by step."""
+    steps = document.get("steps") or [document]  # the form of one request is its only step
+    text = "; then ".join(_step_text(step["verb"], step["arguments"]) for step in steps)
+    return f"{text}, plan {document['plan_id']}" if document["plan_id"] else text
+
+
+def _step_text(verb: str, arguments: Mapping[str, Any]) -> str:
+    parts = [verb]
     if arguments.get("fixes"):
         parts.append(spread(arguments["fixes"], 5))
     if arguments.get("when") == "window":
         parts.append("in the maintenance window")
     if arguments.get("reboot") == "if-required":
         parts.append("reboot if required")
-    if document["plan_id"]:
-        parts.append(f"plan {document['plan_id']}")
     return ", ".join(parts)
 
 

@@ -4,13 +4,13 @@ import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any
-from urllib.parse import parse_qsl
 
 from flask import Response, request
 
 from endpoint.config.model import Config
 from endpoint.core.deploy.order import NAMES, DeployOrder, order_pairs
 from endpoint.core.deploy.preview_report import preview_document
+from endpoint.core.deploy.selection import selection_query
 from endpoint.core.deployment_report import deployment_document, deployments_document
 from endpoint.core.host_query import HostQuery
 from endpoint.core.json_body import parse_json
@@ -24,8 +24,8 @@ from endpoint.http.people.gate import Gate
 from endpoint.store.database import Database
 from endpoint.store.fleet_pages import FleetPages
 
-_OTHERS = frozenset({"selection", "hosts", "preview", "dry_run", "id"})
 _MAX_OFFSET = 1_000_000
+_OTHERS = frozenset({"selection", "hosts", "preview", "dry_run", "id"})
 
 
 class DeployApi:
@@ -51,7 +51,7 @@ class DeployApi:
         person, offset = self._gate.person(), whole_number(request.args.get("from", "0"), _MAX_OFFSET)
         if offset is None:
             raise RefusedError(400, f"from: must be between 0 and {_MAX_OFFSET}")
-        found, _ = self._desk.pages.list(person, offset=offset)
+        found, _ = self._desk.list(person, offset)
         return json_answer(deployments_document(found, datetime.now(timezone.utc)))
 
     def show(self, deployment: str) -> Response:
@@ -61,19 +61,22 @@ class DeployApi:
     def create(self) -> Response:
         """Return `maestro.deployment-preview/1` for a dry run; else create, and return `maestro.deployment/1`.
 
-        With `preview`, the digest of a preview, only what that has shown is created.
+        With `preview`, the digest of a preview, only what that has shown is created. A call that is repeated with the
+        same `id` returns what the first one has created.
         """
         person, now = self._gate.person(Right.DEPLOY), datetime.now(timezone.utc)
         body = _object(NAMES | _OTHERS)
         order, query = DeployOrder.parse(order_pairs(body)), _selection(body)
-        shown = self._desk.preview(order, query, person, now)
-        if _flag(body, "dry_run"):
-            return json_answer(preview_document(shown, now))
-        if body.get("preview") not in {None, shown.digest}:
-            raise RefusedError(409, "this is not what the preview has shown: make another one")
-        identity = body.get("id", str(uuid.uuid4()))
+        identity, dry = body.get("id", str(uuid.uuid4())), _flag(body, "dry_run")
         if not isinstance(identity, str):
             raise RefusedError(400, "id: must be a UUID")
+        if not dry and self._desk.is_created(identity, person):
+            return self._document(identity, person)
+        shown = self._desk.preview(order, query, person, now)
+        if dry:
+            return json_answer(preview_document(shown, now))
+        if body.get("preview") not in (None, shown.digest):
+            raise RefusedError(409, "this is not what the preview has shown: make another one")
         self._desk.create(shown, identity, person, now)
         return self._document(identity, person)
 
@@ -125,7 +128,7 @@ def _selection(body: Mapping[str, Any]) -> HostQuery:
     if (selection is None) == (hosts is None):
         raise RefusedError(400, "selection: give either this, the query of a list of hosts, or hosts")
     if isinstance(selection, str):
-        return HostQuery.parse(parse_qsl(selection, keep_blank_values=True))
+        return selection_query(selection)
     if isinstance(hosts, list) and hosts and all(isinstance(one, str) for one in hosts):
         return HostQuery.of_hosts(hosts)
     raise RefusedError(400, "hosts: must be a list of host ids, selection a text")

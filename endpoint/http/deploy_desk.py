@@ -14,9 +14,10 @@ from endpoint.errors import RefusedError, UsageError
 from endpoint.http.people.gate import address
 from endpoint.store.database import Database
 from endpoint.store.deploy_candidates import DeployCandidates
-from endpoint.store.deployment_pages import DeploymentPages, DeploymentView, may_change
+from endpoint.store.deployment_pages import DeploymentPages, DeploymentView, is_of, may_change
 from endpoint.store.deployments import Actor, DeploymentStore
 from endpoint.store.fleet_pages import FleetPages
+from endpoint.store.request_queries import Listed
 
 _NO_REBOOT = "this needs the right to reboot hosts; an administrator can give it"
 
@@ -46,7 +47,7 @@ class DeployDesk:
         """Store a deployment under an id that its preview had; a second time changes nothing.
 
         Raises:
-            RefusedError: 400, the id is none, or no host is left.
+            RefusedError: 400, the id is none, or no host is left; 409, another deployment has the id.
         """
         if not UUID.fullmatch(identity):
             raise RefusedError(400, "id: must be a UUID")
@@ -58,7 +59,22 @@ class DeployDesk:
             )
         except UsageError as error:
             raise RefusedError(400, str(error)) from error
-        self._store.create(new.record, new.requests, address=address() or None)
+        stored = self._store.create(new.record, new.requests, address=address() or None)
+        if not stored and not self.is_created(identity, person):
+            raise RefusedError(409, "id: there is another deployment with it")
+
+    def is_created(self, identity: str, person: Person) -> bool:
+        """Return whether the person has created a deployment under this id: a form or a call was sent twice.
+
+        Then it is that one, whatever the hosts would do by now.
+        """
+        found = self.pages.show(identity, person, limit=1) if UUID.fullmatch(identity) else None
+        return found is not None and is_of(found.record, person)
+
+    def list(self, person: Person, offset: int) -> tuple[tuple[Listed, ...], int]:
+        """Return a page of the deployments in the person's scope, and how many there are; as in `view`."""
+        self._store.expire(datetime.now(timezone.utc))
+        return self.pages.list(person, offset=offset)
 
     def view(self, deployment: str, person: Person, **page: object) -> DeploymentView:
         """Return a deployment as the person sees it; what has expired has ended in it.
@@ -87,9 +103,9 @@ class DeployDesk:
             raise RefusedError(409, "nothing to cancel: this request has ended, or is none of this deployment")
         actor = self._actor(person)
         try:
-            if request is not None or view.is_whole:
-                return self._store.cancel(deployment, request, actor, lost=lost)
-            return sum(self._store.cancel(deployment, one, actor, lost=lost) for one in visible)
+            wanted = visible if request is None else (request,)
+            every = request is None and view.is_whole
+            return self._store.cancel(deployment, None if every else frozenset(wanted), actor, lost=lost)
         except UsageError as error:
             raise RefusedError(409, str(error)) from error
 

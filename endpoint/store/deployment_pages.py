@@ -158,7 +158,7 @@ def _seen(record: DeploymentRecord, person: Person) -> DeploymentRecord:
 
 
 def _may_know(record: DeploymentRecord, person: Person) -> bool:
-    return person.scope.is_whole or record.requested_by == person.name[:_MAX_NAME]
+    return person.scope.is_whole or is_of(record, person)
 
 
 def _left_out(connection: Connection, record: DeploymentRecord, person: Person) -> Any:
@@ -183,6 +183,11 @@ def _actions(connection: Connection, record: DeploymentRecord, person: Person) -
         wanted = wanted.where(sa.or_(REQUEST_ACTIONS.c.request.is_(None), visible))
     actions = [action_record(row) for row in connection.execute(wanted)]
     return actions if _may_know(record, person) else [replace(one, detail="") for one in actions]
+
+
+def is_of(record: DeploymentRecord, person: Person) -> bool:
+    """Return whether a person has made a deployment."""
+    return record.requested_by == person.name[:_MAX_NAME]
 
 
 def may_change(view: DeploymentView, person: Person) -> bool:

@@ -76,8 +76,8 @@ class DeploymentStore:
         """
         return self._database.write(lambda connection: _sign(connection, deployment, signatures, person))
 
-    def cancel(self, deployment: str, request: str | None, person: Actor, *, lost: bool = False) -> int:
-        """Cancel a deployment, or one of its requests; return how many requests wait for the end on their hosts.
+    def cancel(self, deployment: str, only: frozenset[str] | None, person: Actor, *, lost: bool = False) -> int:
+        """Cancel a deployment, or `only` these of its requests; return how many wait for the end on their hosts.
 
         `lost`: none does, because their hosts are given up.
 
@@ -85,7 +85,7 @@ class DeploymentStore:
             StoreError: the database does not answer.
             UsageError: there is nothing left to cancel.
         """
-        return self._database.write(lambda connection: _cancel(connection, deployment, request, person, lost=lost))
+        return self._database.write(lambda connection: _cancel(connection, deployment, only, person, lost=lost))
 
     def resume(self, deployment: str, person: Actor) -> None:
         """Deliver a stopped deployment's requests again; failures count from zero.
@@ -153,17 +153,19 @@ def _sign(connection: Connection, deployment: str, signatures: Mapping[str, str]
     return signed
 
 
-def _cancel(connection: Connection, deployment: str, request: str | None, person: Actor, *, lost: bool) -> int:
+def _cancel(connection: Connection, deployment: str, only: frozenset[str] | None, person: Actor, *, lost: bool) -> int:
     found = _locked(connection, deployment)
-    requests = tuple(one for one in _unended(connection, deployment) if request in {None, one.id})
+    requests = tuple(one for one in _unended(connection, deployment) if only is None or one.id in only)
     if not requests:
         raise UsageError("nothing to cancel: it has ended")
     made = cancel(found, requests, person.at_s, lost=lost)
     store_exchange(connection, made, {deployment: found}, person.at_s)
-    if request is None:
+    if only is None:
         changed = sa.update(DEPLOYMENTS).where(DEPLOYMENTS.c.id == deployment)
         connection.execute(changed.values(status=DeploymentStatus.CANCELLED.value))
-    _note(connection, deployment, person, "cancelled", "lost" if lost else "", request)
+    noted: tuple[str | None, ...] = (None,) if only is None else tuple(one.id for one in requests)
+    for request in noted:
+        _note(connection, deployment, person, "cancelled", "lost" if lost else "", request)
     ended = sum(change.request.status is RequestStatus.CANCELLED for change in made.requests)
     return len(requests) - ended
 

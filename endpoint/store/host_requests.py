@@ -1,6 +1,8 @@
 """The requests that were made of one host, with what was requested and by whom."""
 
+import json
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -41,7 +43,13 @@ class HostRequests:
         Raises:
             StoreError: the database does not answer.
         """
-        named = (DEPLOYMENTS.c.verb, DEPLOYMENTS.c.requested_by, DEPLOYMENTS.c.comment, DEPLOYMENTS.c.created_at)
+        named = (
+            DEPLOYMENTS.c.verb,
+            DEPLOYMENTS.c.steps,
+            DEPLOYMENTS.c.requested_by,
+            DEPLOYMENTS.c.comment,
+            DEPLOYMENTS.c.created_at,
+        )
         wanted = (
             sa.select(REQUESTS, *named)
             .join_from(REQUESTS, DEPLOYMENTS, DEPLOYMENTS.c.id == REQUESTS.c.deployment)
@@ -54,7 +62,7 @@ class HostRequests:
             HostRequest(
                 id=row.id,
                 deployment=row.deployment,
-                verb=row.verb,
+                verb=_verb(row),
                 by=row.requested_by,
                 comment=row.comment,
                 created_s=row.created_at,
@@ -70,3 +78,8 @@ class HostRequests:
 
 
 _ENDED = frozenset(status.value for status in ENDED)
+
+
+def _verb(row: Any) -> str:
+    """Return the verb of the request's own step; deployments of one step have the verb alone."""
+    return str(json.loads(row.steps)[row.step - 1]["verb"] if row.steps else row.verb)

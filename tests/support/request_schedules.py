@@ -167,7 +167,7 @@ class ScheduledEndpoint:
         identity, request = rng.choice(sorted(found.items()))
         deployment, _ = self.queries.find(identity)
         try:
-            self._deployments.cancel(deployment, rng.choice([None, request.id]), self._person)
+            self._deployments.cancel(deployment, rng.choice([None, frozenset({request.id})]), self._person)
         except UsageError:  # it has ended
             return
 

@@ -67,13 +67,16 @@ class DeployPages:
         return self._confirm(order, query, person) if do == "create" else self._preview(order, query, person)
 
     def _confirm(self, order: DeployOrder, query: HostQuery, person: Person) -> Response:
-        """Create what was shown; if that is not what would be created by now, show the difference first."""
+        """Create what was shown, once; if that is not what would be created by now, show the difference first."""
         now, identity = datetime.now(timezone.utc), request.form.get("id", "")
+        created = Response(status=303, headers={"Location": f"/deployments/{identity}"})
+        if self._desk.is_created(identity, person):
+            return created
         shown = self._desk.preview(order, query, person, now)
         if shown.digest != request.form.get("digest"):
             return self._preview(order, query, person, changed=True)
         self._desk.create(shown, identity, person, now)
-        return Response(status=303, headers={"Location": f"/deployments/{identity}"})
+        return created
 
     def _preview(self, order: DeployOrder, query: HostQuery, person: Person, *, changed: bool = False) -> Response:
         found = self._desk.preview(order, query, person, datetime.now(timezone.utc))

@@ -43,7 +43,7 @@ class DeploymentsPages:
         """Return the deployments, the latest first."""
         person = self._gate.person()
         offset = _number("from", 0)
-        found, total = self._desk.pages.list(person, offset=offset)
+        found, total = self._desk.list(person, offset)
         rows = [(record, _phase(record, counts), counts, _title(record)) for record, counts in found]
         return self._site.render(
             "deployments.html",

@@ -5,10 +5,12 @@ import uuid
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
+from endpoint.store.tables import DEPLOYMENTS
 from tests.endpoint.conftest import MakeEndpoint
 from tests.report.given import check
-from tests.support.deployable import DOCKER, PLAN, deployable, older
+from tests.support.deployable import DOCKER, PLAN, deployable, older, report_of
 from tests.support.endpoint_server import Answer
 from tests.support.local_endpoint import LocalClient, LocalEndpoint
 
@@ -69,6 +71,55 @@ def test_what_was_previewed_is_created_once(own: LocalEndpoint) -> None:
     assert len(host.offered()) == 1
 
 
+def test_a_repeated_call_returns_what_the_first_one_created_although_the_hosts_have_gone_on(own: LocalEndpoint) -> None:
+    admin, host = person(own), deployable(own, "web1")
+    order: dict[str, Any] = {"hosts": [host.host_id], "id": str(uuid.uuid4())}
+    preview = post(admin, dry_run=True, **order).json["preview"]
+    made = post(admin, preview=preview, **order)
+    (request,) = host.offered()
+    host.step(request["id"], "done")
+    host.post(report_of(host, updates={"plan_id": None, "security_pending": 0}, hash="f" * 16))
+
+    again = post(admin, preview=preview, **order)
+    of_another = post(person(own, "operator"), selection="", id=order["id"])
+
+    assert (made.status, again.status) == (200, 200)
+    assert (again.json["id"], again.json["phase"]) == (order["id"], "done")
+    assert of_another.status in {400, 409}
+    assert len(admin.get(PATH).json["deployments"]) == 1
+
+
+def test_a_person_with_a_scope_cancels_all_steps_of_all_hosts_in_it(own: LocalEndpoint) -> None:
+    admin, operator = person(own), person(own, "operator", "--tag", "web")
+    hosts = [deployable(own, f"web{number}", "web", docker=DOCKER) for number in range(3)]
+    other = deployable(own, "db1", "db", docker=DOCKER)
+    made = post(admin, selection="", docker=True, at_once=1).json
+    (sent,) = hosts[0].offered() or other.offered()
+
+    cancelled = post(operator, f"{PATH}/{made['id']}/cancel")
+    of_others = [one for one in admin.get(f"{PATH}/{made['id']}").json["requests"] if one["host_id"] == other.host_id]
+
+    assert cancelled.status == 200
+    assert all(
+        one["status"] == "cancelled" or (one["id"] == sent["id"] and one["cancelling"])
+        for one in cancelled.json["requests"]
+    )
+    assert {one["status"] for one in of_others} <= {"queued", "delivered"}
+    assert not any(one["cancelling"] for one in of_others)
+
+
+def test_the_list_shows_an_expired_deployment_as_ended(own: LocalEndpoint) -> None:
+    admin = person(own)
+    deployable(own, "web1")
+    post(admin, selection="", expires="1min")
+    with own.opened.writing() as connection:
+        connection.execute(sa.update(DEPLOYMENTS).values(expires_at=DEPLOYMENTS.c.created_at - 1))
+
+    (listed,) = admin.get(PATH).json["deployments"]
+
+    assert (listed["status"], listed["phase"], listed["counts"]["expired"]) == ("ended", "failed", 1)
+
+
 def test_a_deployment_is_cancelled_and_resumed(own: LocalEndpoint) -> None:
     admin = person(own)
     hosts = [deployable(own, f"web{number}") for number in range(2)]
@@ -95,7 +146,7 @@ def test_a_deployment_is_cancelled_and_resumed(own: LocalEndpoint) -> None:
         ({"selection": "", "at_once": 0}, "at_once"), ({"selection": "", "docker": "on"}, "docker"),
         ({"selection": "", "surprise": 1}, "'surprise'"), ({"selection": "", "dry_run": 1}, "dry_run"),
         ({"hosts": [""]}, "host"), ({"selection": "", "id": "x"}, "id"), ({"selection": "", "id": 7}, "id"),
-        ({"selection": 7}, "hosts"),
+        ({"selection": 7}, "hosts"), ({"selection": "web1"}, "selection"), ({"selection": "tag="}, "selection"),
     ],
     ids=str,
 )  # fmt: skip
@@ -105,6 +156,14 @@ def test_a_wrong_body_is_refused_with_the_name_of_the_member(own: LocalEndpoint,
     answer = post(person(own), **body)
 
     assert (answer.status, answer.json["detail"].partition(":")[0].partition(" ")[0]) == (400, name)
+
+
+@pytest.mark.parametrize("digest", ["", [], {}, 7, True], ids=ascii)
+def test_what_is_no_digest_creates_nothing(own: LocalEndpoint, digest: object) -> None:
+    admin, host = person(own), deployable(own, "web1")
+
+    assert post(admin, selection="", preview=digest).status == 409
+    assert host.offered() == []
 
 
 @pytest.mark.parametrize("offset", ["-1", "x", "0" * 9 + "9" * 30, "9" * 5000], ids=lambda text: text[:4])

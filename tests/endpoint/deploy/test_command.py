@@ -49,6 +49,7 @@ def test_signatures_and_those_left_out_are_named(own: LocalEndpoint) -> None:
     [
         ("x=1",), ("state=none",), ("", "--at-once", "0"), ("", "--upgrade", "none"), ("", "--upgrade", "fixes"),
         ("", "--fix", "openssl"), ("", "--expires", "1y"), ("tag=nobody",),
+        ("web1",), ("tag=",), ("tag=web&q=",), ("&",), ("limit=1",),
     ],
     ids=str,
 )  # fmt: skip

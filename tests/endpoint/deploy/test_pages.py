@@ -94,6 +94,19 @@ def test_a_form_that_is_sent_twice_deploys_once(own: LocalEndpoint) -> None:
     assert len(host.offered()) == 1
 
 
+def test_a_form_that_is_sent_again_after_the_hosts_have_gone_on_deploys_once(own: LocalEndpoint) -> None:
+    visitor = log_in(own)
+    host = deployable(own, "web1")
+    shown = preview(visitor, "")
+    created = confirm(visitor, shown)
+    host.post(report_of(host, updates={"plan_id": "f" * 12}, hash="f" * 16))
+
+    again = confirm(visitor, shown)
+
+    assert (again.status, again.headers["Location"]) == (303, created.headers["Location"])
+    assert audited(own) == ["deployment-created"]
+
+
 @pytest.mark.parametrize("change", ["plan", "new host", "signatures"])
 def test_what_was_not_shown_is_not_created(own: LocalEndpoint, change: str) -> None:
     visitor = log_in(own)
@@ -154,6 +167,15 @@ def test_steps_follow_each_other_on_each_host_and_end_with_a_failure(own: LocalE
     assert [request["verb"] for request in first] == ["upgrade-security"] * 2
     assert second == [["apply-docker"], []]
     states = [row for row in rows(visitor.get(path).body) if "Docker" in row]
+    of_host = (
+        visitor.get(f"/hosts/{hosts[0].host_id}").body.partition(b'<h2 id="requests"')[2].partition(b"</table>")[0]
+    )
+    text = own.run("requests", "show", path.rpartition("/")[2]).stdout
+    listed = own.run("requests", "list").stdout
+    assert (of_host.count(b"<td>upgrade-security"), of_host.count(b"<td>apply-docker")) == (1, 1)
+    assert "upgrade-security; then apply-docker" in text
+    assert "upgrade-security; then apply-docker" in listed
+    assert sum(line.split()[1:2] == ["apply-docker"] for line in text.splitlines()) == len(hosts)
     assert "Sent" in states[0]
     assert "Cancelled" in states[1]
     assert "an earlier step has failed" in states[1]
