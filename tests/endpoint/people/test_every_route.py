@@ -307,7 +307,7 @@ def test_what_was_done_to_another_teams_host_is_not_in_the_audit(tmp_path: Path)
         _, requests, _ = RequestQueries(fleet.opened).show(two_teams.SHARED_DEPLOYMENT)
         (theirs,) = (one.id for one in requests if one.host_id == two_teams.THEIRS)
         by = Actor(name="somebody", at=datetime.now(timezone.utc))
-        DeploymentStore(fleet.opened).cancel(two_teams.SHARED_DEPLOYMENT, theirs, by)
+        DeploymentStore(fleet.opened).cancel(two_teams.SHARED_DEPLOYMENT, frozenset({theirs}), by)
 
         assert plain(limited.get("/audit")) == before
         assert b"somebody" in admin.get("/audit").body
