@@ -14,6 +14,7 @@ _NEVER = "never"
 _ADDRESS = re.compile(r"[A-Za-z0-9._%+=/!#$&'*?^`{|}~-]{1,64}(@[A-Za-z0-9.-]{1,253})?")
 _URL = re.compile(r"https?://[!-\"$-.0->A-~]+(/[!-\"$-~]*)?")
 _LAST_PORT = 65535
+_LONGEST = timedelta(days=36500)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,9 +74,11 @@ def check_notify(config: NotifyConfig) -> None:
     if unknown:
         raise ConfigError(f"notify.events: {unknown[0]!a} is none of {', '.join(KINDS)}")
     try:
-        _ = config.overdue
+        overdue = config.overdue
     except ValueError as error:
         raise ConfigError(f"notify.overdue_after: {error}") from error
+    if overdue is not None and overdue > _LONGEST:
+        raise ConfigError(f'notify.overdue_after: must be at most {_LONGEST.days}d, or "{_NEVER}"')
     _check_mail(config)
 
 

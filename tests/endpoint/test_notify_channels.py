@@ -223,6 +223,7 @@ def test_notify_test_without_a_channel_is_a_usage_error(make_endpoint: MakeEndpo
         'events = ["silence"]',
         "events = [1]",
         'overdue_after = "soon"',
+        'overdue_after = "999999999d"',
     ],
 )
 def test_an_invalid_setting_is_a_configuration_error_that_names_it(settings: str, tmp_path: Path) -> None:
