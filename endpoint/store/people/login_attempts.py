@@ -35,12 +35,15 @@ class LoginAttempts:
     def begin(self, limits: Mapping[str, int], now: datetime) -> int:
         """Count an attempt before it is made; return 0, or for how many seconds its subjects have to wait.
 
-        `limits`: attempts in 15 minutes by subject. So any number of attempts at once cannot exceed them.
+        `limits`: attempts in 15 minutes by subject. So any number of attempts at once cannot exceed them. Who has to
+        wait already writes nothing: an address could fill the table with names.
 
         Raises:
             StoreError: the database does not answer.
         """
-        return self._database.write(lambda connection: self._begin(connection, limits, now.timestamp()))
+        now_s = now.timestamp()
+        wait = self._database.read(lambda connection: _wait(connection, limits, now_s))
+        return wait or self._database.write(lambda connection: self._begin(connection, limits, now_s))
 
     def _begin(self, connection: Connection, limits: Mapping[str, int], now: float) -> int:
         connection.execute(sa.delete(LOGIN_ATTEMPTS).where(_OLD), {"begin": now - PERIOD_S, "end": now + PERIOD_S})
@@ -62,6 +65,15 @@ class LoginAttempts:
         change = sa.update(LOGIN_ATTEMPTS).where(LOGIN_ATTEMPTS.c.subject.in_(subjects), LOGIN_ATTEMPTS.c.attempts > 0)
         taken = change.values(attempts=LOGIN_ATTEMPTS.c.attempts - 1)
         self._database.write(lambda connection: connection.execute(taken))
+
+
+def _wait(connection: Connection, limits: Mapping[str, int], now: float) -> int:
+    """Return for how many seconds an attempt has to wait because of earlier ones; 0: not at all."""
+    most = {_digest(subject): limit for subject, limit in limits.items()}
+    since = LOGIN_ATTEMPTS.c.since
+    recent = (since > now - PERIOD_S, since <= now + PERIOD_S)
+    rows = connection.execute(sa.select(LOGIN_ATTEMPTS).where(LOGIN_ATTEMPTS.c.subject.in_(most), *recent))
+    return max((math.ceil(row.since + PERIOD_S - now) for row in rows if row.attempts >= most[row.subject]), default=0)
 
 
 def _digest(subject: str) -> str:
