@@ -1,16 +1,19 @@
-"""A large fleet in a database, as agents would have left it: streams and states; the migration derives the rest."""
+"""A large fleet in a database, as agents would have left it: a small one is derived, then copied by the database."""
 
 import json
 import random
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
 from itertools import islice
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 
+from endpoint.store.backfill import backfill
+from endpoint.store.database import Database
 from endpoint.store.tables import STATES
 from tests.support.host_reports import held, moment, patched, pending, update
 from tests.support.messages import Outbox, Raw
@@ -22,6 +25,24 @@ RARE = "CVE-2026-90001"
 """Pending on one host in a thousand."""
 _PACKAGES = 400
 _CHUNK = 1000
+_DISTINCT = 2000
+"""Hosts that differ in more than their name; a multiple of the thousand of `RARE`."""
+_NUMBERS = {"streams": "id", "states": "stream", "hosts": "id", "host_packages": "host", "host_fixes": "host"}
+"""The column of each table that is the number of the host."""
+_NUMBERED = {**{table: (column,) for table, column in _NUMBERS.items()}, "hosts": ("id", "stream")}
+_TEXTS = {
+    "streams": ("host_id", "instance_id", "latest_key"),
+    "states": ("body",),
+    "hosts": ("host_id", "name", "sort_name"),
+    "host_packages": (),
+    "host_fixes": (),
+}
+"""Columns in which the start of the host's id, or the end of its name, is replaced."""
+_SQLITE = {"id": "printf('00000000-%04x-%04x-0000-', {n} >> 16, {n} & 65535)", "name": "printf('-%06d', {n})"}
+_POSTGRESQL = {
+    "id": "'00000000-' || lpad(to_hex({n} >> 16), 4, '0') || '-' || lpad(to_hex({n} & 65535), 4, '0') || '-0000-'",
+    "name": "'-' || lpad(({n})::text, 6, '0')",
+}
 _RELEASES = (("debian", "12", "bookworm"), ("debian", "13", "trixie"), ("ubuntu", "22.04", "jammy"),
              ("ubuntu", "24.04", "noble"))  # fmt: skip
 
@@ -42,7 +63,7 @@ def state(box: Outbox, at_s: float, turn: int = 0) -> Raw:
     The packages stay the same from turn to turn; whether a reboot is required, and since when it is exposed, change.
     """
     number = number_of(box)
-    chance = random.Random(number)  # noqa: S311 - a benchmark
+    chance = random.Random(number % _DISTINCT)  # noqa: S311 - a benchmark
     chosen = chance.sample(range(_PACKAGES), PENDING - 1)
     updates = [update(package(one), f"CVE-2026-{2000 + one}", f"CVE-2026-{3000 + one}") for one in chosen]
     updates.append(update("linux-image-amd64", EVERYWHERE))
@@ -72,21 +93,82 @@ def _outbox(number: int) -> Outbox:
 
 
 def fill(url: str, hosts: int) -> list[Outbox]:
-    """Insert streams and states into a database of any version; return the outboxes of the hosts."""
-    now, boxes = time.time(), [_outbox(number) for number in range(1, hosts + 1)]
+    """Fill a database of any version whose tables exist; return the outboxes of the hosts.
+
+    `hosts` up to 2,000, or a multiple of that.
+    """
+    boxes, now = [_outbox(number) for number in range(1, hosts + 1)], time.time()
+    for box in boxes:
+        box.others = 0
     engine = sa.create_engine(url, future=True)
     with engine.begin() as connection:
         found = sa.MetaData()
-        found.reflect(connection, only=["streams"])
-        names = {column.name for column in found.tables["streams"].columns}
-        rows = _rows(boxes, now, names)
-        while chunk := list(islice(rows, _CHUNK)):
-            connection.execute(found.tables["streams"].insert(), [stream for stream, _ in chunk])
-            connection.execute(STATES.insert(), [body for _, body in chunk])
-        if engine.dialect.name == "postgresql":
-            connection.exec_driver_sql("SELECT setval('streams_id_seq', (SELECT max(id) FROM streams))")
+        found.reflect(connection)
+        _insert(connection, found.tables, boxes[:_DISTINCT], now)
+    if "hosts" in found.tables:
+        _derive(url)
+    with engine.begin() as connection:
+        for copy in range(1, hosts // _DISTINCT):
+            _copy(connection, found.tables, copy * _DISTINCT)
+        if "fix_counts" in found.tables:
+            _count(connection, max(1, hosts // _DISTINCT))
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        _settle(connection, found.tables)
     engine.dispose()
+    for box in boxes:
+        box.others = 1
     return boxes
+
+
+def _insert(connection: Connection, tables: Mapping[str, sa.Table], boxes: list[Outbox], now: float) -> None:
+    rows = _rows(boxes, now, {column.name for column in tables["streams"].columns})
+    while chunk := list(islice(rows, _CHUNK)):
+        connection.execute(tables["streams"].insert(), [stream for stream, _ in chunk])
+        connection.execute(STATES.insert(), [body for _, body in chunk])
+
+
+def _derive(url: str) -> None:
+    database = Database(url)
+    with database.writing() as connection:
+        backfill(connection)
+    database.close()
+
+
+def _copy(connection: Connection, tables: Mapping[str, sa.Table], by: int) -> None:
+    """Copy the first hosts; the copies have their numbers plus `by`, and the ids and names that follow from them."""
+    start, name = (_SQLITE if connection.dialect.name == "sqlite" else _POSTGRESQL).values()
+    for table, number in _NUMBERS.items():
+        if table not in tables:
+            continue
+        old, new = number, f"({number} + {by})"
+        replaced = "{column}"
+        for text in (start, name):
+            replaced = f"replace({replaced}, {text.format(n=old)}, {text.format(n=new)})"
+        changed = {
+            **dict.fromkeys(_TEXTS[table], replaced),
+            **dict.fromkeys(_NUMBERED[table], f"{{column}} + {by}"),
+        }
+        names = [column.name for column in tables[table].columns]
+        values = [changed.get(one, "{column}").format(column=one) for one in names]
+        connection.exec_driver_sql(
+            f"INSERT INTO {table} ({', '.join(names)}) SELECT {', '.join(values)} FROM {table}"  # noqa: S608 - own names
+            f" WHERE {number} <= {_DISTINCT}"
+        )
+
+
+def _count(connection: Connection, times: int) -> None:
+    sums = ", ".join(f"{stage} = {stage} * {times}" for stage in ("pending", "held", "installed", "active"))
+    connection.exec_driver_sql(f"UPDATE fix_counts SET {sums}")  # noqa: S608 - own names
+
+
+def _settle(connection: Connection, tables: Mapping[str, sa.Table]) -> None:
+    """Leave the database as one that has been served for a while: PostgreSQL with statistics, SQLite without a log."""
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        return
+    for table in {"streams", "hosts"} & set(tables):
+        connection.exec_driver_sql(f"SELECT setval('{table}_id_seq', (SELECT max(id) FROM {table}))")  # noqa: S608
+    connection.exec_driver_sql("VACUUM ANALYZE")
 
 
 def _rows(boxes: list[Outbox], now: float, names: set[str]) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:

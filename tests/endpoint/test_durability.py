@@ -231,7 +231,9 @@ def test_a_server_that_ends_on_its_own_says_why(make_server: MakeServer, tmp_pat
     assert server.process is not None
     Path(certificate.key).write_text("damaged")
 
-    for worker in psutil.Process(server.process.pid).children():
+    while not (workers := psutil.Process(server.process.pid).children()):
+        time.sleep(0.05)  # it listens before it starts them
+    for worker in workers:
         worker.kill()
     code = server.process.wait(60)
     server.process = None

@@ -1,6 +1,5 @@
 """Messages as an agent writes them, from the golden documents: valid until a test damages one."""
 
-import copy
 import json
 import uuid
 from dataclasses import dataclass, field
@@ -15,18 +14,18 @@ Raw = dict[str, Any]
 
 
 @cache
-def _golden(name: str) -> Raw:
-    document: Raw = json.loads((GOLDEN / f"{name}.json").read_text())
-    return document
+def _golden(name: str) -> str:
+    return (GOLDEN / f"{name}.json").read_text()
 
 
 def outcome() -> Raw:
-    return copy.deepcopy(_golden("outcome"))
+    document: Raw = json.loads(_golden("outcome"))
+    return document
 
 
 def report(host: str, instance: str, *, state_hash: str = HASH, name: str = "web1") -> Raw:
     """Return a complete `maestro.report/1`."""
-    status = copy.deepcopy(_golden("status"))
+    status: Raw = json.loads(_golden("status"))  # faster than a deep copy
     plan, run = status["plan"], status["last_run"]
     return {
         "schema": "maestro.report/1",
