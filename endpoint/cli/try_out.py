@@ -82,6 +82,7 @@ def _instructions(directory: Path, port: int, *, readable: bool) -> str:
 {sudo}install -m 640 -g {_READER} -t {place} {files}
 """
     setting = f"{_AGENTS}/config.d/try.toml"
+    config = shlex.quote(str(directory / "endpoint.toml"))
     return f"""\
 Paste this into a terminal of this machine; maestro-agent must be installed here:
 
@@ -96,7 +97,12 @@ END
 
 Reports are logged below as they arrive. In another terminal:
 
-    maestro-endpoint fleet --config {shlex.quote(str(directory / "endpoint.toml"))}
+    maestro-endpoint fleet --config {config}
+
+The same as pages, https://127.0.0.1:{port}/; this prints a link that logs in (the browser does not know the
+generated certificate, and warns):
+
+    maestro-endpoint user add admin --role admin --config {config}
 
 Ctrl-C stops it; all its files are in {directory}. To undo the
 change to the agent, remove {setting} and restart maestro-agent.
