@@ -255,7 +255,7 @@ def test_a_token_is_no_key(endpoint: LocalEndpoint, options: tuple[str, ...]) ->
     "change",
     [
         {"host_id": "x"},
-        {"host_id": str(uuid.uuid4()).upper()},
+        {"host_id": "8EB4351F-613B-4166-BF45-0DA55C0E2256"},
         {"instance_id": None},
         {"name": ""},
         {"name": 7},

@@ -20,16 +20,16 @@ def total(page: str) -> int:
     return int(found[1].replace(",", "")) if found else 0
 
 
-@pytest.mark.parametrize("tags", [None, {"web"}, {"web", "db"}, {"staging"}, set()], ids=str)
-def test_each_card_shows_as_many_hosts_as_the_list_that_it_opens(demo: LocalEndpoint, tags: set[str] | None) -> None:
-    browser = visitor(demo, PersonRole.VIEWER, tags=tags)
+@pytest.mark.parametrize("tags", [None, "web", "web db", "staging", ""])
+def test_each_card_shows_as_many_hosts_as_the_list_that_it_opens(demo: LocalEndpoint, tags: str | None) -> None:
+    browser = visitor(demo, PersonRole.VIEWER, tags=None if tags is None else set(tags.split()))
     cards = _CARD.findall(browser.get("/").body.decode())
 
     shown = {address: int(number.replace(",", "")) for address, number in cards}
     listed = {address: total(browser.get(unescape(address)).body.decode()) for address in shown}
 
     assert shown == listed
-    assert bool(shown) == (tags != set())
+    assert bool(shown) == (tags != "")
 
 
 def test_the_document_is_valid_and_has_what_the_page_shows(demo: LocalEndpoint) -> None:
