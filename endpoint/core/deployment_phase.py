@@ -20,7 +20,7 @@ class DeploymentPhase(Enum):
     CANCELLING = "cancelling"
     """A person has cancelled it; hosts that had their request have not ended yet."""
     DONE = "done"
-    """All hosts have done it, or had no use for it."""
+    """All hosts have done it."""
     FAILED = "failed"
     """It has ended, and on some host it has failed, or was refused, or the host was not heard of in time."""
     CANCELLED = "cancelled"

@@ -86,6 +86,7 @@ def test_publishing_again_changes_no_package_and_no_key(published: Archive, deb:
     changed = Ready(name="maestro-agent", version=VERSION, architecture="all", deb=deb).build()
     (tmp_path / "older.deb").write_bytes(older)
     (tmp_path / "changed.deb").write_bytes(changed)
+    (tmp_path / KEYS / "db/lockfile").touch()  # of a run that was killed
 
     codes = [
         publish(tmp_path, published.url, file).returncode
