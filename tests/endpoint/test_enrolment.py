@@ -336,6 +336,9 @@ def test_enrolments_that_were_decided_cannot_be_decided_so_again(endpoint: Local
         ("--enrol", "--tag", "a b"),
         ("--enrol", "--until", "yesterday"),
         ("--enrol", "--until", "2020-01-01"),
+        ("--enrol", "--until", "999999999d"),
+        ("--enrol", "--until", "9999-12-31"),
+        ("--enrol", "--until", "9999-12-31T23:59:59-14:00"),
     ],
     ids=" ".join,
 )

@@ -14,6 +14,8 @@ from endpoint.core.whole_number import whole_number
 _LONGEST = 256
 _LONGEST_COMMENT = 200
 _MOST_HOSTS = 1_000_000
+_FARTHEST, _LAST_YEAR = timedelta(days=36_500), 9000
+"""Of an end; a later one could not be added to, nor read in another time zone."""
 
 
 def printable(text: str) -> str:
@@ -78,19 +80,22 @@ def moment(text: str) -> Callable[[datetime], datetime | None]:
         return lambda _now: None
     with suppress(ValueError):
         duration = parse_duration(text)
-        return lambda now: now + duration
+        if duration <= _FARTHEST:
+            return lambda now: now + duration
+    with suppress(ValueError, OverflowError):
+        end = _end(text)
+        if end.year <= _LAST_YEAR:
+            return lambda _now: end
+    raise argparse.ArgumentTypeError(
+        f'not a day ("2026-12-31"), a time ("2026-12-31T12:00Z"), a duration ("30d") or "forever": {text[:64]!a}'
+    )
+
+
+def _end(text: str) -> datetime:
     with suppress(ValueError):
-        day = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=timezone.utc) + timedelta(days=1)
-        return lambda _now: day
-    try:
-        found = datetime.fromisoformat(text.replace("Z", "+00:00"))
-    except ValueError as error:
-        message = (
-            f'not a day ("2026-12-31"), a time ("2026-12-31T12:00Z"), a duration ("30d") or "forever": {text[:64]!a}'
-        )
-        raise argparse.ArgumentTypeError(message) from error
-    aware = found if found.tzinfo is not None else found.replace(tzinfo=timezone.utc)
-    return lambda _now: aware
+        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=timezone.utc) + timedelta(days=1)
+    found = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    return found if found.tzinfo is not None else found.replace(tzinfo=timezone.utc)
 
 
 def lifetime(text: str) -> timedelta:
