@@ -155,7 +155,7 @@ def test_a_reboot_that_was_begun_and_ended_is_one_run() -> None:
     document = DOCUMENTS["reboot-outcome"]
     begun = stored("reboot-started", {**document, "result": "requested", "finished_at": None}, received_s=1)
 
-    assert [run.result for run in run_views([begun])] == ["running"]
+    assert [run.result for run in run_views([begun])] == ["end-not-reported"]
     assert [run.result for run in run_views([stored("reboot-outcome", received_s=2), begun])] == [document["result"]]
 
 

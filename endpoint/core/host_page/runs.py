@@ -20,8 +20,8 @@ _MOST_HELD = 50
 _MOST_CHANGES = 300
 """Of one run on the page of a host."""
 _MOST_NAMES = 50
-_UNFINISHED = "running"
-"""The result of a reboot whose end was not reported."""
+_UNFINISHED = "end-not-reported"
+"""The result of a reboot that began: it is under way, or the host never came back and would be "running" for ever."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

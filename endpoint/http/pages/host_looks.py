@@ -12,7 +12,7 @@ _BAD = (
 )
 _INFO = (
     *("running", "requested", "queued", "delivered", "received", "accepted", "pending", "installed", "planned"),
-    *("waiting-signature", "new", "repaired", "changed", "restarting"),
+    *("end-not-reported", "waiting-signature", "new", "repaired", "changed", "restarting"),
 )
 _TONES: Mapping[str, Tone] = {
     **dict.fromkeys(_GOOD, Tone.GOOD),
