@@ -59,14 +59,13 @@ class ConditionStore:
     def settle_events(self, kind: NotificationKind, now: float, *, link: str) -> int:
         """Notify of what events put on record (`note_event`), and forget what was notified; return how many.
 
+        An event within `quiet_s` of the last notification about its host waits until that time is over.
+
         Raises:
             StoreError: the database does not answer.
         """
-        over = sa.or_(_COLUMNS.noticed_at.is_not(None), _COLUMNS.since < now - _OLD_S)
-        self._database.write(
-            lambda connection: connection.execute(sa.delete(NOTIFY_CONDITIONS).where(_COLUMNS.kind == kind.value, over))
-        )
-        waiting = [one.since for one in self._known(kind).values()]
+        self._database.write(lambda connection: _forget_noticed(connection, kind, now))
+        waiting = [one.since for one in self._known(kind).values() if one.noticed_at is None]
         if not any(now - since >= RULES[kind].settle_s or since > now for since in waiting):
             return 0
         return self.notify(kind, now, hint="", link=link)
@@ -101,9 +100,27 @@ class ConditionStore:
         return {row.subject: _condition(row) for row in rows}
 
 
+def insert_event(database: Database) -> Any:
+    """Build the statement of `note_event`: it keeps when the host was last in a notification."""
+    new = database.insert(NOTIFY_CONDITIONS)
+    latest = {name: new.excluded[name] for name in ("name", "detail", "since")}
+    return new.on_conflict_do_update(index_elements=["kind", "subject"], set_=latest)
+
+
 def note_event(connection: Connection, put: Any, kind: NotificationKind, subject: Subject, now: float) -> None:
-    """Put on record what an event reports, in the transaction that stores it; `put` is `upsert(NOTIFY_CONDITIONS)`."""
+    """Put on record what an event reports, in the transaction that stores it; `put` is of `insert_event`."""
     connection.execute(put, _row(kind, Condition(subject=subject, since=now)))
+
+
+def _forget_noticed(connection: Connection, kind: NotificationKind, now: float) -> None:
+    """Delete what is old; what was reported since its last notification can be notified again after `quiet_s`."""
+    noticed = _COLUMNS.noticed_at
+    # A time in the future is that of a wrong clock.
+    over = sa.or_(noticed <= now - RULES[kind].quiet_s, noticed > now)
+    known = sa.and_(over, sa.or_(_COLUMNS.since <= noticed, _COLUMNS.since > now))
+    old = sa.or_(_COLUMNS.since < now - _OLD_S, known)
+    connection.execute(sa.delete(NOTIFY_CONDITIONS).where(_COLUMNS.kind == kind.value, old))
+    connection.execute(sa.update(NOTIFY_CONDITIONS).where(_COLUMNS.kind == kind.value, over).values(noticed_at=None))
 
 
 def _row(kind: NotificationKind, condition: Condition) -> dict[str, object]:

@@ -11,8 +11,7 @@ from endpoint.core.notify.events import reboot_problems
 from endpoint.core.notify.model import NotificationKind
 from endpoint.store.database import Database
 from endpoint.store.host_tables import HOSTS
-from endpoint.store.notify_conditions import note_event
-from endpoint.store.notify_tables import NOTIFY_CONDITIONS
+from endpoint.store.notify_conditions import insert_event, note_event
 
 _NAME = sa.select(HOSTS.c.name).where(HOSTS.c.host_id == sa.bindparam("of"))
 
@@ -21,7 +20,7 @@ class EventNotes:
     """One row for each host, whether anybody is notified or not: the sender forgets old ones."""
 
     def __init__(self, database: Database) -> None:
-        self._put = database.upsert(NOTIFY_CONDITIONS)
+        self._put = insert_event(database)
 
     def note(self, connection: Connection, host_id: str, events: Iterable[Message], now: float) -> None:
         """Note the new events of a host, in the transaction that stores them."""

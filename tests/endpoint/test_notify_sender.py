@@ -161,6 +161,22 @@ def test_a_host_with_problems_after_a_reboot_is_notified_with_them(scene: Scene)
     (got,) = scene.got
     assert (got["kind"], got["severity"], got["count"]) == ("reboot-problems", "high", 1)
     assert got["text"] == "db1: unit-failed: postgresql.service"
+    scene.run(scene.sender(), 61, box, well)
+    assert conditions(scene) == 0
+
+
+def test_a_host_that_reports_problems_after_each_reboot_is_notified_once_an_hour_and_the_last_one_is_not_lost(
+    scene: Scene,
+) -> None:
+    box, sender = Outbox(), scene.sender()
+    for number in range(10):
+        problem = {"code": "unit-failed", "detail": f"{number}.service"}
+        scene.put(box, box.event("reboot-outcome", {"result": "rebooted-with-problems", "problems": [problem]}))
+        scene.run(sender, 2)
+
+    scene.run(sender, 130, box)
+
+    assert [one["text"].rpartition(" ")[2] for one in scene.got] == ["0.service", "9.service"]
     assert conditions(scene) == 0
 
 
@@ -190,6 +206,18 @@ def test_an_event_that_is_stored_while_a_notification_is_made_is_in_the_next_one
     database.close()
 
     assert [one["subjects"][0]["name"] for one in scene.got] == ["db1", "db2"]
+
+
+def test_problems_that_were_reported_at_a_time_of_a_wrong_clock_are_notified_once(scene: Scene) -> None:
+    box, sender = Outbox(), scene.sender()
+    scene.now = START + timedelta(days=365)
+    scene.put(box, box.event("reboot-outcome", {"result": "rebooted-with-problems", "problems": []}))
+    scene.now = START
+
+    scene.run(sender, 130, box)
+
+    assert scene.kinds == [("reboot-problems", 1)]
+    assert conditions(scene) == 0
 
 
 def test_an_event_from_before_anybody_was_to_be_notified_is_forgotten(scene: Scene) -> None:

@@ -21,7 +21,8 @@ RULES: Mapping[NotificationKind, ConditionRule] = {
     NotificationKind.OVERDUE: ConditionRule(settle_s=0.0, quiet_s=86400.0),
     # Hosts have a heartbeat every 5 minutes: after a failure of a network all of them are silent within that.
     NotificationKind.SILENT: ConditionRule(settle_s=300.0, quiet_s=6 * 3600.0),
-    NotificationKind.REBOOT_PROBLEMS: ConditionRule(settle_s=60.0, quiet_s=0.0),
+    # A host could report them each minute.
+    NotificationKind.REBOOT_PROBLEMS: ConditionRule(settle_s=60.0, quiet_s=3600.0),
     NotificationKind.DEPLOYMENT_STOPPED: ConditionRule(settle_s=0.0, quiet_s=0.0),
 }
 
