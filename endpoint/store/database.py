@@ -17,6 +17,9 @@ Answer = TypeVar("Answer")
 _BUSY_MS = 5_000
 _POLL_S = 0.0005
 """SQLite polls a lock after 1, 2, 5, 10, ... ms; two writing processes would spend most of that idle."""
+_CHECKPOINT_PAGES = 8000
+"""After so many pages, 32 MB, SQLite copies its log to the database: pages that change often are then copied once.
+Every commit is synced to the log all the same."""
 _DEADLOCK = "40P01"
 _POSTGRES = (
     # A role's settings must not disable durability, and nothing may wait longer than an agent does.
@@ -161,7 +164,13 @@ def _is_dropped(error: BaseException | None) -> bool:
 def _set_up_sqlite(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # the driver must not start transactions itself
     cursor = connection.cursor()
-    for setting in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={_BUSY_MS}"):
+    for setting in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        f"busy_timeout={_BUSY_MS}",
+        f"wal_autocheckpoint={_CHECKPOINT_PAGES}",
+    ):
         cursor.execute(f"PRAGMA {setting}")
     cursor.close()
 
