@@ -28,8 +28,12 @@ _FLAGS = {
     HostState.UNKNOWN: HOSTS.c.is_unknown,
 }
 _OPEN_STAGES = ("pending", "held", "installed")
+_NO_INDEX = sa.sql.operators.custom_op("+")
+"""https://sqlite.org/optoverview.html: a unary plus disqualifies a term from an index."""
 _RARE = 50
 """One in so many: below it, a list starts from the filter's rows, above it from the hosts."""
+_MOST_KEYS = 10_000
+"""SQLite takes 32,766 values in a statement."""
 
 
 class StateConditions:
@@ -87,18 +91,26 @@ def in_scope(scope: Scope) -> list[Condition]:
     return [] if scope.is_whole else [scopes.in_scope(HOSTS.c.host_id, scope)]
 
 
-def filters(connection: Connection, query: HostQuery, scope: Scope, states: StateConditions) -> list[Condition]:
-    """Return the conditions of a query.
+def filters(
+    connection: Connection, query: HostQuery, scope: Scope, states: StateConditions, *, walks_index: bool = False
+) -> list[Condition]:
+    """Return the conditions of a query; `walks_index`: for rows in an order that has an index.
 
-    SQLite has no statistics: for a rare value it would look at every host, in order. Hence each filter is counted,
-    up to a limit, and a rare one becomes a list of rows.
+    SQLite has no statistics: for a rare value it would look at every host, in order, and for a frequent one it would
+    sort all that have it. Hence the keys of each filter are read, up to a limit: a rare one is replaced by them, and a
+    frequent one is checked host by host, until the page is full.
     """
     found: list[Condition] = []
-    few = (connection.execute(sa.select(sa.func.max(HOSTS.c.id))).scalar() or 0) // _RARE
+    highest = connection.execute(sa.select(sa.func.max(HOSTS.c.id))).scalar() or 0
+    few = min(highest // _RARE, _MOST_KEYS)
     for one in _filters(query, scope, states):
-        limited = one.rows.limit(few + 1).subquery()
-        number = connection.execute(sa.select(sa.func.count()).select_from(limited)).scalar() or 0
-        found.append(one.key.in_(one.rows) if number <= few else one.condition)
+        keys = connection.execute(one.rows.limit(few + 1)).scalars().all()
+        if len(keys) <= few:
+            found.append(one.key.in_(keys))
+        elif walks_index and connection.dialect.name == "sqlite" and one.checked is not None:
+            found.append(one.checked)
+        else:
+            found.append(one.condition)
     if query.host_ids:
         found.append(HOSTS.c.host_id.in_(query.host_ids))
     if query.text is not None:
@@ -129,6 +141,8 @@ class _Filter:
     rows: Any
     """A query of the keys of the hosts that have it."""
     key: Any = HOSTS.c.id
+    checked: Condition | None = None
+    """The condition in a form for which SQLite uses no index."""
 
 
 def _filters(query: HostQuery, scope: Scope, states: StateConditions) -> Iterator[_Filter]:
@@ -153,7 +167,11 @@ def _filters(query: HostQuery, scope: Scope, states: StateConditions) -> Iterato
         (HOSTS.c.agent_version, query.versions),
     ):
         if values:
-            yield _Filter(condition=column.in_(values), rows=sa.select(HOSTS.c.id).where(column.in_(values)))
+            yield _Filter(
+                condition=column.in_(values),
+                rows=sa.select(HOSTS.c.id).where(column.in_(values)),
+                checked=sa.sql.expression.UnaryExpression(column, operator=_NO_INDEX).in_(values),
+            )
 
 
 def _member(rows: sa.Column, key: sa.Column, wanted: Condition) -> _Filter:

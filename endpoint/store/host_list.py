@@ -31,6 +31,7 @@ _SORTS: Mapping[HostSort, Any] = {
     HostSort.VERSION: HOSTS.c.agent_version,
 }
 _TEXT_SORTS = frozenset({HostSort.NAME, HostSort.RELEASE, HostSort.VERSION})
+_INDEXED_SORTS = frozenset({HostSort.NAME, HostSort.PENDING, HostSort.EXPOSED, HostSort.VERSION})
 _COLUMNS = (*HOSTS.columns, *(STREAMS.c[name] for name in ("last_seen_at", "takes_requests", "first_seen_at")),
             STATES.c.received_at)  # fmt: skip
 _NAMES = tuple(column.name for column in _COLUMNS)
@@ -64,7 +65,7 @@ def page_of(connection: Connection, query: HostQuery, view: View) -> HostPage:
     Raises:
         RefusedError: 400, the cursor belongs to another order.
     """
-    wanted = filters(connection, query, view.scope, view.states)
+    wanted = filters(connection, query, view.scope, view.states, walks_index=query.sort in _INDEXED_SORTS)
     found = _page_ids(connection, query, wanted)
     more, back = len(found) > query.limit, query.cursor is not None and query.cursor.back
     found = found[: query.limit]
