@@ -36,6 +36,7 @@ def main_and_exit(argv: Sequence[str]) -> None:
 
 def main(argv: Sequence[str]) -> int:
     """Run one command; return its exit code."""
+    _open_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a host name may not fit the terminal's encoding
@@ -59,6 +60,17 @@ def main(argv: Sequence[str]) -> int:
         print(f"maestro-endpoint: cannot go on: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _open_streams() -> None:
+    """Make all three streams usable: closed ones discard, and no file is opened in the place of one."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest one, which is this
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - closed streams are None
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
 
 
 def _collect_again() -> None:

@@ -22,8 +22,11 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.mark.parametrize(
     ("redirection", "code", "error"),
-    [("", 0, ""), (">/dev/full", 1, "cannot go on"), ("| :; exit ${PIPESTATUS[0]}", 0, "")],
-    ids=["pipe", "full", "no-reader"],
+    [
+        *[("", 0, ""), (">/dev/full", 1, "cannot go on"), ("| :; exit ${PIPESTATUS[0]}", 0, "")],
+        *[(">&-", 0, ""), ("<&- >&- 2>&-", 0, "")],
+    ],
+    ids=["pipe", "full", "no-reader", "closed", "all-closed"],
 )
 def test_a_command_ends_with_its_output_and_its_exit_code(config: str, redirection: str, code: int, error: str) -> None:
     done = in_a_shell(redirection, "token", "list", "--config", config)
