@@ -38,6 +38,16 @@ def test_unknown_fields_are_null() -> None:
     assert found["kernel"] == {"running": "6.1.0-18-amd64", "newest": None, "outdated": None}
 
 
+def test_without_package_lists_nothing_pending_is_unknown() -> None:
+    status = golden("status")
+    status["plan"]["lists"]["state"] = "never"
+    status["plan"] |= {"install": [], "held": []}
+    found: Any = report(status)
+
+    check("report", found)
+    assert {found["updates"][name] for name in ("security_pending", "held", "items", "held_items")} == {None}
+
+
 def test_the_report_has_the_runtime_without_its_timestamp() -> None:
     found: Any = report(golden("status"))
 

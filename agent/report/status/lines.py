@@ -106,7 +106,7 @@ def _plan_lines(plan: PlanView, *, verbose: bool) -> list[str]:
     lines += [] if verbose else _more(len(by_source(plan.install)))
     if plan.remove:
         lines.append(_field("To remove", counted(len(plan.remove), "obsolete kernel package")))
-    lines.append(_field("Held back", str(len(plan.held) or "none"), Tone.HELD if plan.held else None))
+    lines.append(_field("Held back", str(len(plan.held) or nothing), Tone.HELD if plan.held else None))
     lines += held_update_lines(plan.held, indent=WIDTH, verbose=verbose)
     others = f"{plan.other_updates} (`maestro-agent upgrade --all` installs them)" if plan.other_updates else "none"
     lines.append(_field("Other updates", others))

@@ -75,6 +75,12 @@ def test_what_is_not_known_has_no_value() -> None:
     assert set(values(check_line(status(reboot=Damaged("unreadable")))).values()) == {"U"}
 
 
+def test_without_package_lists_nothing_pending_is_not_known() -> None:
+    plan = given.plan(lists=Lists(state=ListsState.NEVER, updated_at=None))
+
+    assert {values(check_line(status(plan)))[name] for name in ("pending", "held")} == {"U"}
+
+
 def test_the_time_since_a_check_that_a_clock_dates_in_the_future_is_not_negative() -> None:
     assert values(check_line(status(given.plan(), now=NOW - timedelta(minutes=1))))["check_age"] == "0s"
 
