@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,7 +13,7 @@ from endpoint.core.host_columns import NO_FIX_S
 from endpoint.core.host_states import HostState
 from endpoint.core.host_tags import TagSource
 from endpoint.core.people import Scope
-from endpoint.store.host_conditions import StateConditions, in_scope
+from endpoint.store.host_conditions import StateConditions, in_scope, state_times
 from endpoint.store.host_list import View
 from endpoint.store.host_tables import EXPOSURE_DAYS, HOSTS
 from endpoint.store.tables import HOST_TAGS, STREAMS
@@ -25,7 +26,7 @@ _WITH_STREAMS = HOSTS.outerjoin(STREAMS, STREAMS.c.id == HOSTS.c.stream)
 def overview_of(connection: Connection, view: View) -> Overview:
     """Return the overview of a scope."""
     scoped = in_scope(view.scope)
-    counts = _whole_counts(connection, view.states) if not scoped else _scoped_counts(connection, view)
+    counts = _whole_counts(connection, view) if not scoped else _scoped_counts(connection, view)
     exposed, fixes = connection.execute(
         sa.select(_NUMBER, sa.func.coalesce(sa.func.sum(HOSTS.c.inactive_fixes), 0)).where(_EXPOSED, *scoped)
     ).one()
@@ -43,25 +44,30 @@ def overview_of(connection: Connection, view: View) -> Overview:
     )
 
 
-def _whole_counts(connection: Connection, states: StateConditions) -> dict[HostState, int]:
-    """Count each state by its own index."""
+def _whole_counts(connection: Connection, view: View) -> dict[HostState, int]:
+    row = connection.execute(_whole_counts_statement(), state_times(view.now_s, view.settings)).one()
+    return dict(zip(HostState, row, strict=True))
 
-    def count(*wanted: Any, joined: bool = False) -> int:
+
+@cache
+def _whole_counts_statement() -> Any:
+    """Count each state by its own index; built once, because that takes longer than running it in a small fleet."""
+    states = StateConditions.any_time()
+
+    def count(*wanted: Any, joined: bool = False) -> Any:
         source = _WITH_STREAMS if joined else HOSTS
-        return connection.execute(sa.select(_NUMBER).select_from(source).where(*wanted)).scalar() or 0
+        return sa.select(_NUMBER).select_from(source).where(*wanted).scalar_subquery()
 
-    counts: dict[HostState, int] = {}
-    for state in HostState:
+    def count_of(state: HostState) -> Any:
         if state is HostState.PATCHED:
-            counts[state] = count(states.green) - count(states.silent, states.green, joined=True)
-        elif state is HostState.SILENT:
-            counts[state] = count(states.silent, joined=True)
-        elif (flag := states.flag(state)) is not None:
-            shared = count(states.is_shared, sa.not_(flag)) if states.includes_shared(state) else 0
-            counts[state] = count(flag) + shared
-        else:
-            counts[state] = count(states.of(state))
-    return counts
+            return count(states.green) - count(states.silent, states.green, joined=True)
+        if state is HostState.SILENT:
+            return count(states.silent, joined=True)
+        if (flag := states.flag(state)) is None:
+            return count(states.of(state))
+        return count(flag) + count(states.is_shared, sa.not_(flag)) if states.includes_shared(state) else count(flag)
+
+    return sa.select(*(count_of(state).label(state.value) for state in HostState))
 
 
 def _scoped_counts(connection: Connection, view: View) -> dict[HostState, int]:

@@ -36,14 +36,36 @@ _MOST_KEYS = 10_000
 """SQLite takes 32,766 values in a statement."""
 
 
+def state_times(now_s: float, settings: FleetSettings) -> dict[str, float]:
+    """Return the times that decide the states of hosts at a time."""
+    return {
+        "heard_since": now_s - settings.silent_after.total_seconds(),
+        "heard_until": now_s + settings.silent_after.total_seconds(),
+        "lists_since": now_s - settings.stale_lists_after.total_seconds(),
+        "now": now_s,
+    }
+
+
 class StateConditions:
     """The conditions at one time."""
 
-    def __init__(self, now_s: float, settings: FleetSettings) -> None:
-        self._heard_since = now_s - settings.silent_after.total_seconds()
-        self._heard_until = now_s + settings.silent_after.total_seconds()
-        self._lists_since = now_s - settings.stale_lists_after.total_seconds()
-        self._now = now_s
+    def __init__(self, heard_since: Condition, heard_until: Condition, lists_since: Condition, now: Condition) -> None:
+        self._heard_since = heard_since
+        self._heard_until = heard_until
+        self._lists_since = lists_since
+        self._now = now
+
+    @classmethod
+    def at(cls, now_s: float, settings: FleetSettings) -> "StateConditions":
+        """Return the conditions at a time."""
+        return cls(**state_times(now_s, settings))
+
+    @classmethod
+    def any_time(cls) -> "StateConditions":
+        """Return the conditions with `state_times` as parameters, for a statement that is built once."""
+        return cls(
+            *(sa.bindparam(name, type_=sa.Float) for name in ("heard_since", "heard_until", "lists_since", "now"))
+        )
 
     @property
     def is_shared(self) -> Condition:

@@ -56,7 +56,7 @@ class View:
     @property
     def states(self) -> StateConditions:
         """Return the conditions at this time."""
-        return StateConditions(self.now_s, self.settings)
+        return StateConditions.at(self.now_s, self.settings)
 
 
 def page_of(connection: Connection, query: HostQuery, view: View) -> HostPage:
@@ -105,7 +105,7 @@ def rows_of(connection: Connection, ids: Sequence[int], view: View) -> list[Host
     """Return these hosts, in this order."""
     if not ids:
         return []
-    found = {row[0]: dict(zip(_NAMES, row, strict=True)) for row in connection.execute(_ROWS, {"ids": list(ids)})}
+    found = {row[0]: dict(zip(_NAMES, row, strict=True)) for row in connection.execute(_ROWS, {"ids": list(ids)}).all()}
     rows = [found[number] for number in ids if number in found]
     tags = _tags(connection, [row["host_id"] for row in rows])
     agents = _agents(connection, rows, view)
@@ -136,7 +136,7 @@ def _page_ids(connection: Connection, query: HostQuery, wanted: Sequence[Conditi
         row = sa.tuple_(by, HOSTS.c.id)
         page = page.where(row < place if backward else row > place)
     joined = query.sort is HostSort.SEEN or any(map(_needs_streams, wanted))
-    return list(connection.execute(page.select_from(_ALL if joined else HOSTS)))
+    return list(connection.execute(page.select_from(_ALL if joined else HOSTS)).all())
 
 
 def _tags(connection: Connection, names: list[str]) -> dict[str, dict[str, list[str]]]:
