@@ -55,7 +55,8 @@ class LoginDesk:
             proved = self._with_password(proved, password)
         session = self._logins.start(proved) if proved is not None else None
         if session is None:
-            log.event("login.refused", person=known, address=address())
+            # Only a name that there is: in a hurry people enter the password there.
+            log.event("login.refused", person=found.name if found is not None else None, address=address())
             raise RefusedError(403, _WRONG)
         self._attempts.succeeded(limits)
         return session

@@ -14,6 +14,8 @@ from endpoint.store.people_tables import SESSIONS, USER_LINKS, USERS
 from endpoint.store.scopes import scope_of
 
 _LENGTH = 43
+_AHEAD_S = 900.0
+"""A session from further ahead is of a clock that was wrong, and would last until then."""
 _TOUCH_S = 60.0
 """A request within a minute of the last one writes nothing."""
 
@@ -49,6 +51,7 @@ class Sessions:
             .where(
                 SESSIONS.c.digest == session_digest(secret),
                 SESSIONS.c.created_at > now.timestamp() - self._lifetime_s,
+                SESSIONS.c.created_at <= now.timestamp() + _AHEAD_S,
                 SESSIONS.c.used_at > now.timestamp() - self._idle_s,
                 USERS.c.disabled_at.is_(None),
             )
@@ -84,7 +87,9 @@ class Sessions:
             StoreError: the database does not answer.
         """
         too_old = SESSIONS.c.created_at <= now.timestamp() - self._lifetime_s
-        change = sa.delete(SESSIONS).where(too_old | (SESSIONS.c.used_at <= now.timestamp() - self._idle_s))
+        ahead = SESSIONS.c.created_at > now.timestamp() + _AHEAD_S
+        idle = SESSIONS.c.used_at <= now.timestamp() - self._idle_s
+        change = sa.delete(SESSIONS).where(too_old | idle | ahead)
         links = sa.delete(USER_LINKS).where(USER_LINKS.c.expires_at <= now.timestamp())
         self._database.write(lambda connection: connection.execute(links))
         return self._database.write(lambda connection: int(connection.execute(change).rowcount))

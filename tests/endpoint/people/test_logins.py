@@ -102,6 +102,7 @@ def test_whatever_is_wrong_the_answer_is_the_same(endpoint: LocalEndpoint, name:
     assert "maestro" not in visitor.cookies
     assert visitor.get("/account").status == 303
     assert password not in endpoint.journal or not password.strip("\0")
+    assert "nobody-1" not in endpoint.journal, "it may be a password"
 
 
 def test_a_code_is_needed_where_one_is_used_and_each_works_once(make_endpoint: MakeEndpoint) -> None:
@@ -237,6 +238,16 @@ def test_a_session_ends_by_time_and_by_idleness(make_endpoint: MakeEndpoint) -> 
     assert [found(0.9, touch=False), found(1.1)] == [True, False]
     assert [found(hours) for hours in (0.9, 1.8, 2.7, 3.6, 4.1)] == [True, True, True, True, False]
     assert sessions.delete_old(NOW + 4.1 * HOUR) == 1
+
+
+def test_a_session_of_a_clock_that_was_ahead_does_not_last_until_then(make_endpoint: MakeEndpoint) -> None:
+    endpoint = make_endpoint()
+    add(endpoint, "early")
+    sessions = Sessions(endpoint.opened, lifetime=4 * HOUR, idle=HOUR)
+    near, far = (sessions.start("early", "192.0.2.1", NOW + ahead) for ahead in (HOUR / 6, 1000 * HOUR))
+
+    assert [sessions.find(secret, NOW, touch=True) is not None for secret in (near, far)] == [True, False]
+    assert sessions.delete_old(NOW) == 1
 
 
 def test_what_the_script_of_a_page_fetches_keeps_no_session_alive(make_endpoint: MakeEndpoint) -> None:
