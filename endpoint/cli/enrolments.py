@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 
 from endpoint.cli.person import calling_person
 from endpoint.config.read import read_config
-from endpoint.core.enrolment import EnrolmentStatus
+from endpoint.core.enrolment import EnrolmentStatus, EnrolmentWhy
 from endpoint.core.text import clean, table
 from endpoint.core.timestamps import format_age, format_utc
 from endpoint.errors import UsageError
@@ -35,7 +35,9 @@ def run(arguments: argparse.Namespace) -> None:
         approve = arguments.action == "approve"
         ids = arguments.id
         if approve and arguments.all:
-            ids = [one.id for one in enrolments.all(EnrolmentStatus.WAITING)]
+            # A claim on the id of a host that has a token in use may be an impostor's: it is approved by its id.
+            waiting = enrolments.all(EnrolmentStatus.WAITING)
+            ids = [one.id for one in waiting if one.why is not EnrolmentWhy.TOKEN_IN_USE]
         for identity in ids:
             decided = enrolments.decide(identity, approve=approve, person=person, now=now)
             if decided is None:

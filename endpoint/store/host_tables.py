@@ -132,7 +132,7 @@ HOST_FIXES = sa.Table(
     sa.Column("pending_since", sa.Float, nullable=False),
     sa.Column("installed_at", sa.Float),
     sa.Column("active_at", sa.Float),
-    sa.Index("host_fixes_by_cve", "cve", "stage", "host"),
+    sa.Index("host_fixes_by_cve", "cve", "stage", "host", "package"),
     sqlite_with_rowid=False,
 )
 _ENDED = HOST_FIXES.c.active_at.is_not(None)

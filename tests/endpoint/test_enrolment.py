@@ -181,6 +181,17 @@ def test_all_that_wait_can_be_approved_at_once(endpoint: LocalEndpoint) -> None:
     assert {ask(endpoint, key, agent).status for agent in agents} == {201}
 
 
+def test_all_that_wait_does_not_mean_hosts_that_have_a_token_in_use(endpoint: LocalEndpoint) -> None:
+    key, agent = key_of(endpoint), Newcomer()
+    first = token_of(ask(endpoint, key, agent))
+    reports(endpoint, first, agent)
+    assert ask(endpoint, key, agent).status == 202
+
+    endpoint.run("enrolments", "approve", "--all")
+
+    assert (listed(endpoint, agent)["status"], reports(endpoint, first, agent)) == ("waiting", 200)
+
+
 def test_a_key_is_used_as_often_as_it_may_be(endpoint: LocalEndpoint) -> None:
     key = key_of(endpoint, "--uses", "2")
 

@@ -18,7 +18,7 @@ def add_enrolments(parser: argparse.ArgumentParser) -> None:
     one = actions.add_parser("approve", parents=[common], help="give hosts a token when they ask next")
     which = one.add_mutually_exclusive_group(required=True)
     which.add_argument("id", metavar="ID", type=printable, nargs="*", default=[], help="as `enrolments list` shows it")
-    which.add_argument("--all", action="store_true", help="all that wait")
+    which.add_argument("--all", action="store_true", help="all that wait and have no token of their own")
     one = actions.add_parser("refuse", parents=[common], help="refuse hosts; they can still be approved later")
     one.add_argument("id", metavar="ID", type=printable, nargs="+", help="as `enrolments list` shows it")
 

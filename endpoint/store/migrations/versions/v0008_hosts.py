@@ -145,7 +145,7 @@ def _create_fixes() -> None:
         sa.Column("active_at", sa.Float),
         sqlite_with_rowid=False,
     )
-    op.create_index("host_fixes_by_cve", "host_fixes", ["cve", "stage", "host"])
+    op.create_index("host_fixes_by_cve", "host_fixes", ["cve", "stage", "host", "package"])
     _create_partial("host_fixes_active", "host_fixes", ["active_at"], "active_at IS NOT NULL")
     op.create_table(
         "fix_counts",
