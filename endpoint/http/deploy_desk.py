@@ -14,7 +14,7 @@ from endpoint.errors import RefusedError, UsageError
 from endpoint.http.people.gate import address
 from endpoint.store.database import Database
 from endpoint.store.deploy_candidates import DeployCandidates
-from endpoint.store.deployment_pages import DeploymentPages, DeploymentView, is_of, may_change
+from endpoint.store.deployment_pages import DeploymentPages, DeploymentView, is_of, may_resume
 from endpoint.store.deployments import Actor, DeploymentStore
 from endpoint.store.fleet_pages import FleetPages
 from endpoint.store.request_queries import Listed
@@ -97,7 +97,7 @@ class DeployDesk:
         Raises:
             RefusedError: 403, 404; 409, there is nothing to cancel.
         """
-        view = self._changeable(deployment, person)
+        view = self._view_of_deployer(deployment, person)
         visible = self.pages.requests_in_scope(deployment, person)
         if request is not None and request not in visible:
             raise RefusedError(409, "nothing to cancel: this request has ended, or is none of this deployment")
@@ -115,17 +115,20 @@ class DeployDesk:
         Raises:
             RefusedError: 403, 404; 409, it is not stopped, or has expired.
         """
-        if not self._changeable(deployment, person).is_whole:
+        view = self._view_of_deployer(deployment, person)
+        if not may_resume(view, person):
+            raise RefusedError(403, _NO_REBOOT)
+        if not view.is_whole:
             raise RefusedError(403, "it has hosts outside of your scope: whoever sees all of them can resume it")
         try:
             self._store.resume(deployment, self._actor(person))
         except UsageError as error:
             raise RefusedError(409, str(error)) from error
 
-    def _changeable(self, deployment: str, person: Person) -> DeploymentView:
+    def _view_of_deployer(self, deployment: str, person: Person) -> DeploymentView:
         view = self.view(deployment, person, limit=1)
-        if not may_change(view, person):
-            raise RefusedError(403, _NO_REBOOT if person.may(Right.DEPLOY) else "this needs the right to deploy")
+        if not person.may(Right.DEPLOY):
+            raise RefusedError(403, "this needs the right to deploy")
         return view
 
     @staticmethod

@@ -190,8 +190,8 @@ def is_of(record: DeploymentRecord, person: Person) -> bool:
     return record.requested_by == person.name[:_MAX_NAME]
 
 
-def may_change(view: DeploymentView, person: Person) -> bool:
-    """Return whether a person may cancel or resume a deployment."""
+def may_resume(view: DeploymentView, person: Person) -> bool:
+    """Return whether a person may resume a deployment, which starts its reboots again; cancelling needs no such right."""
     verbs = [step.verb for step in view.record.all_steps]
     reboots = any(step.arguments.get("reboot") for step in view.record.all_steps) or "reboot-if-required" in verbs
     return person.may(Right.DEPLOY) and (not reboots or person.may(Right.REBOOT))

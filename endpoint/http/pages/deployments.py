@@ -16,7 +16,7 @@ from endpoint.errors import RefusedError
 from endpoint.http.deploy_desk import DeployDesk
 from endpoint.http.pages.deploy_looks import phase_look, request_look
 from endpoint.http.pages.site import PageContext, PageRoute
-from endpoint.store.deployment_pages import PAGE, DeploymentView, may_change
+from endpoint.store.deployment_pages import PAGE, DeploymentView, may_resume
 
 _MOST_OFFSET = 1_000_000
 _SHORT_ID = 8
@@ -66,7 +66,8 @@ class DeploymentsPages:
             "deployment.html",
             **self._facts(view),
             chosen=status.value if status is not None else "",
-            may_change=may_change(view, person),
+            may_cancel=person.may(Right.DEPLOY),
+            may_resume=may_resume(view, person),
             first=f"/deployments/{deployment}?{more}".rstrip("?&") if after >= 0 else None,
             next=f"/deployments/{deployment}?{more}after={view.next_position}"
             if view.next_position is not None

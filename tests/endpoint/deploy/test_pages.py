@@ -277,10 +277,18 @@ def test_who_may_not_deploy_or_reboot_is_refused_before_anything_is_done(own: Lo
     assert viewer.submit(path, {"do": "cancel"}, page="/account").status == 403
     assert b'name="reboot" value="if-required"' not in operator.get("/deploy").body
     assert preview(operator, "", reboot="if-required").status == 403
-    assert operator.submit(path, {"do": "cancel"}, page="/account").status == 403
+    assert operator.submit(path, {"do": "resume"}, page="/account").status == 403
     assert preview(operator, "").status == 200
     assert b"Cancel all" not in viewer.get(path).body
     assert len(host.offered()) == 1
+
+
+def test_to_cancel_a_deployment_with_reboots_needs_no_right_to_reboot(own: LocalEndpoint) -> None:
+    host, operator = deployable(own, "web1", "web"), log_in(own, PersonRole.OPERATOR)
+    path = deploy(log_in(own), "", reboot="if-required")
+
+    assert operator.submit(path, {"do": "cancel"}, page=path).status == 303
+    assert host.offered() == []
 
 
 def test_a_person_with_a_scope_deploys_to_it_and_sees_of_other_deployments_only_it(own: LocalEndpoint) -> None:
