@@ -41,6 +41,8 @@ def agent_for_everyone() -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as directory:
         Path(directory).chmod(0o755)
         shutil.copytree(CHECKOUT / "agent", Path(directory, "agent"), ignore=shutil.ignore_patterns("__pycache__"))
+        for path in Path(directory).rglob("*"):  # those of the checkout depend on the umask
+            path.chmod(0o755 if path.is_dir() else 0o644)
         yield Path(directory)
 
 
