@@ -191,7 +191,7 @@ def is_of(record: DeploymentRecord, person: Person) -> bool:
 
 
 def may_resume(view: DeploymentView, person: Person) -> bool:
-    """Return whether a person may resume a deployment, which starts its reboots again; cancelling needs no such right."""
+    """Return whether a person may resume a deployment, which starts its reboots again; to cancel needs less."""
     verbs = [step.verb for step in view.record.all_steps]
     reboots = any(step.arguments.get("reboot") for step in view.record.all_steps) or "reboot-if-required" in verbs
     return person.may(Right.DEPLOY) and (not reboots or person.may(Right.REBOOT))
