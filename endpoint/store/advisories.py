@@ -67,12 +67,18 @@ class Advisories:
 
     def kev(self, cves: Iterable[str]) -> dict[str, KevEntry]:
         """Return the entries of known exploited vulnerabilities, by CVE."""
-        return {
-            row.cve: KevEntry(
-                cve=row.cve, added=row.added, due=row.due, name=row.name, action=row.action, ransomware=row.ransomware
+        return {row.cve: _kev(row) for row in self._rows(_KEV, cves)}
+
+    def of_cve(self, cve: str) -> tuple[KevEntry | None, tuple[Notice, ...]]:
+        """Return the entry of known exploited vulnerabilities and the notices of one CVE, in one transaction."""
+        values = {"wanted": [cve]}
+        entry, notices = self._database.read(
+            lambda connection: (
+                connection.execute(_KEV, values).first(),
+                connection.execute(_OF_CVES, values).all(),
             )
-            for row in self._rows(_KEV, cves)
-        }
+        )
+        return _kev(entry) if entry is not None else None, tuple(map(_notice, notices))
 
     def texts(self, cves: Iterable[str]) -> dict[str, CveText]:
         """Return the descriptions, by CVE."""
@@ -125,6 +131,12 @@ class Advisories:
         if not wanted:
             return []
         return self._database.read(lambda connection: _in_parts(connection, statement, wanted))
+
+
+def _kev(row: Any) -> KevEntry:
+    return KevEntry(
+        cve=row.cve, added=row.added, due=row.due, name=row.name, action=row.action, ransomware=row.ransomware
+    )
 
 
 def _in_parts(connection: Connection, statement: Any, wanted: list[Any]) -> list[Any]:

@@ -14,7 +14,7 @@ from endpoint.core.host_fixes import FixStage
 from endpoint.core.host_query import HostQuery
 from endpoint.store.advisory_tables import KEV
 from endpoint.store.host_conditions import in_scope
-from endpoint.store.host_list import View, page_of
+from endpoint.store.host_list import View, page_and_ids_of
 from endpoint.store.host_tables import FIX_COUNTS, HOST_FIXES, HOSTS
 
 _OPEN = ("pending", "held", "installed")
@@ -24,6 +24,15 @@ _SORTS: dict[FixSort, Any] = {
     FixSort.CVE: lambda columns: columns.cve,
     FixSort.FIRST_SEEN: lambda columns: columns.first_seen_at,
 }
+
+_LINES = (
+    sa.select(
+        *(HOST_FIXES.c[name] for name in ("host", "package", "stage", "pending_since", "installed_at", "active_at"))
+    )
+    # By the hosts' numbers: for a join SQLite would go through all rows of the CVE.
+    .where(HOST_FIXES.c.host.in_(sa.bindparam("ids", expanding=True)), HOST_FIXES.c.cve == sa.bindparam("cve"))
+    .order_by(HOST_FIXES.c.package)
+)
 
 
 def fixes_of(connection: Connection, query: FixQuery, view: View) -> FixPage:
@@ -80,8 +89,8 @@ def fix_of(connection: Connection, cve: str, query: HostQuery, view: View) -> Fi
     row = connection.execute(sa.select(counted).where(counted.c.cve == cve, counted.c.known > 0)).first()
     if row is None:
         return None
-    page = page_of(connection, replace(query, cve=cve), view)
-    lines = _lines(connection, cve, [host.host_id for host in page.rows])
+    page, ids = page_and_ids_of(connection, replace(query, cve=cve), view)
+    lines = _lines(connection, cve, {number: host.host_id for number, host in zip(ids, page.rows, strict=True)})
     return FixDetail(
         cve=cve,
         summary=_summary(row),
@@ -132,14 +141,19 @@ def _examples(connection: Connection, cves: list[str], view: View) -> dict[str, 
     return {cve: package for cve, package in connection.execute(wanted) if package is not None}
 
 
-def _lines(connection: Connection, cve: str, names: list[str]) -> dict[str, list[FixLine]]:
+def _lines(connection: Connection, cve: str, hosts: Mapping[int, str]) -> dict[str, list[FixLine]]:
     found: dict[str, list[FixLine]] = defaultdict(list)
-    hosts = sa.select(HOSTS.c.id, HOSTS.c.host_id).where(HOSTS.c.host_id.in_(names))
-    host_ids = {row.id: row.host_id for row in connection.execute(hosts)}
-    # By the hosts' numbers: for a join SQLite would go through all rows of the CVE.
-    wanted = sa.select(HOST_FIXES).where(HOST_FIXES.c.host.in_(list(host_ids)), HOST_FIXES.c.cve == cve)
-    for row in connection.execute(wanted.order_by(HOST_FIXES.c.package)):
-        found[host_ids[row.host]].append(fix_line(row))
+    rows = connection.execute(_LINES, {"cve": cve, "ids": list(hosts)}).all()
+    for host, package, stage, pending_since, installed, active in rows:
+        line = FixLine(
+            cve=cve,
+            package=package,
+            stage=FixStage(stage),
+            pending_since_s=pending_since,
+            installed_s=installed,
+            active_s=active,
+        )
+        found[hosts[host]].append(line)
     return found
 
 

@@ -79,11 +79,16 @@ class FleetPages:
     def fix(self, cve: str, scope: Scope, now: datetime, query: HostQuery | None = None) -> FixDetail | None:
         """Return a fix with a page of the hosts that lack it; None: no host of the scope has or had it."""
         view = self._view(scope, now)
-        found = self._database.read(lambda connection: fix_of(connection, cve, query or HostQuery(), view))
-        if found is None:
-            return None
-        reach = self._cached(("fix", cve, scope), lambda connection, view: reach_of(connection, cve, view), view)
-        return replace(found, packages=reach.packages, hosts_by_stage=reach.hosts_by_stage)
+
+        def work(connection: Connection) -> FixDetail | None:
+            found = fix_of(connection, cve, query or HostQuery(), view)
+            if found is None:
+                return None
+            # In the same transaction: each round trip counts where the processors are busy.
+            reach, _ = self._kept.get(("fix", cve, scope), view.now_s, lambda: reach_of(connection, cve, view))
+            return replace(found, packages=reach.packages, hosts_by_stage=reach.hosts_by_stage)
+
+        return self._database.read(work)
 
     def exposure_curve(self, scope: Scope, now: datetime, days: int = CURVE_DAYS) -> tuple[CurveDay, ...]:
         """Return the exposure of each day, the oldest first; the last one is today."""

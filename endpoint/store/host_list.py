@@ -39,7 +39,9 @@ _STATES = _ALL.outerjoin(STATES, STATES.c.stream == HOSTS.c.stream)
 _ROWS = sa.select(*_COLUMNS).select_from(_STATES).where(HOSTS.c.id.in_(sa.bindparam("ids", expanding=True)))
 Columns = Mapping[str, Any]
 """A row of `_ROWS` by name: SQLAlchemy's own rows look names up slowly."""
-_TAGS = sa.select(HOST_TAGS).where(HOST_TAGS.c.host_id.in_(sa.bindparam("names", expanding=True)))
+_TAGS = sa.select(HOST_TAGS.c.host_id, HOST_TAGS.c.source, HOST_TAGS.c.tag).where(
+    HOST_TAGS.c.host_id.in_(sa.bindparam("names", expanding=True))
+)
 _OTHERS = sa.select(STREAMS.c.host_id, STREAMS.c.id, STREAMS.c.last_seen_at).where(
     STREAMS.c.host_id.in_(sa.bindparam("names", expanding=True)), STREAMS.c.last_seen_at > sa.bindparam("since")
 )
@@ -65,21 +67,32 @@ def page_of(connection: Connection, query: HostQuery, view: View) -> HostPage:
     Raises:
         RefusedError: 400, the cursor belongs to another order.
     """
+    return page_and_ids_of(connection, query, view)[0]
+
+
+def page_and_ids_of(connection: Connection, query: HostQuery, view: View) -> tuple[HostPage, list[int]]:
+    """Return a page, and the number of each host on it in the tables; `connection` must be a snapshot.
+
+    Raises:
+        RefusedError: 400, the cursor belongs to another order.
+    """
     wanted = filters(connection, query, view.scope, view.states, walks_index=query.sort in _INDEXED_SORTS)
     found = _page_ids(connection, query, wanted)
     more, back = len(found) > query.limit, query.cursor is not None and query.cursor.back
     found = found[: query.limit]
     if back:
         found.reverse()
-    rows = rows_of(connection, [row.id for row in found], view)
+    ids = [row.id for row in found]
+    rows = rows_of(connection, ids, view)
     first, last = (Cursor(value=found[at].value, row=found[at].id) if found else None for at in (0, -1))
-    return HostPage(
+    page = HostPage(
         rows=tuple(rows),
         total=len(rows),
         as_of_s=view.now_s,
         next=last if more or back else None,
         previous=replace(first, back=True) if first and query.cursor is not None and (more or not back) else None,
     )
+    return page, ids
 
 
 def count_of(connection: Connection, query: HostQuery, view: View) -> int:
@@ -141,8 +154,8 @@ def _page_ids(connection: Connection, query: HostQuery, wanted: Sequence[Conditi
 
 def _tags(connection: Connection, names: list[str]) -> dict[str, dict[str, list[str]]]:
     found: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
-    for row in connection.execute(_TAGS, {"names": names}):
-        found[row.host_id][row.source].append(row.tag)
+    for host, source, tag in connection.execute(_TAGS, {"names": names}).all():
+        found[host][source].append(tag)
     return found
 
 

@@ -89,8 +89,8 @@ class FixesPages:
         now = datetime.now(timezone.utc)
         scope = self._context.gate.person().scope
         detail = self._detail(cve, _host_query(), scope, now)
-        kev, notices = self._advisories.kev([detail.cve]), self._advisories.notices_of_cves([detail.cve])
-        return json_answer(fix_document(detail, kev.get(detail.cve), notices.get(detail.cve, ()), now))
+        kev, notices = self._advisories.of_cve(detail.cve)
+        return json_answer(fix_document(detail, kev, notices, now))
 
     def _query(self) -> FixQuery:
         """Return the query of the address; a notice's id stands for its CVEs."""
