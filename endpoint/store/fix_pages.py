@@ -26,9 +26,7 @@ _SORTS: dict[FixSort, Any] = {
 }
 
 _LINES = (
-    sa.select(
-        *(HOST_FIXES.c[name] for name in ("host", "package", "stage", "pending_since", "installed_at", "active_at"))
-    )
+    sa.select(HOST_FIXES)
     # By the hosts' numbers: for a join SQLite would go through all rows of the CVE.
     .where(HOST_FIXES.c.host.in_(sa.bindparam("ids", expanding=True)), HOST_FIXES.c.cve == sa.bindparam("cve"))
     .order_by(HOST_FIXES.c.package)
@@ -143,29 +141,21 @@ def _examples(connection: Connection, cves: list[str], view: View) -> dict[str, 
 
 def _lines(connection: Connection, cve: str, hosts: Mapping[int, str]) -> dict[str, list[FixLine]]:
     found: dict[str, list[FixLine]] = defaultdict(list)
-    rows = connection.execute(_LINES, {"cve": cve, "ids": list(hosts)}).all()
-    for host, package, stage, pending_since, installed, active in rows:
-        line = FixLine(
-            cve=cve,
-            package=package,
-            stage=FixStage(stage),
-            pending_since_s=pending_since,
-            installed_s=installed,
-            active_s=active,
-        )
-        found[hosts[host]].append(line)
+    for row in connection.execute(_LINES, {"cve": cve, "ids": list(hosts)}).all():
+        found[hosts[row.host]].append(fix_line(row))
     return found
 
 
 def fix_line(row: Any) -> FixLine:
     """Return a row of `host_fixes`."""
+    _, cve, package, stage, pending_since, installed, active = row  # SQLAlchemy's rows look names up slowly
     return FixLine(
-        cve=row.cve,
-        package=row.package,
-        stage=FixStage(row.stage),
-        pending_since_s=row.pending_since,
-        installed_s=row.installed_at,
-        active_s=row.active_at,
+        cve=cve,
+        package=package,
+        stage=FixStage(stage),
+        pending_since_s=pending_since,
+        installed_s=installed,
+        active_s=active,
     )
 
 
