@@ -1,9 +1,6 @@
 """Enrolment keys: created, hashed, listed, revoked, and verified in constant time; as `tokens`, but apart from them."""
 
-import hashlib
-import hmac
 import json
-import secrets
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
@@ -14,9 +11,9 @@ from sqlalchemy.engine import Connection
 from endpoint.core.enrolment import EnrolmentKey, EnrolmentStatus
 from endpoint.store.database import Database
 from endpoint.store.enrolment_tables import ENROLMENT_KEYS, ENROLMENTS
+from endpoint.store.secret_text import is_secret, new_secret, split_secret
 
 _PREFIX = "maestro-enrol"
-_MAX_LENGTH = 128
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,15 +46,15 @@ class EnrolmentKeys:
         Raises:
             StoreError: the database does not answer.
         """
-        identity, secret = secrets.token_hex(8), secrets.token_urlsafe(32)
+        identity, digest, text = new_secret(_PREFIX)
         values = {
-            "id": identity, "digest": _digest(secret), "name": name, "tags": json.dumps(sorted(set(tags))),
+            "id": identity, "digest": digest, "name": name, "tags": json.dumps(sorted(set(tags))),
             "approve": approve, "max_uses": max_uses, "uses": 0, "revoked_at": None,
             "expires_at": expires_at.timestamp() if expires_at is not None else None, "created_at": now.timestamp(),
         }  # fmt: skip
         with self._database.writing() as connection:
             connection.execute(ENROLMENT_KEYS.insert(), values)
-        return f"{_PREFIX}_{identity}_{secret}"
+        return text
 
     def all(self) -> list[StoredEnrolmentKey]:
         """Return every key, the oldest first.
@@ -99,14 +96,13 @@ class EnrolmentKeys:
         Raises:
             StoreError: the database does not answer.
         """
-        prefix, _, rest = text.partition("_")
-        identity, _, secret = rest.partition("_")
-        if prefix != _PREFIX or not (identity.isascii() and identity.isalnum()) or len(text) > _MAX_LENGTH:
+        parts = split_secret(text, _PREFIX)
+        if parts is None:
             return None
+        identity, secret = parts
         wanted = sa.select(ENROLMENT_KEYS).where(ENROLMENT_KEYS.c.id == identity)
         row: Any = self._database.read(lambda connection: connection.execute(wanted).first())
-        # An unknown id is compared, too, so that the response takes the same time.
-        same = hmac.compare_digest(_digest(secret), row.digest if row else _digest(""))
+        same = is_secret(secret, row.digest if row is not None else None)
         return identity if row is not None and same and row.revoked_at is None else None
 
 
@@ -128,10 +124,6 @@ def enrolment_key(row: Any) -> EnrolmentKey:
         tags=tuple(json.loads(row.tags)),
         name=row.name,
     )
-
-
-def _digest(secret: str) -> str:
-    return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _time(seconds: float) -> datetime:

@@ -1,8 +1,5 @@
 """Tokens: created, hashed, listed, revoked, and verified in constant time."""
 
-import hashlib
-import hmac
-import secrets
 import time
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -16,10 +13,10 @@ from endpoint.core.people import WHOLE_FLEET, Person, PersonRole, PersonVia, Sco
 from endpoint.errors import UsageError
 from endpoint.store.database import Database
 from endpoint.store.scopes import scope_of, tags_text
+from endpoint.store.secret_text import is_secret, new_secret, split_secret
 from endpoint.store.tables import TOKENS
 
 _PREFIX = "maestro"
-_MAX_LENGTH = 128
 _MAX_NAME = 64
 
 
@@ -106,14 +103,13 @@ class Tokens:
 
     def find(self, text: str) -> Token | None:
         """Return the token of a request; None: unknown or revoked."""
-        prefix, _, rest = text.partition("_")
-        identity, _, secret = rest.partition("_")
-        if prefix != _PREFIX or not (identity.isascii() and identity.isalnum()) or len(text) > _MAX_LENGTH:
+        parts = split_secret(text, _PREFIX)
+        if parts is None:
             return None
+        identity, secret = parts
         wanted = sa.select(TOKENS).where(TOKENS.c.id == identity)
         row: Any = self._database.read(lambda connection: connection.execute(wanted).first())
-        # An unknown id is compared, too, so that the response takes the same time.
-        same = hmac.compare_digest(_digest(secret), row.digest if row else _digest(""))
+        same = is_secret(secret, row.digest if row is not None else None)
         if row is None or not same or row.revoked_at is not None:
             return None
         if row.enrolment_key is not None and row.first_used_at is None and not self._mark_used(identity):
@@ -143,18 +139,14 @@ def insert_token(
     enrolment_key: str | None = None,
 ) -> tuple[str, str]:
     """Create a token in a transaction; return its id, and its text, which is not stored."""
-    identity, secret = secrets.token_hex(8), secrets.token_urlsafe(32)
+    identity, digest, text = new_secret(_PREFIX)
     values = {
-        "id": identity, "digest": _digest(secret), "role": role.value, "name": name,
+        "id": identity, "digest": digest, "role": role.value, "name": name,
         "host_id": host_id, "created_at": now.timestamp(), "revoked_at": None,
         "tags": tags_text(scope), "may_reboot": may_reboot, "enrolment_key": enrolment_key,
     }  # fmt: skip
     connection.execute(TOKENS.insert(), values)
-    return identity, f"{_PREFIX}_{identity}_{secret}"
-
-
-def _digest(secret: str) -> str:
-    return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()
+    return identity, text
 
 
 def _token(row: Any) -> Token:

@@ -11,9 +11,10 @@ from sqlalchemy.engine import Connection
 from endpoint.core.audit import AuditAction
 from endpoint.store.audit import note_in
 from endpoint.store.database import Database
-from endpoint.store.people.sessions import end_sessions, session_digest, start_session
+from endpoint.store.people.sessions import end_sessions, start_session
 from endpoint.store.people.users import LinkPurpose
 from endpoint.store.people_tables import USER_LINKS, USERS
+from endpoint.store.secret_text import secret_digest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +77,7 @@ class Logins:
             sa.select(USERS, USER_LINKS.c.purpose)
             .select_from(USER_LINKS.join(USERS))
             .where(
-                USER_LINKS.c.digest == session_digest(secret),
+                USER_LINKS.c.digest == secret_digest(secret),
                 USER_LINKS.c.expires_at > now.timestamp(),
                 USERS.c.disabled_at.is_(None),
             )
@@ -138,7 +139,7 @@ def _start(connection: Connection, proved: Proved) -> str | None:
 
 
 def _use_link(connection: Connection, secret: str, proved: Proved) -> str | None:
-    mine = (USER_LINKS.c.digest == session_digest(secret)) & (USER_LINKS.c.expires_at > proved.at.timestamp())
+    mine = (USER_LINKS.c.digest == secret_digest(secret)) & (USER_LINKS.c.expires_at > proved.at.timestamp())
     if not _prove(connection, proved) or connection.execute(sa.delete(USER_LINKS).where(mine)).rowcount != 1:
         return None
     if proved.password is not None:

@@ -1,6 +1,5 @@
 """Sessions: 256 random bits in a cookie; only their hash is stored, so that a copy of the database logs nobody in."""
 
-import hashlib
 import secrets
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,6 +11,7 @@ from endpoint.core.people import Person, PersonRole, PersonVia
 from endpoint.store.database import Database
 from endpoint.store.people_tables import SESSIONS, USER_LINKS, USERS
 from endpoint.store.scopes import scope_of
+from endpoint.store.secret_text import secret_digest
 
 _LENGTH = 43
 _AHEAD_S = 900.0
@@ -49,7 +49,7 @@ class Sessions:
             sa.select(USERS, SESSIONS.c.used_at)
             .select_from(SESSIONS.join(USERS))
             .where(
-                SESSIONS.c.digest == session_digest(secret),
+                SESSIONS.c.digest == secret_digest(secret),
                 SESSIONS.c.created_at > now.timestamp() - self._lifetime_s,
                 SESSIONS.c.created_at <= now.timestamp() + _AHEAD_S,
                 SESSIONS.c.used_at > now.timestamp() - self._idle_s,
@@ -60,7 +60,7 @@ class Sessions:
         if row is None:
             return None
         if touch and now.timestamp() - row.used_at >= _TOUCH_S:
-            touched = sa.update(SESSIONS).where(SESSIONS.c.digest == session_digest(secret))
+            touched = sa.update(SESSIONS).where(SESSIONS.c.digest == secret_digest(secret))
             change = touched.values(used_at=now.timestamp())
             self._database.write(lambda connection: connection.execute(change))
         return Person(
@@ -77,7 +77,7 @@ class Sessions:
         Raises:
             StoreError: the database does not answer.
         """
-        change = sa.delete(SESSIONS).where(SESSIONS.c.digest == session_digest(secret))
+        change = sa.delete(SESSIONS).where(SESSIONS.c.digest == secret_digest(secret))
         self._database.write(lambda connection: connection.execute(change))
 
     def delete_old(self, now: datetime) -> int:
@@ -99,7 +99,7 @@ def start_session(connection: Connection, user: str, address: str, now: datetime
     """Start a session within a transaction, and return what the cookie holds."""
     secret = secrets.token_urlsafe(32)
     values = {
-        "digest": session_digest(secret), "user_name": user, "created_at": now.timestamp(),
+        "digest": secret_digest(secret), "user_name": user, "created_at": now.timestamp(),
         "used_at": now.timestamp(), "address": address[:64],
     }  # fmt: skip
     connection.execute(sa.insert(SESSIONS), values)
@@ -109,8 +109,3 @@ def start_session(connection: Connection, user: str, address: str, now: datetime
 def end_sessions(connection: Connection, user: str) -> None:
     """End all sessions of a person within a transaction."""
     connection.execute(sa.delete(SESSIONS).where(SESSIONS.c.user_name == user))
-
-
-def session_digest(secret: str) -> str:
-    """Return what is stored of a session's or link's secret; 256 random bits need no slow hash."""
-    return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()

@@ -12,9 +12,10 @@ from sqlalchemy.engine import Connection
 from endpoint.core.people import PersonRole, Scope
 from endpoint.errors import UsageError
 from endpoint.store.database import Database
-from endpoint.store.people.sessions import end_sessions, session_digest
+from endpoint.store.people.sessions import end_sessions
 from endpoint.store.people_tables import USER_LINKS, USERS
 from endpoint.store.scopes import scope_of, tags_text
+from endpoint.store.secret_text import secret_digest
 
 LINK_LIFETIME = timedelta(hours=24)
 
@@ -149,7 +150,7 @@ def _link(connection: Connection, name: str, purpose: LinkPurpose, now: datetime
     connection.execute(sa.delete(USER_LINKS).where(USER_LINKS.c.user_name == name))
     secret = secrets.token_urlsafe(32)
     values = {
-        "digest": session_digest(secret), "user_name": name, "purpose": purpose.value,
+        "digest": secret_digest(secret), "user_name": name, "purpose": purpose.value,
         "expires_at": (now + LINK_LIFETIME).timestamp(),
     }  # fmt: skip
     connection.execute(sa.insert(USER_LINKS), values)
