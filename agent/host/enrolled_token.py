@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from agent.core.schemas import ENDPOINT_TOKEN_SCHEMA
 from agent.errors import ConfigError, HostError
 from agent.host.machine.facts import host_id
-from agent.state.safe_open import open_new
+from agent.state.safe_open import open_new, sync_directory
 
 OUTBOX = "outbox"
 """The directory below the state directory that the exporter's user owns."""
@@ -62,7 +62,7 @@ def store_enrolled_token(state_directory: str, token: EnrolledToken) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(f"{path}.new", path)
-        _sync(directory)
+        sync_directory(directory)
     except OSError as error:
         raise HostError(f"{path}: the token of this host cannot be stored: {error.strerror}") from error
 
@@ -105,11 +105,3 @@ def _open_private(path: str, flags: int) -> int:
     descriptor = open_new(path, flags)
     os.fchmod(descriptor, 0o600)
     return descriptor
-
-
-def _sync(directory: str) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -1,4 +1,7 @@
-"""`opener`s for open() in directories that other users may write to. Light: `status` reads through here."""
+"""`opener`s for open() in directories that other users may write to; fsync of a directory.
+
+Light: `status` reads through here.
+"""
 
 import errno
 import os
@@ -31,3 +34,16 @@ def open_new(path: str, flags: int) -> int:
     with suppress(FileNotFoundError):
         os.unlink(path)
     return os.open(path, flags | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+
+
+def sync_directory(path: str) -> None:
+    """Have the names in a directory on the disk, as after a rename.
+
+    Raises:
+        OSError: the directory cannot be opened or written.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -18,7 +18,7 @@ from agent.core.redact import redact_document
 from agent.core.schemas import RUN_SCHEMAS, Document
 from agent.errors import HostError, RecordError
 from agent.state.json_reader import JsonReader
-from agent.state.safe_open import open_regular
+from agent.state.safe_open import open_regular, sync_directory
 
 DEFAULT_DIRECTORY = "/var/lib/maestro-agent"
 STATE = "state"
@@ -102,7 +102,7 @@ class Store:
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(temporary, path)
-            _sync_directory(os.path.dirname(path))
+            sync_directory(os.path.dirname(path))
         except OSError as error:
             raise HostError(f"{path}: cannot be written: {error.strerror}") from error
         finally:
@@ -145,7 +145,7 @@ class Store:
         path = self.path(name)
         try:
             os.unlink(path)
-            _sync_directory(os.path.dirname(path))
+            sync_directory(os.path.dirname(path))
         except FileNotFoundError:
             return
         except OSError as error:
@@ -239,11 +239,3 @@ def _is_writing(pid: str) -> bool:
             return pid != str(os.getpid()) and file.read(1) != b""
     except OSError:
         return False
-
-
-def _sync_directory(path: str) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

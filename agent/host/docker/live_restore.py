@@ -18,6 +18,7 @@ from agent.core.model.docker import EngineUnit
 from agent.host.docker.api import EngineApi, EngineApiError
 from agent.host.docker.control import EngineControl
 from agent.host.docker.daemon_config import DEFAULT_CONFIG, option
+from agent.state.safe_open import sync_directory
 
 SAVED = ".before-live-restore"
 """Suffix of the owner's file while another one has its name."""
@@ -106,7 +107,7 @@ class ConfigSwap:
         if self.path.exists() and not self._saved.exists():
             os.link(self.path, self._saved)
         self._write(content)
-        self._sync()
+        sync_directory(str(self.path.parent))
 
     def say_off(self) -> bool:
         """Switch live-restore off in the file that has the owner's place; return False if somebody changed that."""
@@ -126,7 +127,7 @@ class ConfigSwap:
             self._saved.replace(self.path)
         else:
             return f"{self.path} was changed during the upgrade and stays; the one of before is {self._saved}"
-        self._sync()
+        sync_directory(str(self.path.parent))
         return ""
 
     def _own_contents(self) -> tuple[bytes | None, ...]:
@@ -150,13 +151,6 @@ class ConfigSwap:
         with suppress(FileNotFoundError):
             return path.read_bytes()
         return None
-
-    def _sync(self) -> None:
-        descriptor = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def _with_live_restore(data: bytes, *, on: bool = True) -> bytes:

@@ -11,6 +11,7 @@ from contextlib import suppress
 from agent.core.model.facts import Unseen
 from agent.errors import HostError
 from agent.host.unattended_upgrades.look import read_settings
+from agent.state.safe_open import sync_directory
 
 _DIRECTORY = "/etc/apt/apt.conf.d"
 DROP_IN = f"{_DIRECTORY}/52maestro-agent-daily-job"
@@ -71,14 +72,6 @@ def _replace(text: str | None) -> None:
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(temporary, DROP_IN)
-        _sync()
+        sync_directory(_DIRECTORY)
     except OSError as error:
         raise HostError(f"{DROP_IN}: cannot be written: {error.strerror}") from error
-
-
-def _sync() -> None:
-    descriptor = os.open(_DIRECTORY, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

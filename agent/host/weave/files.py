@@ -12,7 +12,7 @@ from agent.core.weave.snapshot import SavedScript
 from agent.errors import HostError
 from agent.host.weave.script import script_version
 from agent.host.weave.source import MOST_BYTES, read_source
-from agent.state.safe_open import open_regular
+from agent.state.safe_open import open_regular, sync_directory
 
 _SHELL = b"#!/bin/sh"
 _UNRELEASED = "unreleased"
@@ -81,7 +81,7 @@ class LocalWeaveFiles:
                 raise HostError(f"{staged}: has changed since it was checked")
             os.chmod(staged, _NEW_MODE)
             os.replace(staged, path)
-            _sync(os.path.dirname(path))
+            sync_directory(os.path.dirname(path))
         except OSError as error:
             raise HostError(f"{path}: cannot be replaced: {error.strerror}") from error
 
@@ -103,7 +103,7 @@ class LocalWeaveFiles:
             os.chown(temporary, *script.owner)
             os.chmod(temporary, script.mode)
             os.replace(temporary, path)
-            _sync(os.path.dirname(path))
+            sync_directory(os.path.dirname(path))
         except OSError as error:
             raise HostError(f"{path}: cannot be restored: {error.strerror}") from error
 
@@ -147,7 +147,7 @@ class LocalWeaveFiles:
         with suppress(FileNotFoundError):
             os.unlink(path)
         _write(path, content, 0o600)
-        _sync(self._directory)
+        sync_directory(self._directory)
 
 
 def _read(path: str) -> bytes:
@@ -162,11 +162,3 @@ def _write(path: str, content: bytes, mode: int) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _sync(directory: str) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
