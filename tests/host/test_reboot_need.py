@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from agent.host.container import in_container
+from agent.host.dpkg import installed
 from agent.host.dpkg.installed import InstalledPackages
 from agent.host.reboot.need import RebootNeed, read_reboot_need
 
@@ -296,3 +297,39 @@ def test_a_flag_holds_whatever_is_in_boot(root: Root) -> None:
     boot(root, NEW, there=False)
 
     assert root.need().view.required
+
+
+def test_dpkgs_database_is_read_again_after_each_change(root: Root) -> None:
+    found = [root.need().view.packages]
+    root.install(NEW, "6.1.85-1")
+    found.append(root.need().view.packages)
+    database = root.path / "var/lib/dpkg/status"
+    replacement = database.with_name("status-new")
+    replacement.write_text(database.read_text().replace("6.1.0-20", "6.1.0-21"))  # of the same size, as dpkg does it
+    os.utime(replacement, ns=(database.stat().st_atime_ns, database.stat().st_mtime_ns))
+    replacement.rename(database)
+    found.append(root.need().view.packages)
+
+    assert found == [[], [NEW], ["linux-image-6.1.0-21-amd64"]]
+
+
+def test_the_files_of_a_kernel_are_read_again_after_a_change(root: Root) -> None:
+    root.install(NEW, "6.1.85-1")
+    boot(root, OLD, there=True)
+    boot(root, NEW, there=False)
+    before = root.need().view.required
+    (root.path / f"var/lib/dpkg/info/{NEW}.list").write_text("/.\n")
+
+    assert (before, root.need().view.required) == (False, True)
+
+
+def test_an_unchanged_database_is_not_opened_again(root: Root, monkeypatch: pytest.MonkeyPatch) -> None:
+    root.install(NEW, "6.1.85-1")
+    root.flag("libc6\n")
+    first = root.need()
+    opened: list[str] = []
+    monkeypatch.setattr(installed, "open", lambda path, *_, **__: opened.append(path), raising=False)
+
+    assert root.need().view.document == first.view.document
+    assert root.need().gone == first.gone == ("libc6",)
+    assert opened == []

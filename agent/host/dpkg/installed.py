@@ -2,10 +2,15 @@
 
 import os
 from collections.abc import Iterator
+from functools import lru_cache
+
+from agent.state.file_version import FileVersion, file_version
 
 ADMIN_DIRECTORY = "/var/lib/dpkg"
 _INSTALLED = (b" installed", b" triggers-awaited", b" triggers-pending")
 """States in which a package is complete: triggers only refresh what others made of its files."""
+_Stanza = tuple[str, str, str]
+"""Name, version and architecture."""
 
 
 class InstalledPackage:
@@ -20,11 +25,18 @@ class InstalledPackage:
 
     def files(self, prefix: str) -> list[str]:
         """Return the package's files whose paths start like this; none if its file list cannot be read."""
+        path = self._file_list or ""
         try:
-            with open(self._file_list or "", encoding="utf-8", errors="surrogateescape") as file:
-                return [line.rstrip("\n") for line in file if line.startswith(prefix)]
+            return list(_listed(path, file_version(path), prefix))
         except OSError:
             return []
+
+
+@lru_cache(maxsize=4)
+def _listed(path: str, _version: FileVersion, prefix: str) -> tuple[str, ...]:
+    """Return the lines of a file list that start like this; kept, as that of a kernel has thousands of others."""
+    with open(path, encoding="utf-8", errors="surrogateescape") as file:
+        return tuple(line.rstrip("\n") for line in file if line.startswith(prefix))
 
 
 class InstalledPackages:
@@ -37,37 +49,65 @@ class InstalledPackages:
             OSError: it cannot be read.
         """
         self._directory = directory
-        with open(os.path.join(directory, "status"), "rb") as file:
+        with open(_database(directory), "rb") as file:
             self._text = b"\n" + file.read()
 
     def named(self, prefix: str) -> Iterator[InstalledPackage]:
         """Yield the packages whose names start like this; one of several architectures each time."""
+        return (_package(self._directory, stanza) for stanza in self.stanzas(prefix))
+
+    def stanzas(self, prefix: str) -> Iterator[_Stanza]:
+        """Yield what `named` makes packages of."""
         start = b"\nPackage: " + prefix.encode("utf-8", "replace")
         place = self._text.find(start)
         while place >= 0:
             end = self._text.find(b"\n\n", place + 1)
             fields = dict(_fields(self._text[place + 1 : end if end >= 0 else None]))
             if fields.get(b"status", b"").endswith(_INSTALLED):
-                yield self._package(fields)
+                yield _text(fields, b"package"), _text(fields, b"version"), _text(fields, b"architecture")
             place = self._text.find(start, place + 1)
 
     def __contains__(self, name: object) -> bool:
         """Return whether a package of exactly this name is installed, of any architecture."""
-        return isinstance(name, str) and any(found.name == name for found in self.named(name))
+        return isinstance(name, str) and any(found == name for found, _, _ in self.stanzas(name))
 
-    def _package(self, fields: dict[bytes, bytes]) -> InstalledPackage:
-        name, architecture = _text(fields, b"package"), _text(fields, b"architecture")
-        return InstalledPackage(name, _text(fields, b"version"), *self._file_list(name, architecture))
 
-    def _file_list(self, name: str, architecture: str) -> tuple[str | None, float | None]:
-        """Return the path of a package's file list, and when it was written."""
-        for stem in (name, f"{name}:{architecture}"):
-            path = os.path.join(self._directory, "info", f"{stem}.list")
-            try:
-                return path, os.stat(path).st_mtime
-            except (OSError, ValueError):
-                continue
-        return None, None
+def find_installed(
+    prefixes: tuple[str, ...], names: tuple[str, ...], directory: str = ADMIN_DIRECTORY
+) -> tuple[list[InstalledPackage], frozenset[str]]:
+    """Return the packages whose names start with a prefix, and those of the names that are installed.
+
+    The database, a megabyte, is read again only after a change: the daemon asks at each tick.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    stanzas, there = _find(directory, file_version(_database(directory)), prefixes, names)
+    return [_package(directory, stanza) for stanza in stanzas], there
+
+
+@lru_cache(maxsize=1)
+def _find(
+    directory: str, _version: FileVersion, prefixes: tuple[str, ...], names: tuple[str, ...]
+) -> tuple[tuple[_Stanza, ...], frozenset[str]]:
+    packages = InstalledPackages(directory)
+    stanzas = tuple(stanza for prefix in prefixes for stanza in packages.stanzas(prefix))
+    return stanzas, frozenset(name for name in names if name in packages)
+
+
+def _database(directory: str) -> str:
+    return os.path.join(directory, "status")
+
+
+def _package(directory: str, stanza: _Stanza) -> InstalledPackage:
+    name, version, architecture = stanza
+    for stem in (name, f"{name}:{architecture}"):
+        path = os.path.join(directory, "info", f"{stem}.list")
+        try:
+            return InstalledPackage(name, version, path, os.stat(path).st_mtime)
+        except (OSError, ValueError):
+            continue
+    return InstalledPackage(name, version, None, None)
 
 
 def _fields(stanza: bytes) -> Iterator[tuple[bytes, bytes]]:

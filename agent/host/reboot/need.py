@@ -5,12 +5,12 @@ Light: imported by `status`.
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timezone
 
 from agent.core.kernel_release import IMAGE_PREFIXES, KernelComparison, compare_kernels, image_release
 from agent.host.container import in_container
-from agent.host.dpkg.installed import ADMIN_DIRECTORY, InstalledPackage, InstalledPackages
+from agent.host.dpkg.installed import ADMIN_DIRECTORY, InstalledPackage, find_installed
 from agent.host.reboot.flag import LATEST, read_flag
 from agent.state.views import RebootView
 
@@ -59,8 +59,10 @@ def read_reboot_need(root: str = "/") -> RebootNeed:
     """
     flag = read_flag(root)
     names = os.uname()
+    asking = {name: name.partition(":")[0] for name in (flag[0] if flag else ())}
     try:
-        packages = InstalledPackages(os.path.join(root, ADMIN_DIRECTORY.lstrip("/")))
+        admin_directory = os.path.join(root, ADMIN_DIRECTORY.lstrip("/"))
+        packages, there = find_installed(IMAGE_PREFIXES, tuple(asking.values()), admin_directory)
     except OSError as error:
         if flag is None and not isinstance(error, FileNotFoundError):
             raise
@@ -72,7 +74,7 @@ def read_reboot_need(root: str = "/") -> RebootNeed:
         kernel=_compare(names, images, root),
         images=images,
         in_container=contained,
-        gone=tuple(name for name in (flag[0] if flag else ()) if name.partition(":")[0] not in packages),
+        gone=tuple(name for name, package in asking.items() if package not in there),
     )
 
 
@@ -98,9 +100,8 @@ def _is_gone(package: InstalledPackage, root: str) -> bool:
     return any(name.startswith(os.path.basename(_IMAGE_FILE)) for name in found)
 
 
-def _images(packages: InstalledPackages) -> Iterator[tuple[tuple[str, str], InstalledPackage]]:
-    for prefix in IMAGE_PREFIXES:
-        for package in packages.named(prefix):
-            release = image_release(package.name)
-            if release is not None:
-                yield (release, package.version), package
+def _images(packages: Iterable[InstalledPackage]) -> Iterator[tuple[tuple[str, str], InstalledPackage]]:
+    for package in packages:
+        release = image_release(package.name)
+        if release is not None:
+            yield (release, package.version), package
