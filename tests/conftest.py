@@ -94,9 +94,12 @@ def root_directory() -> Iterator[Path]:
         yield Path(directory)
 
 
-def pytest_configure() -> None:
-    """Make the directory of what all processes of this run share."""
+@pytest.hookimpl(tryfirst=True)  # before pytest-timeout reads it
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the directory of what all processes of this run share; let a thorough run's tests take hours."""
     once.begin()
+    if bases.thorough():
+        config.option.timeout = 0
 
 
 def pytest_unconfigure() -> None:

@@ -1,6 +1,7 @@
 """The wall-clock limit of a block: it is raised in the block, and never in a callback of the cyclic collector."""
 
 import gc
+import signal
 import weakref
 from datetime import timedelta
 
@@ -42,3 +43,17 @@ def test_the_collector_is_left_as_it_was(collecting: bool) -> None:  # noqa: FBT
         assert gc.isenabled() is collecting
     finally:
         gc.enable()
+
+
+def test_a_timer_that_was_set_before_goes_on_after_the_block() -> None:
+    """Pytest's limit for a test is one."""
+    before = signal.setitimer(signal.ITIMER_REAL, 600, 60)
+    try:
+        with time_limit(timedelta(seconds=5)):
+            inside, _ = signal.getitimer(signal.ITIMER_REAL)
+        after, interval = signal.getitimer(signal.ITIMER_REAL)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, *before)
+    assert inside <= 5
+    assert 5 < after <= 600
+    assert interval == 60

@@ -6,6 +6,7 @@ Names of hosts are not resolved: a page that asks another one than the test's ow
 import base64
 import json
 import tempfile
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from selenium import webdriver
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.remote_connection import RemoteConnection
 from selenium.webdriver.support.wait import WebDriverWait
 
 WIDE = (1280, 900)
@@ -34,6 +36,8 @@ _SWITCHES = (
 _LOGS = {"browser": "ALL", "performance": "ALL"}
 _PAGE_SCHEMES = frozenset({"http", "https", "ws", "wss", "ftp"})
 WAIT_S = 60.0
+_ANSWER_S = 180.0
+"""For one command to the driver: Selenium before 4.26 waits for ever for a browser that hangs."""
 _CHECKS = Path(__file__).with_name("page_checks")
 
 
@@ -192,6 +196,9 @@ def browser(*, javascript: bool = True) -> Iterator[Browser]:
             options.add_argument(switch)
         options.set_capability("acceptInsecureCerts", True)
         options.set_capability("goog:loggingPrefs", _LOGS)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # 4.26 has a default of its own
+            RemoteConnection.set_timeout(_ANSWER_S)
         service = Service("/usr/bin/chromedriver", log_path="/dev/null")
         driver = webdriver.Chrome(service=service, options=options)
         try:

@@ -13,7 +13,9 @@ _REPEAT_S = 0.5
 
 @contextmanager
 def time_limit(limit: timedelta) -> Iterator[None]:
-    """Raise TimeoutError in the block when the limit expires. Main thread only; blocks do not nest.
+    """Raise TimeoutError in the block when the limit expires. Main thread only.
+
+    A timer that was set before stands still in the block and goes on after it; blocks do not nest.
 
     Socket timeouts apply to single reads and writes: a peer that sends a byte now and then never triggers them.
     """
@@ -25,11 +27,13 @@ def time_limit(limit: timedelta) -> Iterator[None]:
     collecting = gc.isenabled()
     gc.disable()
     before = signal.signal(signal.SIGALRM, on_alarm)
+    earlier = (0.0, 0.0)
     try:
-        signal.setitimer(signal.ITIMER_REAL, limit.total_seconds(), _REPEAT_S)
+        earlier = signal.setitimer(signal.ITIMER_REAL, limit.total_seconds(), _REPEAT_S)
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_REAL, *earlier)
         if collecting:
             gc.enable()
