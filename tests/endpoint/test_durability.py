@@ -170,7 +170,7 @@ def test_the_same_batch_sent_concurrently_is_stored_once(make_server: MakeServer
     box = Outbox()
     batch = box.batch(*(box.event() for _ in range(50)), box.state())
     answers = []
-    ready = threading.Barrier(6)
+    ready = threading.Barrier(6, timeout=60)
 
     def send() -> None:
         agent = Client(server=server, token=token)

@@ -63,7 +63,7 @@ class Answers:
 
 def at_once(works: list[Callable[[], None]]) -> None:
     """Run all of these, started at the same moment."""
-    barrier = threading.Barrier(len(works))
+    barrier = threading.Barrier(len(works), timeout=60)
 
     def started(work: Callable[[], None]) -> None:
         barrier.wait()

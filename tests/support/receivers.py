@@ -40,6 +40,8 @@ def webhook() -> Iterator[Webhook]:
     """Run a webhook during the block."""
 
     class Handler(BaseHTTPRequestHandler):
+        timeout = 60
+
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             made.got.append(Delivered(method=self.command, path=self.path, headers=dict(self.headers), body=body))
@@ -80,6 +82,8 @@ class MailServer:
 class _Smtp(socketserver.StreamRequestHandler):
     """As much of RFC 5321 as a client needs that sends one mail."""
 
+    timeout = 60
+    """Seconds for one line; afterwards the connection ends with an error, and nothing waits for its thread."""
     taken: ClassVar[MailServer]
 
     def handle(self) -> None:
@@ -107,6 +111,8 @@ class _Smtp(socketserver.StreamRequestHandler):
     def _take(self) -> None:
         lines = []
         while (line := self.rfile.readline()) != b".\r\n":
+            if not line:
+                return  # the client is gone
             lines.append(line.removeprefix(b"."))
         if self.taken.answer.startswith("2"):
             self.taken.mails.append(read_mail(b"".join(lines)))
