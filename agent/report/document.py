@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from agent.core.model.host import HostFacts
 from agent.core.redact import redact_document
 from agent.core.schemas import REPORT_SCHEMA, Document
-from agent.report.outbox.outbox import OutboxStats
+from agent.report.outbox.stats import OutboxStats
 from agent.report.settings import ReportedSettings
 from agent.state.json_reader import JsonReader
 from agent.state.timestamps import format_utc

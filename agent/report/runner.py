@@ -18,6 +18,7 @@ from agent.errors import HostError
 from agent.host import log
 from agent.host.machine.facts import host_id
 from agent.report.document import outbox_section
+from agent.report.event_source import EventSource
 from agent.report.export_state import export_state_to_document
 from agent.report.exporter import Carry, ExportContext, Exporter, ExportResult, QueueSettings, carry_nothing
 from agent.report.outbox.file import open_outbox
@@ -51,6 +52,7 @@ class ExporterRun:
         self._state_dir = store.directory
         self._run_dir = run_dir
         self._source = ReportSource(store, run_dir, settings)
+        self._events = EventSource(store, run_dir)
 
     def run(self, time_limit: timedelta) -> ExportResult:
         """Send what there is, and record how that went.
@@ -69,7 +71,7 @@ class ExporterRun:
 
     def _run_with_outbox(self, time_limit: timedelta, queue: QueueSettings, directory: str) -> ExportResult:
         with open_outbox(directory, host_id(), queue.limits, utc_now()) as outbox:
-            self._source.enqueue_new_events(outbox, queue.reach)
+            self._events.enqueue(outbox, queue.reach)
             before = outbox.state.last_attempt or self._source.exporter_status(self._name).entry
             context = ExportContext(
                 source=self._source,

@@ -10,7 +10,7 @@ from agent.core.model.host import HostFacts
 from agent.core.policy.policy import RequestsPolicy
 from agent.core.schemas import Document
 from agent.report.document import report_document
-from agent.report.outbox.outbox import OutboxStats
+from agent.report.outbox.stats import OutboxStats
 from agent.report.settings import ReportedSettings, reported_settings
 from agent.version import VERSION
 from tests.core.given import policy

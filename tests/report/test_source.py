@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from agent.report.event_source import EventSource
 from agent.report.outbox.file import open_outbox
 from agent.report.outbox.transaction import OutboxLimits
 from agent.report.source import ReportSource
@@ -24,12 +25,13 @@ def source_of(directory: Path, state: Any, outcome: Any) -> ReportSource:
 
 
 def test_reach_beyond_the_calendar_starts_at_the_first_run(tmp_path: Path) -> None:
-    found = source_of(tmp_path, state(), golden("outcome"))
+    source_of(tmp_path, state(), golden("outcome"))
+    events = EventSource(Store(str(tmp_path)), str(tmp_path / "run"))
     reach = timedelta(days=999_999)
     bounds = OutboxLimits(size=1_000_000, age=reach)
 
     with open_outbox(str(tmp_path / "outbox"), HOST.id, bounds, NOON) as outbox:
-        found.enqueue_new_events(outbox, reach)
+        events.enqueue(outbox, reach)
         assert [json.loads(event.body)["type"] for event in outbox.next_events(9, 1 << 20)][:2] == [
             "outbox-begun",
             "outcome",

@@ -15,7 +15,8 @@ from agent.report.endpoint.delivery import Delivery, DeliveryResult, deliver_sta
 from agent.report.endpoint.enrolment import EnrolmentPlace, enrol, is_enrolled, uses_enrolled_token
 from agent.report.exporter import ExportContext, ExportResult, QueueSettings, count_of
 from agent.report.outbox.file import OUTBOX_DIRECTORY, open_readonly
-from agent.report.outbox.outbox import Outbox, OutboxStats
+from agent.report.outbox.outbox import Outbox
+from agent.report.outbox.stats import OutboxStats
 from agent.report.outbox.stream_state import StreamState, continued
 from agent.report.outbox.transaction import OutboxLimits
 from agent.report.source import boot_time_of

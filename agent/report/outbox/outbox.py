@@ -9,26 +9,13 @@ import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from agent.core.schemas import Document
 from agent.errors import HostError
 from agent.report.outbox.event import QueuedEvent, parse_event
+from agent.report.outbox.stats import OutboxStats
 from agent.report.outbox.stream_state import StreamState, stream_state_from_document, stream_state_to_document
 from agent.report.outbox.transaction import OVERHEAD_BYTES, OutboxLimits, Transaction
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OutboxStats:
-    """The queue's figures, for reports and `status`."""
-
-    events: int
-    size: int
-    """Bytes."""
-    oldest_at: str | None
-    dropped: int
-    refused: int
-    last_sequence: int
 
 
 class Outbox:

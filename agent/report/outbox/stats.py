@@ -1,0 +1,16 @@
+"""The figures of an outbox. Light: whoever shows them need not load SQLite."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboxStats:
+    """The queue's figures, for reports and `status`."""
+
+    events: int
+    size: int
+    """Bytes."""
+    oldest_at: str | None
+    dropped: int
+    refused: int
+    last_sequence: int
