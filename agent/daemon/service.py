@@ -37,11 +37,11 @@ from agent.host.reboot.need import read_reboot_need
 from agent.host.reboot.processes import runs_replaced_files
 from agent.host.sd_notify import notify, watchdog_s
 from agent.host.soft_reboots import soft_rebooted_at
+from agent.state.caching_store import CachingStore
 from agent.state.daemon_status import DaemonStatusFile
 from agent.state.engine_interrupted import engine_interrupted
 from agent.state.job_lock import worker_pid
 from agent.state.job_status import describe_running
-from agent.state.store import Store
 from agent.state.timestamps import format_human, utc_now
 from agent.version import VERSION
 from agent.worker.daily_turn import stands_aside
@@ -68,7 +68,7 @@ class Daemon:
             HostError: the distribution is unknown.
         """
         self._config = config
-        self._store = Store(state_dir)
+        self._store = CachingStore(state_dir)
         self._use_accepted = accepted
         self._accepted: AcceptedConfig | None = None
         self._files = FilesWatch()

@@ -48,8 +48,8 @@ class ReportSource:
 
     def metrics_report(self) -> Document:
         """Return `maestro.report/1` for metrics, with `outbox` as in the endpoint exporter's status file."""
-        entry = self.exporter_status(ExporterName.ENDPOINT).entry
-        return self.report(self._instance_id(), _queue_stats(entry), entry)
+        found = self.exporter_status(ExporterName.ENDPOINT)
+        return self.report(found.instance_id or NO_INSTANCE, _queue_stats(found.entry), found.entry)
 
     def report(
         self,

@@ -2,7 +2,8 @@
 
 import os
 
-FileVersion = tuple[int, ...]
+FileVersion = tuple[int, int, int, int, int]
+"""Size in bytes, device, inode, times of the last change of content and of inode in ns."""
 
 
 def file_version(path: str) -> FileVersion:
@@ -15,4 +16,4 @@ def file_version(path: str) -> FileVersion:
         OSError: there is no such file, or it cannot be seen.
     """
     found = os.stat(path)
-    return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+    return (found.st_size, found.st_dev, found.st_ino, found.st_mtime_ns, found.st_ctime_ns)

@@ -1,6 +1,7 @@
 """Reads the distribution from os-release(5)."""
 
 import shlex
+from functools import lru_cache
 from pathlib import Path
 
 from agent.core.policy.distro import Distro
@@ -17,14 +18,19 @@ def read_distro() -> Distro:
     """
     for path in _OS_RELEASE:
         try:
-            text = path.read_text(encoding="utf-8", errors="replace")
+            return _distro(path.read_text(encoding="utf-8", errors="replace"))
         except OSError:
             continue
-        fields = dict(_field(line) for line in text.splitlines() if "=" in line and not line.startswith("#"))
-        return Distro(
-            id=fields.get("ID", ""), codename=fields.get("VERSION_CODENAME", ""), version=fields.get("VERSION_ID", "")
-        )
     raise HostError("/etc/os-release cannot be read: the distribution is unknown")
+
+
+@lru_cache(maxsize=1)
+def _distro(text: str) -> Distro:
+    """Return what the file says; kept, as the daemon asks at each tick and for each report."""
+    fields = dict(_field(line) for line in text.splitlines() if "=" in line and not line.startswith("#"))
+    return Distro(
+        id=fields.get("ID", ""), codename=fields.get("VERSION_CODENAME", ""), version=fields.get("VERSION_ID", "")
+    )
 
 
 def _field(line: str) -> tuple[str, str]:
