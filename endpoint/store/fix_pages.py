@@ -14,7 +14,7 @@ from endpoint.core.host_fixes import FixStage
 from endpoint.core.host_query import HostQuery
 from endpoint.store.advisory_tables import KEV
 from endpoint.store.host_conditions import in_scope
-from endpoint.store.host_list import View, page_and_ids_of
+from endpoint.store.host_list import View, page_and_ids_of, selection_of
 from endpoint.store.host_tables import FIX_COUNTS, HOST_FIXES, HOSTS
 
 _OPEN = ("pending", "held", "installed")
@@ -87,7 +87,8 @@ def fix_of(connection: Connection, cve: str, query: HostQuery, view: View) -> Fi
     row = connection.execute(sa.select(counted).where(counted.c.cve == cve, counted.c.known > 0)).first()
     if row is None:
         return None
-    page, ids = page_and_ids_of(connection, replace(query, cve=cve), view)
+    of_it = replace(query, cve=cve)
+    page, ids = page_and_ids_of(connection, of_it, view, selection_of(connection, of_it, view))
     lines = _lines(connection, cve, {number: host.host_id for number, host in zip(ids, page.rows, strict=True)})
     return FixDetail(
         cve=cve,

@@ -16,7 +16,7 @@ from endpoint.store.database import Database
 from endpoint.store.fix_pages import exploited_of, fix_of, fixes_of, reach_of
 from endpoint.store.fleet_overview import exposure_days, overview_of
 from endpoint.store.host_detail import detail_of, host_curve
-from endpoint.store.host_list import View, count_of, each_page, page_of
+from endpoint.store.host_list import View, count_of, each_page, page_and_ids_of, page_of, selection_of
 from endpoint.store.timed_cache import TimedCache
 
 Answer = TypeVar("Answer")
@@ -45,12 +45,19 @@ class FleetPages:
             RefusedError: 400, the cursor belongs to another order.
         """
         view, every = self._view(scope, now), replace(query, cursor=None)
-        page = self._database.read(lambda connection: page_of(connection, query, view))
-        if page.next is None and query.cursor is None:
-            return page
-        counted = lambda connection, view: (count_of(connection, every, view), view.now_s)  # noqa: E731
-        total, as_of_s = self._cached(("hosts", every, scope), counted, view)
-        return replace(page, total=total, as_of_s=as_of_s)
+
+        def work(connection: Connection) -> HostPage:
+            selection = selection_of(connection, query, view)
+            page, _ = page_and_ids_of(connection, query, view, selection)
+            if page.next is None and query.cursor is None:
+                return page
+            # In the same transaction, with the same conditions: to choose them takes as long as the page.
+            total, as_of_s = self._kept.get(
+                ("hosts", every, scope), view.now_s, lambda: count_of(connection, every, view, selection)
+            )
+            return replace(page, total=total, as_of_s=as_of_s)
+
+        return self._database.read(work)
 
     def each_host(self, query: HostQuery, scope: Scope, now: datetime) -> Iterator[HostRow]:
         """Yield all hosts of a query, whatever its page; each 1000 in a transaction of their own."""

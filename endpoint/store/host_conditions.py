@@ -1,6 +1,7 @@
 """The rules of `core.host_states` and the filters of `core.host_query` as SQL over `hosts` and `streams`."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,10 +31,6 @@ _FLAGS = {
 _OPEN_STAGES = ("pending", "held", "installed")
 _NO_INDEX = sa.sql.operators.custom_op("+")
 """https://sqlite.org/optoverview.html: a unary plus disqualifies a term from an index."""
-_RARE = 50
-"""One in so many: below it, a list starts from the filter's rows, above it from the hosts."""
-_MOST_KEYS = 10_000
-"""SQLite takes 32,766 values in a statement."""
 
 
 def state_times(now_s: float, settings: FleetSettings) -> dict[str, float]:
@@ -113,31 +110,58 @@ def in_scope(scope: Scope) -> list[Condition]:
     return [] if scope.is_whole else [scopes.in_scope(HOSTS.c.host_id, scope)]
 
 
-def filters(
-    connection: Connection, query: HostQuery, scope: Scope, states: StateConditions, *, walks_index: bool = False
-) -> list[Condition]:
-    """Return the conditions of a query; `walks_index`: for rows in an order that has an index.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """The filters of a query, each in the form for the number of hosts that it finds.
 
     SQLite has no statistics: for a rare value it would look at every host, in order, and for a frequent one it would
-    sort all that have it. Hence the keys of each filter are read, up to a limit: a rare one is replaced by them, and a
-    frequent one is checked host by host, until the page is full.
+    sort all that have it. Hence the rows of each filter are counted, up to a limit: a rare one becomes a list of rows,
+    and a frequent one is checked host by host, until the page is full.
     """
-    found: list[Condition] = []
-    highest = connection.execute(sa.select(sa.func.max(HOSTS.c.id))).scalar() or 0
-    few = min(highest // _RARE, _MOST_KEYS)
-    for one in _filters(query, scope, states):
-        keys = connection.execute(one.rows.limit(few + 1)).scalars().all()
-        if len(keys) <= few:
-            found.append(one.key.in_(keys))
-        elif walks_index and connection.dialect.name == "sqlite" and one.checked is not None:
-            found.append(one.checked)
-        else:
-            found.append(one.condition)
+
+    conditions: Sequence[Condition]
+    """For counts, and for rows in an order that has no index."""
+    walked: Sequence[Condition]
+    """For rows in an order that has an index."""
+
+
+def select_hosts(connection: Connection, query: HostQuery, scope: Scope, states: StateConditions) -> Selection:
+    """Count what each filter of a query finds."""
+    found = list(_filters(query, scope, states))
+    rare = _rare(connection, found, query.limit)
+    more: list[Condition] = []
     if query.host_ids:
-        found.append(HOSTS.c.host_id.in_(query.host_ids))
+        more.append(HOSTS.c.host_id.in_(query.host_ids))
     if query.text is not None:
-        found.append(_named(query.text))
-    return found
+        more.append(_named(query.text))
+    rows = _rows_postgresql if connection.dialect.name == "postgresql" else _rows_sqlite
+    conditions = [rows(one) if is_rare else one.condition for one, is_rare in zip(found, rare, strict=True)]
+    walked = [
+        one.checked if one.checked is not None and not is_rare and connection.dialect.name == "sqlite" else condition
+        for one, is_rare, condition in zip(found, rare, conditions, strict=True)
+    ]
+    return Selection(conditions=[*conditions, *more], walked=[*walked, *more])
+
+
+def _rare(connection: Connection, found: Sequence["_Filter"], limit: int) -> list[bool]:
+    """Return of each filter whether sorting all its rows takes less than looking at hosts until a page is full."""
+    if not found:
+        return []
+    highest = connection.execute(sa.select(sa.func.max(HOSTS.c.id))).scalar() or 0
+    few = math.isqrt(highest * limit)
+    # Counted by the database: to fetch thousands of keys takes longer than the rest of the page.
+    counts = [sa.select(sa.func.count()).select_from(one.rows.limit(few + 1).subquery()) for one in found]
+    row = connection.execute(sa.select(*(count.scalar_subquery() for count in counts))).one()
+    return [number <= few for number in row]
+
+
+def _rows_sqlite(one: "_Filter") -> Condition:
+    return one.key.in_(one.rows)
+
+
+def _rows_postgresql(one: "_Filter") -> Condition:
+    # An array is read once and first; a subquery it would join, by a guess at its length.
+    return one.key == sa.any_(sa.func.array(one.rows.scalar_subquery()))
 
 
 def member_count(connection: Connection, query: HostQuery, scope: Scope, states: StateConditions) -> int | None:

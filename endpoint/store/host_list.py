@@ -15,7 +15,7 @@ from endpoint.core.host_states import FleetSettings, HostFacts, HostFlags, host_
 from endpoint.core.host_tags import TagSource
 from endpoint.core.people import Scope
 from endpoint.errors import RefusedError
-from endpoint.store.host_conditions import Condition, StateConditions, filters, member_count
+from endpoint.store.host_conditions import Condition, Selection, StateConditions, member_count, select_hosts
 from endpoint.store.host_tables import HOSTS, known_count
 from endpoint.store.tables import HOST_TAGS, STATES, STREAMS
 
@@ -67,17 +67,24 @@ def page_of(connection: Connection, query: HostQuery, view: View) -> HostPage:
     Raises:
         RefusedError: 400, the cursor belongs to another order.
     """
-    return page_and_ids_of(connection, query, view)[0]
+    return page_and_ids_of(connection, query, view, selection_of(connection, query, view))[0]
 
 
-def page_and_ids_of(connection: Connection, query: HostQuery, view: View) -> tuple[HostPage, list[int]]:
+def selection_of(connection: Connection, query: HostQuery, view: View) -> Selection:
+    """Return the hosts of a query as conditions, for its pages and their total."""
+    return select_hosts(connection, query, view.scope, view.states)
+
+
+def page_and_ids_of(
+    connection: Connection, query: HostQuery, view: View, selection: Selection
+) -> tuple[HostPage, list[int]]:
     """Return a page, and the number of each host on it in the tables; `connection` must be a snapshot.
 
     Raises:
         RefusedError: 400, the cursor belongs to another order.
     """
-    wanted = filters(connection, query, view.scope, view.states, walks_index=query.sort in _INDEXED_SORTS)
-    found = _page_ids(connection, query, wanted)
+    walks = query.sort in _INDEXED_SORTS
+    found = _page_ids(connection, query, selection.walked if walks else selection.conditions)
     more, back = len(found) > query.limit, query.cursor is not None and query.cursor.back
     found = found[: query.limit]
     if back:
@@ -95,12 +102,12 @@ def page_and_ids_of(connection: Connection, query: HostQuery, view: View) -> tup
     return page, ids
 
 
-def count_of(connection: Connection, query: HostQuery, view: View) -> int:
+def count_of(connection: Connection, query: HostQuery, view: View, selection: Selection) -> int:
     """Return how many hosts a query finds."""
     alone = member_count(connection, query, view.scope, view.states)
     if alone is not None:
         return alone
-    wanted = filters(connection, query, view.scope, view.states)
+    wanted = selection.conditions
     source = _ALL if any(_needs_streams(condition) for condition in wanted) else HOSTS
     return connection.execute(sa.select(sa.func.count()).select_from(source).where(*wanted)).scalar() or 0
 
@@ -127,7 +134,7 @@ def rows_of(connection: Connection, ids: Sequence[int], view: View) -> list[Host
 
 def ids_in_scope(connection: Connection, wanted: Condition, view: View) -> list[int]:
     """Return the rows of hosts for which a condition holds."""
-    conditions = filters(connection, HostQuery(), view.scope, view.states)
+    conditions = selection_of(connection, HostQuery(), view).conditions
     return list(connection.execute(sa.select(HOSTS.c.id).where(wanted, *conditions)).scalars())
 
 
