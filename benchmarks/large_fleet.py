@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 
 from endpoint.store.backfill import backfill
 from endpoint.store.database import Database
-from endpoint.store.tables import STATES
+from endpoint.store.tables import STATES, seen_slot
 from tests.support.host_reports import held, moment, patched, pending, update
 from tests.support.messages import Outbox, Raw
 
@@ -188,7 +188,7 @@ def _rows(boxes: list[Outbox], now: float, names: set[str]) -> Iterator[tuple[di
             "id": number, "host_id": box.host, "instance_id": box.instance, "agent_version": f"0.{number % 3}.0",
             "first_seen_at": now - 9e6, "last_seen_at": seen, "latest_sequence": 1, "latest_key": message["key"],
             "latest_digest": "0" * 64, "state_hash": message["body"]["hash"], "events": 0, "highest_event": 0,
-            "refused": 0, "pruned_upto": 0, "takes_requests": True,
+            "refused": 0, "pruned_upto": 0, "takes_requests": True, "last_seen_slot": seen_slot(seen),
         }  # fmt: skip
         body = json.dumps(message["body"], sort_keys=True, separators=(",", ":"))
         yield (

@@ -1,7 +1,7 @@
 """The rules of `core.host_states` and the filters of `core.host_query` as SQL over `hosts` and `streams`."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from endpoint.core.host_tags import TagSource
 from endpoint.core.people import Scope
 from endpoint.store import scopes
 from endpoint.store.host_tables import HOST_FIXES, HOST_PACKAGES, HOSTS
-from endpoint.store.tables import HOST_TAGS, STREAMS
+from endpoint.store.tables import HOST_TAGS, STREAMS, seen_slot
 
 Condition = Any
 """An expression of SQLAlchemy, which has no types of its own for them."""
@@ -35,9 +35,12 @@ _NO_INDEX = sa.sql.operators.custom_op("+")
 
 def state_times(now_s: float, settings: FleetSettings) -> dict[str, float]:
     """Return the times that decide the states of hosts at a time."""
+    since, until = (now_s + sign * settings.silent_after.total_seconds() for sign in (-1, 1))
     return {
-        "heard_since": now_s - settings.silent_after.total_seconds(),
-        "heard_until": now_s + settings.silent_after.total_seconds(),
+        "heard_since": since,
+        "heard_until": until,
+        "since_slot": seen_slot(since),
+        "until_slot": seen_slot(until),
         "lists_since": now_s - settings.stale_lists_after.total_seconds(),
         "now": now_s,
     }
@@ -46,23 +49,27 @@ def state_times(now_s: float, settings: FleetSettings) -> dict[str, float]:
 class StateConditions:
     """The conditions at one time."""
 
-    def __init__(self, heard_since: Condition, heard_until: Condition, lists_since: Condition, now: Condition) -> None:
-        self._heard_since = heard_since
-        self._heard_until = heard_until
-        self._lists_since = lists_since
-        self._now = now
+    def __init__(self, times: Mapping[str, Condition]) -> None:
+        self._heard_since = times["heard_since"]
+        self._heard_until = times["heard_until"]
+        self._since_slot = times["since_slot"]
+        self._until_slot = times["until_slot"]
+        self._lists_since = times["lists_since"]
+        self._now = times["now"]
 
     @classmethod
     def at(cls, now_s: float, settings: FleetSettings) -> "StateConditions":
         """Return the conditions at a time."""
-        return cls(**state_times(now_s, settings))
+        return cls(state_times(now_s, settings))
 
     @classmethod
     def any_time(cls) -> "StateConditions":
         """Return the conditions with `state_times` as parameters, for a statement that is built once."""
-        return cls(
-            *(sa.bindparam(name, type_=sa.Float) for name in ("heard_since", "heard_until", "lists_since", "now"))
-        )
+        times = {
+            name: sa.bindparam(name, type_=sa.Float) for name in ("heard_since", "heard_until", "lists_since", "now")
+        }
+        slots = {name: sa.bindparam(name, type_=sa.Integer) for name in ("since_slot", "until_slot")}
+        return cls({**times, **slots})
 
     @property
     def is_shared(self) -> Condition:
@@ -75,13 +82,29 @@ class StateConditions:
         return sa.or_(STREAMS.c.last_seen_at < self._heard_since, STREAMS.c.last_seen_at > self._heard_until)
 
     @property
+    def silent_rows(self) -> tuple[Condition, Condition]:
+        """Return `silent` for queries that start from `streams`, in two parts: each has one index, and no host both."""
+        past = sa.and_(STREAMS.c.last_seen_slot <= self._since_slot, STREAMS.c.last_seen_at < self._heard_since)
+        future = sa.and_(STREAMS.c.last_seen_slot >= self._until_slot, STREAMS.c.last_seen_at > self._heard_until)
+        return past, future
+
+    @property
     def green(self) -> Condition:
-        """Return whether the host is patched, unless it is silent."""
+        """Return whether the host is patched, unless it is silent; SQLite starts from the index of such hosts."""
+        return sa.and_(HOSTS.c.is_green == sa.true(), self._lasting)
+
+    @property
+    def green_row(self) -> Condition:
+        """Return `green` for rows that something else finds."""
+        return sa.and_(sa.func.coalesce(HOSTS.c.is_green, sa.false()) == sa.true(), self._lasting)
+
+    @property
+    def _lasting(self) -> Condition:
         # No comparison of a bare column, so that SQLite takes the index of green hosts, which has all of them.
         not_shared = sa.func.coalesce(HOSTS.c.other_seen_at, sa.literal_column("0")) <= self._heard_since
         supported = sa.func.coalesce(HOSTS.c.ended_at, sa.literal_column("1e15")) > self._now
         fresh = sa.func.coalesce(HOSTS.c.lists_good_at, sa.literal_column("-1")) >= self._lists_since
-        return sa.and_(HOSTS.c.is_green == sa.true(), not_shared, supported, fresh)
+        return sa.and_(not_shared, supported, fresh)
 
     def of(self, state: HostState) -> Condition:
         """Return the condition of a state."""
@@ -123,6 +146,8 @@ class Selection:
     """For counts, and for rows in an order that has no index."""
     walked: Sequence[Condition]
     """For rows in an order that has an index."""
+    needs_streams: bool
+    """Whether the conditions are those of `hosts` joined with `streams`."""
 
 
 def select_hosts(connection: Connection, query: HostQuery, scope: Scope, states: StateConditions) -> Selection:
@@ -140,7 +165,14 @@ def select_hosts(connection: Connection, query: HostQuery, scope: Scope, states:
         one.checked if one.checked is not None and not is_rare and connection.dialect.name == "sqlite" else condition
         for one, is_rare, condition in zip(found, rare, conditions, strict=True)
     ]
-    return Selection(conditions=[*conditions, *more], walked=[*walked, *more])
+    joined = any(_needs_streams(one.condition) for one, is_rare in zip(found, rare, strict=True) if not is_rare)
+    return Selection(conditions=[*conditions, *more], walked=[*walked, *more], needs_streams=joined)
+
+
+def _needs_streams(condition: Condition) -> bool:
+    return any(
+        column.table is STREAMS for column in sa.sql.visitors.iterate(condition) if isinstance(column, sa.Column)
+    )
 
 
 def _rare(connection: Connection, found: Sequence["_Filter"], limit: int) -> list[bool]:
@@ -230,10 +262,11 @@ def _rows_in(states: StateConditions, state: HostState) -> list[Any]:
     if (flag := states.flag(state)) is not None:
         conditions = [flag, states.is_shared] if states.includes_shared(state) else [flag]
         return [sa.select(HOSTS.c.id).where(condition) for condition in conditions]
-    rows, same = sa.select(HOSTS.c.id).where(states.of(state)), STREAMS.c.id == HOSTS.c.stream
+    rows, same = sa.select(HOSTS.c.id), STREAMS.c.id == HOSTS.c.stream
     if state is HostState.SILENT:
-        return [rows.select_from(STREAMS.join(HOSTS, same))]
-    return [rows.select_from(HOSTS.outerjoin(STREAMS, same) if state is HostState.PATCHED else HOSTS)]
+        return [rows.select_from(STREAMS.join(HOSTS, same)).where(part) for part in states.silent_rows]
+    source = HOSTS.outerjoin(STREAMS, same) if state is HostState.PATCHED else HOSTS
+    return [rows.select_from(source).where(states.of(state))]
 
 
 def _named(text: str) -> Condition:

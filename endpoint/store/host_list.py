@@ -83,8 +83,7 @@ def page_and_ids_of(
     Raises:
         RefusedError: 400, the cursor belongs to another order.
     """
-    walks = query.sort in _INDEXED_SORTS
-    found = _page_ids(connection, query, selection.walked if walks else selection.conditions)
+    found = _page_ids(connection, query, selection)
     more, back = len(found) > query.limit, query.cursor is not None and query.cursor.back
     found = found[: query.limit]
     if back:
@@ -107,9 +106,8 @@ def count_of(connection: Connection, query: HostQuery, view: View, selection: Se
     alone = member_count(connection, query, view.scope, view.states)
     if alone is not None:
         return alone
-    wanted = selection.conditions
-    source = _ALL if any(_needs_streams(condition) for condition in wanted) else HOSTS
-    return connection.execute(sa.select(sa.func.count()).select_from(source).where(*wanted)).scalar() or 0
+    counted = sa.select(sa.func.count()).select_from(_ALL if selection.needs_streams else HOSTS)
+    return connection.execute(counted.where(*selection.conditions)).scalar() or 0
 
 
 def each_page(query: HostQuery, read: Any) -> Iterator[HostRow]:
@@ -138,14 +136,9 @@ def ids_in_scope(connection: Connection, wanted: Condition, view: View) -> list[
     return list(connection.execute(sa.select(HOSTS.c.id).where(wanted, *conditions)).scalars())
 
 
-def _needs_streams(condition: Condition) -> bool:
-    return any(
-        column.table is STREAMS for column in sa.sql.visitors.iterate(condition) if isinstance(column, sa.Column)
-    )
-
-
-def _page_ids(connection: Connection, query: HostQuery, wanted: Sequence[Condition]) -> list[Any]:
+def _page_ids(connection: Connection, query: HostQuery, selection: Selection) -> list[Any]:
     by, cursor = _SORTS[query.sort], query.cursor
+    wanted = selection.walked if query.sort in _INDEXED_SORTS else selection.conditions
     backward = query.descending != (cursor is not None and cursor.back)
     order = (by.desc(), HOSTS.c.id.desc()) if backward else (by, HOSTS.c.id)
     page = sa.select(HOSTS.c.id, by.label("value")).where(*wanted).order_by(*order).limit(query.limit + 1)
@@ -155,7 +148,7 @@ def _page_ids(connection: Connection, query: HostQuery, wanted: Sequence[Conditi
         place = sa.tuple_(sa.literal(cursor.value, by.type), sa.literal(cursor.row))
         row = sa.tuple_(by, HOSTS.c.id)
         page = page.where(row < place if backward else row > place)
-    joined = query.sort is HostSort.SEEN or any(map(_needs_streams, wanted))
+    joined = query.sort is HostSort.SEEN or selection.needs_streams
     return list(connection.execute(page.select_from(_ALL if joined else HOSTS)).all())
 
 

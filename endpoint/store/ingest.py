@@ -20,7 +20,7 @@ from endpoint.store.host_tables import HOSTS
 from endpoint.store.notify_events import EventNotes
 from endpoint.store.request_statements import HAS_REQUESTS
 from endpoint.store.requests import exchange_requests
-from endpoint.store.tables import EVENTS, LOSSES, REFUSALS, STATES, STREAMS
+from endpoint.store.tables import EVENTS, LOSSES, REFUSALS, STATES, STREAMS, seen_slot
 
 _CLOCK_TOLERANCE_S = 60.0
 _LOCKED_STREAMS = (
@@ -62,6 +62,8 @@ _UPDATE = (
         refused=STREAMS.c.refused + sa.bindparam("more_refused"),
     )
 )
+# Apart, because SQLite writes every index of a column that is named, changed or not.
+_UPDATE_WITH_SLOT = _UPDATE.values(last_seen_slot=sa.bindparam("new_last_seen_slot"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,8 +135,7 @@ class Ingest:
             connection.execute(_FIRST_STATE, first_states)
         if states:
             connection.execute(_STATE, states)
-        if changes:
-            connection.execute(_UPDATE, changes)
+        _write_changes(connection, changes)
         pairs = list(zip(group, results, strict=True))
         self._hosts.apply(connection, _contacts(pairs, streams))
         _exchange_requests(connection, pairs, streams)
@@ -156,7 +157,7 @@ class Ingest:
                 values = {
                     "host_id": received.batch.host_id, "instance_id": received.batch.instance_id,
                     "agent_version": received.batch.agent_version,
-                    "first_seen_at": received.at, "last_seen_at": received.at,
+                    "first_seen_at": received.at, "last_seen_at": received.at, "last_seen_slot": seen_slot(received.at),
                     "events": 0, "highest_event": 0, "refused": 0, "pruned_upto": 0,
                 }  # fmt: skip
                 connection.execute(self._new_stream, values)
@@ -233,15 +234,27 @@ def _stored_keys(connection: Connection, stream: int, messages: Sequence[Message
     return [StoredKey(key=key, sequence=sequence, digest=digest) for key, sequence, digest in rows]
 
 
+def _write_changes(connection: Connection, changes: Sequence[dict[str, Any]]) -> None:
+    same = [values for values in changes if "new_last_seen_slot" not in values]
+    other = [values for values in changes if "new_last_seen_slot" in values]
+    if same:
+        connection.execute(_UPDATE, same)
+    if other:
+        connection.execute(_UPDATE_WITH_SLOT, other)
+
+
 def _changes(stream: Any, received: _Received, decided: Deduplicated) -> dict[str, Any]:
     latest, state, batch, now = decided.latest, decided.state, received.batch, received.at
     outbox = (state.body.get("outbox") or {}) if state is not None else None
+    # Another process may have stored a slightly later contact; one far in the future came from a wrong clock.
+    seen_at = stream.last_seen_at if now < stream.last_seen_at <= now + _CLOCK_TOLERANCE_S else now
+    slot = seen_slot(seen_at)
     return {
+        **({"new_last_seen_slot": slot} if slot != stream.last_seen_slot else {}),
         "new_takes_requests": received.takes_requests,
         "stream": stream.id,
         "new_agent_version": stream.agent_version if batch.agent_version is None else batch.agent_version,
-        # Another process may have stored a slightly later contact; one far in the future came from a wrong clock.
-        "new_last_seen_at": stream.last_seen_at if now < stream.last_seen_at <= now + _CLOCK_TOLERANCE_S else now,
+        "new_last_seen_at": seen_at,
         "new_latest_sequence": latest.sequence if latest else stream.latest_sequence,
         "new_latest_key": latest.key if latest else stream.latest_key,
         "new_latest_digest": latest.digest if latest else stream.latest_digest,

@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 from endpoint.errors import ConfigError
 from endpoint.store.backfill import backfill
 
-HEAD = "0012"
+HEAD = "0013"
 _BACKFILLED = "0008"
 """The rows of this revision are derived from the states of older databases."""
 _MIGRATIONS = Path(__file__).resolve().parent / "migrations"

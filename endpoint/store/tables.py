@@ -1,8 +1,19 @@
 """The tables, the same in SQLite and PostgreSQL, as `migrations/` makes them; times are Unix seconds."""
 
+import math
+
 import sqlalchemy as sa
 
 METADATA = sa.MetaData()
+_SLOT_S = 600
+"""The default silence of a host, 15 minutes, less the 5 minutes between its heartbeats: as long as a host is heard of,
+it is in a later slot than one that has just fallen silent."""
+
+
+def seen_slot(at_s: float) -> int:
+    """Return the slot of 10 minutes that a time is in."""
+    return math.floor(at_s / _SLOT_S)
+
 
 STREAMS = sa.Table(
     "streams",
@@ -29,7 +40,10 @@ STREAMS = sa.Table(
     sa.Column("outbox_last", sa.BigInteger),
     # Whether the last contact said that the host takes requests.
     sa.Column("takes_requests", sa.Boolean, nullable=False, server_default=sa.false()),
+    # `seen_slot` of the last contact, for the index: one of the time itself would be written by each heartbeat.
+    sa.Column("last_seen_slot", sa.Integer, nullable=False, server_default="0"),
     sa.UniqueConstraint("host_id", "instance_id"),
+    sa.Index("streams_by_slot", "last_seen_slot"),
 )
 """One row per stream: one outbox of one host."""
 

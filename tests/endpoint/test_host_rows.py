@@ -26,7 +26,7 @@ from endpoint.store.host_retention import HostRetention
 from endpoint.store.host_tables import EXPOSURE_DAYS, FIX_COUNTS, HOST_FIXES, HOST_PACKAGES, HOSTS
 from endpoint.store.queries import FleetQueries
 from endpoint.store.retention import RetentionStore
-from endpoint.store.tables import HOST_TAGS, STATES, STREAMS
+from endpoint.store.tables import HOST_TAGS, STATES, STREAMS, seen_slot
 from endpoint.store.tags import HostTags
 from tests.endpoint.conftest import MakeServer
 from tests.endpoint.test_migrations import differences, empty
@@ -100,6 +100,15 @@ def test_lists_counts_and_rows_agree_with_the_rule_over_random_reports(later: ti
             found = pages.each_host(HostQuery(states=(state,)), scope, NOW + later)
             assert {row.host_id for row in found} == wanted, state
             assert counts[state] == len(wanted), state
+
+
+def test_the_slot_of_each_stream_is_that_of_its_last_contact(database: Database) -> None:
+    report_at_random(database)
+
+    with database.reading() as connection:
+        streams = connection.execute(sa.select(STREAMS)).all()
+
+    assert [one.last_seen_slot for one in streams] == [seen_slot(one.last_seen_at) for one in streams]
 
 
 def test_random_reports_are_in_every_state(database: Database) -> None:

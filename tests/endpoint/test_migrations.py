@@ -14,7 +14,7 @@ from endpoint import store
 from endpoint.errors import ConfigError
 from endpoint.store import migrate
 from endpoint.store.database import Database
-from endpoint.store.tables import METADATA
+from endpoint.store.tables import METADATA, STREAMS, seen_slot
 from tests.endpoint.conftest import CHECKOUT
 from tests.endpoint.test_retention import DAY, KEPT, NOW, prune, put, statuses
 from tests.support.messages import Outbox
@@ -98,10 +98,13 @@ def test_a_database_of_an_older_version_is_upgraded_with_all_that_is_in_it(
     for one in at_once:
         one.create()
         one.close()
+    with database.reading() as connection:
+        stream = connection.execute(sa.select(STREAMS)).one()
     again = put(database, box, NOW, event, box.event(), box.heartbeat())
 
     assert statuses(again) == ["duplicate", "accepted", "accepted"]
     assert not again.resend_state
+    assert stream.last_seen_slot == seen_slot(stream.last_seen_at)
     assert prune(database) == 1
     assert differences(database) == []
 

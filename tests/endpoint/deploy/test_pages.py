@@ -384,7 +384,9 @@ def test_a_silent_host_is_left_out(own: LocalEndpoint) -> None:
     visitor = log_in(own)
     deployable(own, "web1")
     long_ago = (datetime.now(timezone.utc) - timedelta(hours=1)).timestamp()
-    own.opened.write(lambda connection: connection.execute(sa.update(STREAMS).values(last_seen_at=long_ago)))
+    own.opened.write(
+        lambda connection: connection.execute(sa.update(STREAMS).values(last_seen_at=long_ago, last_seen_slot=0))
+    )
 
     shown = preview(visitor, "")
 
