@@ -66,6 +66,11 @@ class ExportSupervisor:
         """Whether no exporter is running."""
         return not any(process.running for process in self._processes.values())
 
+    @property
+    def due_at(self) -> datetime | None:
+        """When an exporter is due next, unless there is something new before; None if none is on."""
+        return min((one.due_at for one in self._processes.values() if one.due_at is not None), default=None)
+
     def _seen(self) -> object:
         """Return a value that changes with the record; None while a job writes it, or if it cannot be read."""
         if worker_pid(self._store.directory) is not None:
@@ -90,13 +95,15 @@ class _ExporterProcess:
         self._start = start
         self._child: AgentProcess | None = None
         self._schedule = ExportSchedule()
+        self.due_at: datetime | None = None
+        """When it is started next, by the last tick; None while it is off."""
 
     def tick(self, target: ExportTarget, tick: ExportTick) -> None:
         self._schedule = self._schedule.configured(target.settings)
         if self._is_running(target):
             return
-        due, self._schedule = self._schedule.next(self._export_state(), tick)
-        if due:
+        self.due_at, self._schedule = self._schedule.next(self._export_state(), tick)
+        if self.due_at <= tick.now:
             self._schedule = self._schedule.started(tick)
             try:
                 self._child = self._start(self._arguments)
@@ -115,7 +122,7 @@ class _ExporterProcess:
             self._child = None if self._child.exit_code() is not None else self._child
         if self._child is None:
             clear_exporter_status(self._run_dir, self._name)
-            self._schedule = ExportSchedule()
+            self._schedule, self.due_at = ExportSchedule(), None
 
     def _is_running(self, target: ExportTarget) -> bool:
         if self._child is None:

@@ -115,6 +115,23 @@ def test_exporter_is_started_every_five_minutes(world: World) -> None:
     assert "export-endpoint" in world.arguments
 
 
+def test_it_says_when_an_exporter_is_due_next(world: World) -> None:
+    now, steps = NOON, []
+    for _ in range(12):
+        if world.tick(now) > len(steps):
+            world.leaves_status(ExportState(last=now))
+            steps.append(now)
+            world.tick(now)
+        assert world.supervisor.due_at is not None
+        assert now < world.supervisor.due_at <= now + 5 * MINUTE
+        now = world.supervisor.due_at
+    world.url = ""
+    world.tick(now)
+
+    assert len(steps) == 12  # each look found one due
+    assert world.supervisor.due_at is None
+
+
 def test_after_boot_it_waits_for_its_slot(world: World) -> None:
     found = [world.tick(NOON + second * timedelta(seconds=30), up_since=NOON) for second in range(11)]
 

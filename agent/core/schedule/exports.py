@@ -100,15 +100,19 @@ class ExportSchedule:
         """Return the schedule after a start."""
         return replace(self, exported=tick.seen or self.exported, started_at=tick.now, reconfigured=False)
 
-    def next(self, state: ExportState, tick: ExportTick) -> tuple[bool, "ExportSchedule"]:
-        """Return whether the exporter is due, and the schedule to go on with; `state` is of its status file."""
+    def next(self, state: ExportState, tick: ExportTick) -> tuple[datetime, "ExportSchedule"]:
+        """Return when the exporter is due, and the schedule to go on with; `state` is of its status file.
+
+        A time that is not after `tick.now` means at once. A later one holds until `tick.seen` or the state changes.
+        """
         if tick.local and (self.started_at is None or self.reconfigured):
-            return True, self
+            return tick.now, self
         state, schedule = self._reconciled(state, tick.now)
         changed = self.exported is not None and tick.seen is not None and tick.seen != self.exported
-        if state.next(tick.slots, now=tick.now, up_since=tick.up_since, changed=changed) <= tick.now:
-            return True, schedule
-        return False, replace(schedule, exported=self.exported or tick.seen)
+        due_at = state.next(tick.slots, now=tick.now, up_since=tick.up_since, changed=changed)
+        if due_at <= tick.now:
+            return due_at, schedule
+        return due_at, replace(schedule, exported=self.exported or tick.seen)
 
     def _reconciled(self, state: ExportState, now: datetime) -> tuple[ExportState, "ExportSchedule"]:
         """Return the state with what the daemon knows better: its own last start, and a clock that was set back."""

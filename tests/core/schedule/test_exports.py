@@ -131,32 +131,44 @@ def exporter_tick(minutes: float, *, seen: object = "same", local: bool = False)
 STARTED = ExportSchedule().configured("settings").started(exporter_tick(0))
 
 
+def is_due(schedule: ExportSchedule, state: ExportState, tick: ExportTick) -> bool:
+    return schedule.next(state, tick)[0] <= tick.now
+
+
 def test_schedule_starts_at_once_only_for_something_new() -> None:
     state = ExportState(last=NOON)
 
-    assert not STARTED.next(state, exporter_tick(1))[0]
-    assert not STARTED.next(state, exporter_tick(1, seen=None))[0]
-    assert STARTED.next(state, exporter_tick(1, seen="new"))[0]
+    assert not is_due(STARTED, state, exporter_tick(1))
+    assert not is_due(STARTED, state, exporter_tick(1, seen=None))
+    assert is_due(STARTED, state, exporter_tick(1, seen="new"))
 
 
 def test_schedule_after_new_settings_ignores_the_backoff() -> None:
     failing = ExportState(last=NOON, failures=9, not_before=NOON + 60 * MINUTE)
     changed = STARTED.configured("other settings")
 
-    assert not STARTED.next(failing, exporter_tick(6))[0]
-    assert changed.next(failing, exporter_tick(6))[0]
-    assert not changed.started(exporter_tick(6)).next(failing, exporter_tick(12))[0]
+    assert not is_due(STARTED, failing, exporter_tick(6))
+    assert is_due(changed, failing, exporter_tick(6))
+    assert not is_due(changed.started(exporter_tick(6)), failing, exporter_tick(12))
     assert changed.configured("other settings") == changed
 
 
 def test_schedule_of_a_local_exporter_starts_at_once_the_first_time() -> None:
     first = ExportSchedule().configured("settings")
 
-    assert first.next(ExportState(last=NOON), exporter_tick(1, local=True))[0]
-    assert not STARTED.next(ExportState(last=NOON), exporter_tick(1, local=True))[0]
-    assert STARTED.configured("other settings").next(ExportState(last=NOON), exporter_tick(1, local=True))[0]
+    assert is_due(first, ExportState(last=NOON), exporter_tick(1, local=True))
+    assert not is_due(STARTED, ExportState(last=NOON), exporter_tick(1, local=True))
+    assert is_due(STARTED.configured("other settings"), ExportState(last=NOON), exporter_tick(1, local=True))
 
 
 def test_schedule_of_a_process_that_writes_no_status_waits_for_the_next_slot() -> None:
-    assert not STARTED.next(ExportState(), exporter_tick(1))[0]
-    assert STARTED.next(ExportState(), exporter_tick(6))[0]
+    assert not is_due(STARTED, ExportState(), exporter_tick(1))
+    assert is_due(STARTED, ExportState(), exporter_tick(6))
+
+
+def test_schedule_names_the_time_at_which_it_becomes_due() -> None:
+    due_at, later = STARTED.next(ExportState(last=NOON), exporter_tick(1))
+
+    assert due_at == NOON + 5 * MINUTE
+    assert not is_due(later, ExportState(last=NOON), exporter_tick(4.99))
+    assert is_due(later, ExportState(last=NOON), exporter_tick(5))
