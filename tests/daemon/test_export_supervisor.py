@@ -116,7 +116,7 @@ def test_exporter_is_started_every_five_minutes(world: World) -> None:
 
 
 def test_it_says_when_an_exporter_is_due_next(world: World) -> None:
-    now, steps = NOON, []
+    now, steps = NOON, list[datetime]()
     for _ in range(12):
         if world.tick(now) > len(steps):
             world.leaves_status(ExportState(last=now))

@@ -12,8 +12,6 @@ from agent.core.schedule.backoff import LONGEST, ResponseClass, backoff_delay
 from agent.core.schedule.slots import Interval
 
 _MINUTE = timedelta(minutes=1)
-_SECOND = timedelta(seconds=1)
-"""The resolution of times in documents."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +115,8 @@ class ExportSchedule:
     def _reconciled(self, state: ExportState, now: datetime) -> tuple[ExportState, "ExportSchedule"]:
         """Return the state with what the daemon knows better: its own last start, and a clock that was set back."""
         started = self.started_at
-        if started is not None and started <= now and (state.last is None or state.last < started - _SECOND):
+        # Documents have whole seconds: an attempt in the first second of its slot seems to be from before it.
+        if started is not None and started <= now and (state.last is None or state.last < started):
             state = replace(state, last=started)
         set_back_at = None
         if state.last is not None and state.last > now:  # do not wait until the clock is there again

@@ -1,6 +1,6 @@
 """When an exporter runs next: slots, failures, clock changes, and a fleet after an outage."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -172,3 +172,11 @@ def test_schedule_names_the_time_at_which_it_becomes_due() -> None:
     assert due_at == NOON + 5 * MINUTE
     assert not is_due(later, ExportState(last=NOON), exporter_tick(4.99))
     assert is_due(later, ExportState(last=NOON), exporter_tick(5))
+
+
+def test_an_attempt_in_the_first_second_of_its_slot_counts_though_documents_have_whole_seconds() -> None:
+    slots = Interval(interval=timedelta(minutes=5), share=0.001)  # 0.3 s after each fifth minute
+    started, later = (replace(exporter_tick(at / 60), slots=slots) for at in (0.4, 1.2))
+
+    assert is_due(STARTED, ExportState(last=NOON - 5 * MINUTE), started)
+    assert not is_due(STARTED.started(started), ExportState(last=NOON), later)
