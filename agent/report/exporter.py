@@ -1,4 +1,4 @@
-"""What an exporter is: the protocol, what a run gets, and what it returns."""
+"""What an exporter is: the protocol, and what a run gets."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Protocol
 
 from agent.core.requests.model import RequestOffers
-from agent.core.schedule.backoff import ResponseClass
+from agent.report.export_result import ExportResult
 from agent.report.outbox.outbox import Outbox
 from agent.report.outbox.stream_state import StreamState
 from agent.report.outbox.transaction import OutboxLimits
@@ -51,31 +51,6 @@ class ExportContext:
     kept_state: StreamState = field(default_factory=StreamState)
     """The stream's state as an earlier run left it, which could not write it to the outbox."""
     carry: Carry = carry_nothing
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExportResult:
-    """The result of a run."""
-
-    response_class: ResponseClass = ResponseClass.OK
-    summary: str = ""
-    """What was sent, for a person."""
-    why: str = ""
-    """What was not sent, and why; empty if all was sent."""
-    detail: str = ""
-    """For the log only."""
-    retry_after: timedelta | None = None
-    """What the other side asked for."""
-    burst: tuple[int, int] | None = None
-    """Where more is queued than one run may send: messages sent, and the limit per minute. Delays the next run."""
-    report_sent: bool = False
-    """With a problem: the report arrived all the same, only events did not."""
-    notable: bool = False
-    """Whether it is logged though it has no problem."""
-    fields: Mapping[str, object] = field(default_factory=dict)
-    """Members of the exporter's entry in `status` beyond the common ones."""
-    kept_state: StreamState | None = None
-    """For the next run's `kept_state`."""
 
 
 class Exporter(Protocol):

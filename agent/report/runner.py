@@ -5,29 +5,23 @@ authoritative, unsent events stay in the outbox, and receivers know each event b
 """
 
 import os
-import random
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 
 from agent.core.exporters import ExporterName
-from agent.core.redact import redact
-from agent.core.schedule.exports import ExportState
 from agent.core.schemas import Document
 from agent.errors import HostError
-from agent.host import log
 from agent.host.machine.facts import host_id
 from agent.report.document import outbox_section
 from agent.report.event_source import EventSource
-from agent.report.export_state import export_state_to_document
-from agent.report.exporter import Carry, ExportContext, Exporter, ExportResult, QueueSettings, carry_nothing
+from agent.report.export_result import ExporterLog, ExportResult, state_after
+from agent.report.exporter import Carry, ExportContext, Exporter, QueueSettings, carry_nothing
 from agent.report.outbox.file import open_outbox
-from agent.report.outbox.stream_state import sent_part, stream_state_to_document
 from agent.report.settings import ReportedSettings
 from agent.report.source import ReportSource
-from agent.state.exporter_status import NO_QUEUE, UNKNOWN_QUEUE, write_exporter_status
+from agent.state.exporter_status import NO_QUEUE, UNKNOWN_QUEUE
 from agent.state.store import Store
-from agent.state.timestamps import format_utc, utc_now
+from agent.state.timestamps import utc_now
 
 
 class ExporterRun:
@@ -45,12 +39,11 @@ class ExporterRun:
         settings: ReportedSettings | None = None,
     ) -> None:
         """Take what to run, where it sends to, and what carries requests to the worker; reads nothing yet."""
-        self._target = redact(target)
         self._carry = carry
         self._name = name
         self._exporter = exporter
         self._state_dir = store.directory
-        self._run_dir = run_dir
+        self._log = ExporterLog(name, run_dir, target)
         self._source = ReportSource(store, run_dir, settings)
         self._events = EventSource(store, run_dir)
 
@@ -82,11 +75,11 @@ class ExporterRun:
                 carry=self._carry,
             )
             result = self._exporter.run(context)
-            attempt, export_state = _after(before, outbox.state.export_state, result)
+            attempt, export_state = state_after(before, outbox.state.export_state, result)
             with outbox.transaction() as tx:
                 tx.state = replace(tx.state, last_attempt=attempt, export_state=export_state)
             section = outbox_section(outbox.stats())
-            self._record(result, before, {**attempt, **section}, export_state, outbox.state.instance_id)
+            self._log.record(result, before, {**attempt, **section}, export_state, outbox.state.instance_id)
             return result
 
     def _run_without_outbox(self, time_limit: timedelta, queue: Document, directory: str, problem: str) -> ExportResult:
@@ -101,50 +94,7 @@ class ExporterRun:
             kept_state=status.kept_state,
         )
         result = self._exporter.run(context)
-        attempt, export_state = _after(status.entry, status.export_state, result)
+        attempt, export_state = state_after(status.entry, status.export_state, result)
         known = status.entry if problem else {}
-        self._record(result, status.entry, {**queue, **known, **attempt}, export_state, status.instance_id)
+        self._log.record(result, status.entry, {**queue, **known, **attempt}, export_state, status.instance_id)
         return result
-
-    def _record(
-        self,
-        result: ExportResult,
-        before: Mapping[str, object],
-        entry: Document,
-        export_state: ExportState,
-        instance_id: str | None,
-    ) -> None:
-        """Write the exporter's status file under /run, read by `status` and by the daemon, and the log line."""
-        kept = result.kept_state and sent_part(result.kept_state)
-        document = {
-            "instance_id": instance_id,
-            "export_state": export_state_to_document(export_state),
-            "exporters": {self._name.value: {**entry, "target": self._target or None}},
-            "stream_state": kept and stream_state_to_document(kept),
-        }
-        write_exporter_status(self._run_dir, self._name, document)
-        if result.notable or result.why != before.get("why", ""):
-            log.event(
-                log.LogEvent.EXPORT_FAILED if result.why else log.LogEvent.EXPORT_DONE,
-                exporter=self._name.value,
-                sent=result.summary,
-                queued=entry.get("depth"),
-                problem=result.why or result.detail,
-            )
-
-
-def _after(before: Mapping[str, object], state: ExportState, result: ExportResult) -> tuple[Document, ExportState]:
-    """Return the entry without its queue, and the backoff, after one more attempt."""
-    now = utc_now()
-    chance = random.random()  # noqa: S311 - jitter, no secret
-    state = state.after(result.response_class, now=now, chance=chance, retry_after=result.retry_after)
-    if result.burst is not None:
-        state = state.rate_limited(*result.burst)
-    success = result.report_sent or not result.why
-    entry = {
-        "last_success_at": format_utc(now) if success else before.get("last_success_at"),
-        "failing_since": (before.get("failing_since") or format_utc(now)) if result.why else None,
-        "why": result.why,
-        **result.fields,
-    }
-    return entry, state

@@ -15,7 +15,8 @@ from agent.core.exporters import ExporterName
 from agent.core.schedule.backoff import ResponseClass
 from agent.core.schedule.exports import ExportState
 from agent.errors import HostError
-from agent.report.exporter import ExportContext, Exporter, ExportResult, QueueSettings
+from agent.report.export_result import ExportResult
+from agent.report.exporter import ExportContext, Exporter, QueueSettings
 from agent.report.outbox.transaction import OutboxLimits
 from agent.report.runner import ExporterRun
 from agent.report.source import ReportSource

@@ -13,7 +13,8 @@ from agent.core.policy.policy import OtlpPolicy, Policy
 from agent.core.schedule.backoff import ResponseClass
 from agent.core.schemas import Document
 from agent.errors import ConfigError
-from agent.report.exporter import ExportContext, ExportResult, QueueSettings, count_of
+from agent.report.export_result import ExportResult
+from agent.report.exporter import ExportContext, QueueSettings, count_of
 from agent.report.otlp.client import OtlpResult, OtlpTarget, post_otlp
 from agent.report.otlp.encode import OtlpRequest, Signal, encode_logs, encode_metrics
 from agent.report.otlp.headers import read_headers

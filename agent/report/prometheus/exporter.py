@@ -3,7 +3,8 @@
 from agent.core.policy.policy import MetricsPolicy, Policy
 from agent.core.schedule.backoff import ResponseClass
 from agent.errors import HostError
-from agent.report.exporter import ExportContext, ExportResult
+from agent.report.export_result import ExportResult
+from agent.report.exporter import ExportContext
 from agent.report.prometheus.exposition import exposition
 from agent.report.prometheus.textfile import write_metrics
 
