@@ -24,7 +24,7 @@ from endpoint.store.tables import EVENTS, LOSSES, REFUSALS, STATES, STREAMS, see
 
 _CLOCK_TOLERANCE_S = 60.0
 _LOCKED_STREAMS = (
-    sa.select(STREAMS, HAS_REQUESTS.label("has_requests"), *SHOWN)
+    sa.select(STREAMS, *SHOWN)
     .select_from(STREAMS.outerjoin(HOSTS, HOSTS.c.host_id == STREAMS.c.host_id))
     # The hosts, too: SQLite finds several pairs only by going through all streams.
     .where(STREAMS.c.host_id.in_(sa.bindparam("hosts", expanding=True)))
@@ -34,6 +34,8 @@ _LOCKED_STREAMS = (
     .order_by(STREAMS.c.host_id, STREAMS.c.instance_id)
     .with_for_update(of=STREAMS)
 )
+# Apart, because PostgreSQL takes longer to plan the queue's part than to find the stream.
+_LOCKED_WITH_REQUESTS = _LOCKED_STREAMS.add_columns(HAS_REQUESTS.label("has_requests"))
 _STORED_KEYS = sa.select(EVENTS.c.key, EVENTS.c.sequence, EVENTS.c.digest).where(
     EVENTS.c.stream == sa.bindparam("stream"),
     sa.or_(
@@ -142,11 +144,12 @@ class Ingest:
         return results
 
     def _streams(self, connection: Connection, group: Sequence[_Received]) -> dict[tuple[str, str], Any]:
-        wanted = {
+        wanted: dict[str, object] = {
             "names": [received.stream for received in group],
             "hosts": [received.batch.host_id for received in group],
-            "silent_since": max(received.at for received in group) - SILENCE_S,
         }
+        if any(received.takes_requests for received in group):
+            wanted["silent_since"] = max(received.at for received in group) - SILENCE_S
         found = _locked(connection, wanted)
         missing = [
             received for received in group if received.stream not in found and received.batch.agent_version is not None
@@ -217,7 +220,7 @@ def _exchange_requests(
 
 
 def _locked(connection: Connection, wanted: Mapping[str, object]) -> dict[tuple[str, str], Any]:
-    rows = connection.execute(_LOCKED_STREAMS, wanted)
+    rows = connection.execute(_LOCKED_WITH_REQUESTS if "silent_since" in wanted else _LOCKED_STREAMS, wanted)
     return {(row.host_id, row.instance_id): row for row in rows}
 
 
