@@ -29,6 +29,8 @@ _FLAGS = {
     HostState.UNKNOWN: HOSTS.c.is_unknown,
 }
 _OPEN_STAGES = ("pending", "held", "installed")
+_FEW = 8
+"""One in so many hosts are few to PostgreSQL: their rows are read sooner than a whole index of hosts."""
 _NO_INDEX = sa.sql.operators.custom_op("+")
 """https://sqlite.org/optoverview.html: a unary plus disqualifies a term from an index."""
 
@@ -180,7 +182,8 @@ def _rare(connection: Connection, found: Sequence["_Filter"], limit: int) -> lis
     if not found:
         return []
     highest = connection.execute(sa.select(sa.func.max(HOSTS.c.id))).scalar() or 0
-    few = math.isqrt(highest * limit)
+    # PostgreSQL does not look host by host where it expects many, but joins all of them.
+    few = highest // _FEW if connection.dialect.name == "postgresql" else math.isqrt(highest * limit)
     # Counted by the database: to fetch thousands of keys takes longer than the rest of the page.
     counts = [sa.select(sa.func.count()).select_from(one.rows.limit(few + 1).subquery()) for one in found]
     row = connection.execute(sa.select(*(count.scalar_subquery() for count in counts))).one()
