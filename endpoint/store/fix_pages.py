@@ -75,7 +75,9 @@ class FixReach:
 
 def reach_of(connection: Connection, cve: str, view: View) -> FixReach:
     """Return how far a fix reaches; with many hosts the slowest part of its page."""
-    return FixReach(packages=_packages(connection, cve, view), hosts_by_stage=_by_stage(connection, cve, view))
+    packages = _packages(connection, cve, view)
+    counted = _counted_by_stage if len(packages) == 1 and view.scope.is_whole else _by_stage
+    return FixReach(packages=packages, hosts_by_stage=counted(connection, cve, view))
 
 
 def fix_of(connection: Connection, cve: str, query: HostQuery, view: View) -> FixDetail | None:
@@ -118,7 +120,7 @@ def _counts(view: View) -> Any:
 
 
 def _summary(row: Any) -> FixSummary:
-    stages = {stage: int(getattr(row, stage.value)) for stage in FixStage}
+    stages = _stages(row)
     return FixSummary(
         cve=row.cve,
         first_seen_s=row.first_seen_at,
@@ -127,6 +129,10 @@ def _summary(row: Any) -> FixSummary:
         installed=stages[FixStage.INSTALLED],
         active=stages[FixStage.ACTIVE],
     )
+
+
+def _stages(row: Any) -> dict[FixStage, int]:
+    return {stage: int(getattr(row, stage.value)) for stage in FixStage}
 
 
 def _examples(connection: Connection, cves: list[str], view: View) -> dict[str, str]:
@@ -168,6 +174,12 @@ def _of_cve(cve: str, view: View, *columns: Any) -> Any:
 
 def _packages(connection: Connection, cve: str, view: View) -> tuple[str, ...]:
     return tuple(sorted(connection.execute(_of_cve(cve, view, HOST_FIXES.c.package).distinct()).scalars()))
+
+
+def _counted_by_stage(connection: Connection, cve: str, view: View) -> dict[FixStage, int]:
+    """Return the hosts by stage of a fix with one package: the rows that `fix_counts` counts."""
+    row = connection.execute(_counts(view).where(FIX_COUNTS.c.cve == cve)).first()
+    return _stages(row) if row is not None else dict.fromkeys(FixStage, 0)
 
 
 def _by_stage(connection: Connection, cve: str, view: View) -> dict[FixStage, int]:

@@ -111,6 +111,20 @@ def test_the_slot_of_each_stream_is_that_of_its_last_contact(database: Database)
     assert [one.last_seen_slot for one in streams] == [seen_slot(one.last_seen_at) for one in streams]
 
 
+def test_the_page_of_a_fix_counts_each_host_once_in_a_stage(database: Database) -> None:
+    report_at_random(database)
+    hosts: dict[str, dict[FixStage, set[str]]] = {}
+    for row in dump(database, HOST_FIXES):
+        hosts.setdefault(row["cve"], {}).setdefault(FixStage(row["stage"]), set()).add(row["of"])
+    pages = FleetPages(database, SETTINGS)
+
+    found = {cve: pages.fix(cve, WHOLE_FLEET, NOW) for cve in hosts}
+
+    assert {cve: fix.hosts_by_stage for cve, fix in found.items() if fix is not None} == {
+        cve: {stage: len(stages.get(stage, ())) for stage in FixStage} for cve, stages in hosts.items()
+    }
+
+
 def test_random_reports_are_in_every_state(database: Database) -> None:
     latest = report_at_random(database)
 
