@@ -55,6 +55,7 @@ CATCHES_ALL = {
     "agent/cli/main.py",  # the command line's boundary
     "agent/daemon/service.py",  # the daemon's loop
     "agent/daemon/job_dispatcher.py",  # the same, in its other thread
+    "agent/daemon/in_daemon.py",  # the same, in the threads of exporters
     "agent/worker/server.py",  # the privileged half's own process
     "agent/worker/runner.py",  # the job's own process
     "agent/host/dpkg/child.py",  # dpkg's own process
@@ -77,6 +78,7 @@ IMPORTS_BY_NAME = {
     "agent/worker/runner.py",  # one file a job: a process loads only the job that it runs
     "agent/host/docker/observer.py",  # a machine without Docker does not load what reads it
     "agent/host/log_target.py",  # python3-systemd only where journald runs
+    "agent/daemon/export_supervisor.py",  # an exporter that is off costs the daemon no memory
     "agent/cli/export.py",  # one module an exporter: none loads the libraries of another
     "agent/config/manifest.py",  # PyYAML only where there is a manifest
     "endpoint/cli/main.py",  # one file a command: `token --help` must not pay for Flask

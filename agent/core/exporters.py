@@ -5,7 +5,7 @@ A new exporter is one row here and one module with `create(policy) -> agent.repo
 
 from enum import Enum
 
-Row = tuple[str, str, str, str, str, str, str, bool]
+Row = tuple[str, str, str, str, str, str, str, str, bool]
 
 
 def _row(
@@ -15,11 +15,13 @@ def _row(
     phrase: str,
     switch: str,
     module: str = "",
+    in_daemon: str = "",
     interval: str = "",
     timeout: str = "",
     local: bool = False,
 ) -> Row:
-    return (name, label, phrase, module or f"agent.report.{name}.exporter", switch, interval, timeout, local)
+    module = module or f"agent.report.{name}.exporter"
+    return (name, label, phrase, module, in_daemon, switch, interval, timeout, local)
 
 
 class ExporterName(Enum):
@@ -31,6 +33,8 @@ class ExporterName(Enum):
     """Its name within a sentence."""
     module: str
     """The module that has its `create`; imported by name, in its own process only (`agent.cli.export`)."""
+    in_daemon: str
+    """The module that has its `create_in_daemon`, for what needs no process (`agent.daemon.in_daemon`); empty: none."""
     switch: str
     """The member of the policy that turns it on; the exporter is off while it is empty."""
     interval: str
@@ -46,6 +50,7 @@ class ExporterName(Enum):
         label: str,
         phrase: str,
         module: str,
+        in_daemon: str,
         switch: str,
         interval: str,
         timeout: str,
@@ -54,7 +59,7 @@ class ExporterName(Enum):
         """Make a member of a row."""
         member = object.__new__(cls)
         member._value_ = name
-        member.label, member.phrase, member.module = label, phrase, module
+        member.label, member.phrase, member.module, member.in_daemon = label, phrase, module, in_daemon
         member.switch, member.interval, member.timeout, member.local = switch, interval, timeout, local
         return member
 

@@ -1,20 +1,25 @@
-"""Starts the exporters' processes when they are due, and kills those that hang. The daemon itself sends nothing.
+"""Starts the exporters when they are due, and kills those that hang.
+
+What needs no process is done in a thread of the daemon (`agent.daemon.in_daemon`); everything else in a process.
 
 Level-triggered like the rest of the daemon: it compares the record with what it saw at the last start, and reads each
 exporter's status file. When an exporter is due is decided in `agent.core.schedule.exports`; this keeps process handles.
 Each exporter has its own process, so that a slow one does not delay the others.
 """
 
+import importlib
 import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from agent.core.exporters import ExporterName
 from agent.core.policy.policy import Policy
 from agent.core.schedule.exports import ExportSchedule, ExportState, ExportTick
 from agent.core.schedule.slots import Interval, stable_fraction
+from agent.daemon.in_daemon import AttemptResult, InDaemon, InDaemonAttempts
 from agent.errors import RecordError
 from agent.host import log
 from agent.host.process.spawn import AgentProcess
@@ -28,22 +33,47 @@ from agent.state.store import REQUESTS, Store
 
 _GRACE_S = 60.0
 """What an exporter may take beyond twice the timeout of one request."""
+_IN_DAEMON_GRACE_S = 10.0
+"""What an attempt in the daemon may take beyond the timeout of one request."""
 Start = Callable[[Sequence[str]], AgentProcess]
+InDaemonOf = Callable[[ExporterName, Store, str], InDaemon | None]
+
+
+def load_in_daemon(name: ExporterName, store: Store, run_dir: str) -> InDaemon | None:
+    """Import what the daemon can do itself for an exporter, by name: one that is off costs no memory; None: nothing."""
+    if not name.in_daemon:
+        return None
+    found: InDaemon = importlib.import_module(name.in_daemon).create_in_daemon(store, run_dir)
+    return found
 
 
 class ExportSupervisor:
     """One process at a time for each exporter."""
 
     def __init__(
-        self, config: Path | None, store: Store, run_dir: str, start: Start = AgentProcess, *, accepted: bool = False
+        self,
+        config: Path | None,
+        store: Store,
+        run_dir: str,
+        start: Start = AgentProcess,
+        *,
+        accepted: bool = False,
+        in_daemon: InDaemonOf = load_in_daemon,
+        wake: Callable[[], None] = lambda: None,
     ) -> None:
-        """Take what the processes are started with; starts nothing yet."""
+        """Take what the processes are started with; starts nothing yet. `wake`, of any thread, brings the next tick."""
         options = ["--config", str(config)] if config is not None else []
         before = [*options, "--state-dir", store.directory]
         behind = ["--run-dir", run_dir, *(["--accepted"] if accepted else [])]
         self._store = store
         self._processes = {
-            name: _ExporterProcess(name, run_dir, [*before, f"export-{name.value}", *behind], start)
+            name: _ExporterProcess(
+                name,
+                run_dir,
+                [*before, f"export-{name.value}", *behind],
+                start,
+                partial(_attempts, in_daemon, name, store, run_dir, wake),
+            )
             for name in ExporterName
         }
 
@@ -57,9 +87,8 @@ class ExportSupervisor:
                 continue
             # A share for each exporter: those of one machine do not all run at the same moment.
             slots = Interval(interval=targets[name].interval, share=stable_fraction(machine, name.value))
-            process.tick(
-                targets[name], ExportTick(now=now, up_since=up_since, slots=slots, local=name.local, seen=seen)
-            )
+            tick = ExportTick(now=now, up_since=up_since, slots=slots, local=name.local, seen=seen)
+            process.tick(targets[name], policy, tick)
 
     @property
     def idle(self) -> bool:
@@ -76,47 +105,92 @@ class ExportSupervisor:
         if worker_pid(self._store.directory) is not None:
             return None
         with suppress(OSError, RecordError):
-            changed = tuple(_changed_at(self._store.path(name)) for name in (JOBS, REQUESTS))
+            changed = tuple(_version(self._store.path(name)) for name in (JOBS, REQUESTS))
             return (*changed, next(iter(self._store.run_ids()), ""), read_reboot_need().view.required)
         return None
 
 
-def _changed_at(path: str) -> int:
-    return os.stat(path).st_mtime_ns if os.path.exists(path) else 0
+def _version(path: str) -> tuple[int, int, int]:
+    """Return what differs once the file is written again."""
+    if not os.path.exists(path):
+        return (0, 0, 0)
+    found = os.stat(path)
+    return (found.st_mtime_ns, found.st_ino, found.st_size)
+
+
+def _attempts(
+    in_daemon: InDaemonOf, name: ExporterName, store: Store, run_dir: str, wake: Callable[[], None]
+) -> InDaemonAttempts | None:
+    found = in_daemon(name, store, run_dir)
+    return None if found is None else InDaemonAttempts(found, wake)
 
 
 class _ExporterProcess:
-    """The process of one exporter, while there is one."""
+    """One exporter: its process while there is one, and its attempts without."""
 
-    def __init__(self, name: ExporterName, run_dir: str, arguments: Sequence[str], start: Start) -> None:
+    def __init__(
+        self,
+        name: ExporterName,
+        run_dir: str,
+        arguments: Sequence[str],
+        start: Start,
+        make_attempts: Callable[[], InDaemonAttempts | None],
+    ) -> None:
         self._name = name
         self._run_dir = run_dir
         self._arguments = arguments
         self._start = start
+        self._make_attempts = make_attempts
+        self._attempts: InDaemonAttempts | None = None
         self._child: AgentProcess | None = None
         self._schedule = ExportSchedule()
         self.due_at: datetime | None = None
         """When it is started next, by the last tick; None while it is off."""
+        self._processed: object = None
+        """`ExportTick.seen` as the process was started last: what it then saw is as new, or newer."""
 
-    def tick(self, target: ExportTarget, tick: ExportTick) -> None:
+    def tick(self, target: ExportTarget, policy: Policy, tick: ExportTick) -> None:
+        self._attempts = self._attempts or self._make_attempts()
         self._schedule = self._schedule.configured(target.settings)
         if self._is_running(target):
             return
-        self.due_at, self._schedule = self._schedule.next(self._export_state(), tick)
-        if self.due_at <= tick.now:
-            self._schedule = self._schedule.started(tick)
-            try:
-                self._child = self._start(self._arguments)
-            except OSError as error:
-                log.event(log.LogEvent.EXPORTER_FAILED, exporter=self._name.value, error=str(error))
+        result = self._attempts.take_result() if self._attempts else None
+        if self._attempts and self._attempts.running:
+            return
+        if result is not AttemptResult.PROCESS_NEEDED:
+            self.due_at, self._schedule = self._schedule.next(self._export_state(), tick)
+            if self.due_at > tick.now or self._try_in_daemon(target, policy, tick):
+                return
+        self._start_process(tick)
+
+    def _try_in_daemon(self, target: ExportTarget, policy: Policy, tick: ExportTick) -> bool:
+        """Start an attempt without a process; return whether that was possible."""
+        unchanged = tick.seen is not None and tick.seen == self._processed
+        limit_s = target.timeout.total_seconds() + _IN_DAEMON_GRACE_S
+        if self._attempts is None or not self._attempts.start(policy, limit_s, unchanged=unchanged):
+            return False
+        self.due_at, self._schedule = self._schedule.started(tick).next(self._export_state(), tick)
+        return True
+
+    def _start_process(self, tick: ExportTick) -> None:
+        self._schedule = self._schedule.started(tick)
+        self._processed = tick.seen
+        own = self._attempts.exporter.process_arguments if self._attempts else ()
+        try:
+            self._child = self._start([*self._arguments, *own])
+        except OSError as error:
+            log.event(log.LogEvent.EXPORTER_FAILED, exporter=self._name.value, error=str(error))
 
     @property
     def running(self) -> bool:
-        """Whether the process is running."""
-        return self._child is not None and self._child.exit_code() is None
+        """Whether the process or an attempt without one is running."""
+        in_daemon = self._attempts is not None and self._attempts.running
+        return in_daemon or (self._child is not None and self._child.exit_code() is None)
 
     def turn_off(self) -> None:
         """Kill the process and remove the status file."""
+        if self._attempts is not None:
+            self._attempts.abandon()
         if self._child is not None:
             self._child.kill()
             self._child = None if self._child.exit_code() is not None else self._child

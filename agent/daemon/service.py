@@ -82,7 +82,9 @@ class Daemon:
         self._soft_rebooted_at = soft_rebooted_at()  # which starts the daemon again
         self._scheduler = Scheduler()
         self._dispatcher = JobDispatcher(self._store)
-        self._supervisor = ExportSupervisor(config, self._store, run_dir, accepted=accepted)
+        self._supervisor = ExportSupervisor(
+            config, self._store, run_dir, accepted=accepted, wake=self._scheduler.run_now
+        )
         self._reload_requested = False
         self._should_restart = False
         self._status = ""

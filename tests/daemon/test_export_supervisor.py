@@ -1,16 +1,21 @@
 """The daemon starts exporters in their slots, at once if something is new, and never two of one."""
 
 import json
+import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from threading import Event
 
 import pytest
 
 from agent.core.exporters import ExporterName
+from agent.core.policy.policy import Policy
 from agent.core.schedule.exports import ExportState
 from agent.daemon.export_supervisor import ExportSupervisor
+from agent.daemon.in_daemon import AttemptResult, IsAbandoned
 from agent.host.process.spawn import AgentProcess
 from agent.report.export_state import export_state_to_document
 from agent.state.exporter_status import read_exporter_status, write_exporter_status
@@ -280,3 +285,132 @@ def test_clock_set_back_stops_no_exporter(world: World, hours: float) -> None:
     found = [world.tick(now + half * MINUTE / 2, up_since=now - MINUTE) for half in range(12)]
 
     assert (found[0], found[-1]) == (1, 2)  # at its slot: a whole fleet's clocks may have been set
+
+
+@dataclass
+class FakeInDaemon:
+    """What the daemon can do itself, as a test sets it."""
+
+    process_arguments: Sequence[str] = ("--own",)
+    answer: AttemptResult | None = AttemptResult.DONE
+    hangs: bool = False
+    ends: Event = field(default_factory=Event)
+    applied: list[bool] = field(default_factory=list)
+    abandoned: list[bool] = field(default_factory=list)
+
+    def applies(self, _policy: Policy, *, unchanged: bool) -> bool:
+        self.applied.append(unchanged)
+        return unchanged
+
+    def run(self, _policy: Policy, is_abandoned: IsAbandoned) -> AttemptResult:
+        if self.hangs:
+            self.ends.wait(30)
+        self.abandoned.append(is_abandoned())
+        if self.answer is None:
+            raise ValueError
+        return self.answer
+
+
+@dataclass
+class InDaemonWorld(World):
+    """A world where the daemon can do an exporter's work itself."""
+
+    own: FakeInDaemon = field(default_factory=FakeInDaemon)
+    woken: Event = field(default_factory=Event)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.supervisor = ExportSupervisor(
+            None, self.store, str(self.directory / "run"), self.start,
+            in_daemon=lambda name, *_: self.own if name is ExporterName.ENDPOINT else None, wake=self.woken.set,
+        )  # fmt: skip
+        record_job_start(self.store, "check", LONG_AGO, "schedule")
+
+    def has_sent(self) -> datetime:
+        """Let the first process send everything; return the time after it."""
+        self.tick(NOON)
+        self.leaves_status(ExportState(last=NOON))
+        return NOON + 6 * MINUTE
+
+    def settles(self, now: datetime) -> int:
+        """Wait until the attempt has ended, and run one more tick."""
+        for thread in threading.enumerate():
+            if thread.name == "exporter":
+                thread.join(10)
+        return self.tick(now)
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> InDaemonWorld:
+    return InDaemonWorld(tmp_path)
+
+
+def test_what_needs_no_process_is_done_without_one(own: InDaemonWorld) -> None:
+    now = own.has_sent()
+
+    found = [own.tick(now), own.settles(now), own.settles(now + 5 * MINUTE)]
+
+    assert found == [1, 1, 1]
+    assert own.own.applied == [False, True, True]
+    assert own.own.abandoned == [False, False]
+    assert own.arguments[-1] == "--own"
+    assert not own.woken.is_set()
+
+
+@pytest.mark.parametrize("answer", [AttemptResult.PROCESS_NEEDED, None])
+def test_attempt_that_fails_brings_the_process_at_once(own: InDaemonWorld, answer: AttemptResult | None) -> None:
+    own.own.answer = answer
+    now = own.has_sent()
+    own.tick(now)
+
+    assert own.woken.wait(10)
+    assert own.settles(now) == 2
+
+
+def test_failed_attempt_is_repeated_when_its_status_file_says(own: InDaemonWorld) -> None:
+    own.own.answer = AttemptResult.FAILED
+    now = own.has_sent()
+    own.tick(now)
+    own.leaves_status(ExportState(last=now, failures=1, not_before=now + MINUTE))
+
+    assert own.woken.wait(10)
+    assert [own.settles(now), own.settles(now + MINUTE), len(own.own.abandoned)] == [1, 1, 2]
+
+
+def test_recorded_change_goes_to_a_process(own: InDaemonWorld) -> None:
+    now = own.has_sent()
+    record_job_end(own.store, "check", now, 0)
+
+    assert own.tick(now) == 2
+    assert own.own.abandoned == []
+
+
+def test_hanging_attempt_is_abandoned_and_no_other_is_started(
+    own: InDaemonWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own.own.hangs = True
+    now = own.has_sent()
+    assert [own.tick(now), own.tick(now), own.supervisor.idle] == [1, 1, False]
+    clock = time.monotonic
+    monkeypatch.setattr(time, "monotonic", lambda: clock() + 3600)
+
+    taken_over = own.tick(now)
+    own.leaves_status(ExportState(last=now))
+    later = own.tick(now + 6 * MINUTE)
+    own.own.ends.set()
+
+    assert (taken_over, later) == (2, 3)
+    assert own.settles(now + 6 * MINUTE) == 3
+    assert own.own.abandoned == [True]
+
+
+def test_disabled_exporter_abandons_its_attempt(own: InDaemonWorld) -> None:
+    own.own.hangs = True
+    now = own.has_sent()
+    own.tick(now)
+    own.url = ""
+    own.tick(now)
+    own.own.ends.set()
+
+    assert own.settles(now) == 1
+    assert own.own.abandoned == [True]

@@ -1,0 +1,105 @@
+"""Attempts of an exporter in a thread of the daemon, without a process. A thread that hangs is abandoned.
+
+A thread cannot be killed, so at most one hangs for each exporter: until it ends, every attempt is a process.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from enum import Enum
+from threading import Thread
+from typing import Protocol
+
+from agent.core.policy.policy import Policy
+from agent.host import log
+
+IsAbandoned = Callable[[], bool]
+
+
+class AttemptResult(Enum):
+    """What came of an attempt."""
+
+    DONE = "done"
+    FAILED = "failed"
+    """The status file says why, and from when on the next attempt may be made."""
+    PROCESS_NEEDED = "process-needed"
+    """At once: it has to do what the daemon cannot."""
+
+
+class InDaemon(Protocol):
+    """The part of an exporter that the daemon can do itself; its process does everything."""
+
+    process_arguments: Sequence[str]
+    """Added to the command line of the exporter's process."""
+
+    def applies(self, policy: Policy, *, unchanged: bool) -> bool:
+        """Return whether an attempt is worth a thread; called within a tick, so it must not block.
+
+        `unchanged`: no job, run or request was recorded since the exporter's process was started last.
+        """
+
+    def run(self, policy: Policy, is_abandoned: IsAbandoned) -> AttemptResult:
+        """Export, and write the status file unless the attempt is abandoned by then; may block."""
+
+
+class _Attempt:
+    """One attempt; its thread is the only one that writes `result`."""
+
+    def __init__(self, limit_s: float) -> None:
+        self.ends_at_s = time.monotonic() + limit_s
+        self.result: AttemptResult | None = None
+        self.abandoned = False
+
+
+class InDaemonAttempts:
+    """The attempts of one exporter: one at a time."""
+
+    def __init__(self, exporter: InDaemon, wake: Callable[[], None]) -> None:
+        """Take the exporter, and what is called, in the thread, when an attempt has not done it."""
+        self.exporter = exporter
+        self._wake = wake
+        self._attempt: _Attempt | None = None
+        self._thread: Thread | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether an attempt is running; an abandoned one does not count."""
+        return self._attempt is not None
+
+    def start(self, policy: Policy, limit_s: float, *, unchanged: bool) -> bool:
+        """Start an attempt; return whether that was possible. After `limit_s` seconds it is abandoned."""
+        hangs = self._thread is not None and self._thread.is_alive()
+        if hangs or not self.exporter.applies(policy, unchanged=unchanged):
+            return False
+        attempt = _Attempt(limit_s)
+        self._thread = Thread(target=self._run, args=(attempt, policy), name="exporter", daemon=True)
+        with suppress(RuntimeError):  # no more threads
+            self._thread.start()
+            self._attempt = attempt
+        return self.running
+
+    def take_result(self) -> AttemptResult | None:
+        """Return the result of an attempt that is not running any more, once; None if there is none.
+
+        One that is beyond its limit is abandoned: the process is needed.
+        """
+        attempt = self._attempt
+        if attempt is None or (attempt.result is None and time.monotonic() < attempt.ends_at_s):
+            return None
+        self.abandon()
+        return attempt.result or AttemptResult.PROCESS_NEEDED
+
+    def abandon(self) -> None:
+        """Ignore the attempt from now on."""
+        if self._attempt is not None:
+            self._attempt.abandoned, self._attempt = True, None
+
+    def _run(self, attempt: _Attempt, policy: Policy) -> None:
+        result = AttemptResult.PROCESS_NEEDED
+        try:
+            result = self.exporter.run(policy, lambda: attempt.abandoned)
+        except Exception:  # noqa: BLE001 - the daemon's loop, in another thread
+            log.exception(log.LogEvent.DAEMON_BUG)
+        attempt.result = result
+        if result is not AttemptResult.DONE and not attempt.abandoned:
+            self._wake()
