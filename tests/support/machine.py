@@ -17,7 +17,7 @@ _INIT = r"""
 set -e
 # In a plain chroot the root is no mount point and cannot be made private; then our own corner is.
 mount --make-rprivate / 2>/dev/null || { mount --bind "$1" "$1"; mount --make-private "$1"; }
-mount -t tmpfs -o mode=755 machine "$1"
+if [ -n "$3" ]; then mount -o loop "$3" "$1"; else mount -t tmpfs -o mode=755 machine "$1"; fi
 mkdir "$1/upper" "$1/work" "$1/root"
 mount -t overlay -o "lowerdir=$2,upperdir=$1/upper,workdir=$1/work" overlay "$1/root"
 cd "$1/root"
@@ -152,11 +152,14 @@ class Machine:
 
 
 @contextlib.contextmanager
-def machine(*layers: Path) -> Iterator[Machine]:
-    """Run a machine on the given layers, uppermost first; everything in it ends with the block."""
+def machine(*layers: Path, disk: Path | None = None) -> Iterator[Machine]:
+    """Run a machine on the given layers, uppermost first; everything in it ends with the block.
+
+    It writes to memory, or to `disk`: the image of an empty file system, so that fsync(2) costs what it costs.
+    """
     with tempfile.TemporaryDirectory(prefix="maestro-machine-") as mountpoint:
         lower = ":".join(map(str, layers))
-        script = ["sh", "-c", _INIT, "machine", mountpoint, lower]
+        script = ["sh", "-c", _INIT, "machine", mountpoint, lower, str(disk or "")]
         outer = subprocess.Popen(
             ["unshare", "--mount", "--propagation=unchanged", "--pid", "--fork", "--kill-child", *script],
             stdin=subprocess.DEVNULL,
