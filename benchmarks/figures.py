@@ -64,3 +64,11 @@ def show(title: str, figures: list[Figure]) -> None:
 def ratio(ours: Figure, floor: Figure) -> float:
     """Return the first figure's median as a multiple of the second's."""
     return ours.median_s / floor.median_s
+
+
+def cpu_ratio(ours: Figure, floor: Figure) -> float:
+    """Return the median over the rounds of processor time, the first figure's as a multiple of the second's.
+
+    For commands that wait for nothing: other load stretches their wall time, and processor time hardly.
+    """
+    return median(one / other for one, other in zip(ours.cpu, floor.cpu, strict=True))
