@@ -69,17 +69,20 @@ class Counter:
 
     def _serve(self, server_socket: socket.socket, served: ssl.SSLContext) -> None:
         trusting = ssl.create_default_context(cafile=str(self.authority.file))
-        with suppress(OSError):
-            while True:
+        while True:
+            try:
                 plain, _ = server_socket.accept()
-                self.idle.clear()
-                there = trusting.wrap_socket(
-                    socket.create_connection(("127.0.0.1", self.endpoint_port)), server_hostname="localhost"
-                )
-                with served.wrap_socket(plain, server_side=True, do_handshake_on_connect=False) as here, there:
+            except OSError:
+                return  # it was shut down
+            self.idle.clear()
+            there = trusting.wrap_socket(
+                socket.create_connection(("127.0.0.1", self.endpoint_port)), server_hostname="localhost"
+            )
+            with served.wrap_socket(plain, server_side=True, do_handshake_on_connect=False) as here, there:
+                with suppress(OSError):  # a client may close the connection without TLS's own end
                     self._exchanges(here, there)
-                    self._count_packets(here)
-                self.idle.set()
+                self._count_packets(here)
+            self.idle.set()
 
     def _exchanges(self, here: ssl.SSLSocket, there: ssl.SSLSocket) -> None:
         here.do_handshake()
