@@ -33,11 +33,14 @@ PACKAGES = (
     "squid",
     "strongswan",
 )
+PATCHED = ("npm", "build-essential", *bases.BOOTED)
+"""More packages, so that there are some 765, and what the daemon needs."""
 PEER = """#clear Unattended-Upgrade::Origins-Pattern;
 Unattended-Upgrade::Origins-Pattern {{ "origin=Debian,codename={codename}-security,label=Debian-Security"; }};
 """
 THIS_MACHINE = "this-machine"
 """An overlay over this machine, with its packages, sources and apt settings."""
+_DISK_BYTES = 4 << 30
 LISTS_S, INSTALL_S = 300, 1200
 """Timeouts for refreshing lists and installing packages."""
 
@@ -87,6 +90,31 @@ def server(codename: str) -> tuple[Path, ...]:
     return layer, base
 
 
+def patched(codename: str) -> tuple[Path, ...]:
+    """Return the layers of a larger server with all security updates of the day it was built (minutes, cached)."""
+    below = server(codename)
+    digest = hashlib.sha256(" ".join(PATCHED).encode()).hexdigest()[:8]
+    layer = bases.CACHE / f"{below[0].name}-patched-{digest}"
+    with (bases.CACHE / f"{layer.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not layer.exists():
+            with machine(*below) as running:
+                connect(running)
+                add_security(running, codename)
+                install = "apt-get -q -y --no-install-recommends install"
+                running.check(f"{install} {' '.join(PATCHED)}", timeout=INSTALL_S)
+                upgrade(running)
+                running.check("apt-get clean && rm -rf /var/lib/apt/lists/* /etc/resolv.conf")
+                save(running, layer)
+    return layer, *below
+
+
+def upgrade(running: Machine) -> None:
+    """Install every update that the machine's lists have."""
+    keep = "-o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold"
+    running.check(f"apt-get -q -y {keep} dist-upgrade", timeout=INSTALL_S)
+
+
 def connect(running: Machine) -> None:
     """Give the machine the DNS configuration of this machine, so that it reaches the same archives."""
     shutil.copy("/etc/resolv.conf", running.path("/etc/resolv.conf"))
@@ -111,6 +139,17 @@ def settle(running: Machine) -> None:
     """Compile the agent's modules and build apt's caches, as on a machine in use."""
     running.check("python3 -m compileall -q /usr/share/maestro-agent")  # as the package's postinst does
     running.check("apt-cache stats")
+
+
+@contextmanager
+def disk(directory: Path) -> Iterator[Path]:
+    """Make an empty ext4 file system in a file below a directory; it is removed with the block."""
+    with tempfile.NamedTemporaryFile(dir=directory, suffix=".img") as image:
+        image.truncate(_DISK_BYTES)
+        # Not lazily: the kernel would go on writing tables while a round is measured.
+        options = "lazy_itable_init=0,lazy_journal_init=0"
+        subprocess.run(["mkfs.ext4", "-q", "-F", "-E", options, image.name], check=True)
+        yield Path(image.name)
 
 
 def save(running: Machine, layer: Path) -> None:

@@ -7,6 +7,8 @@ from benchmarks.figures import Figure
 from tests.support.machine import Machine
 
 PYTHON = "python3 -c pass"
+BARE_PYTHON = "python3 -I -c pass"
+"""The start of the distribution's Python alone: nothing of the environment or the current directory."""
 OPEN = "python3 -c 'import apt_pkg; apt_pkg.init_config(); apt_pkg.init_system(); apt_pkg.Cache(None)'"
 """The minimum that a program using libapt has to do."""
 _INSIDE = Path(__file__).resolve().parent / "inside"
