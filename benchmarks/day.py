@@ -23,7 +23,9 @@ _ROUNDS = 5
 _TRIPS = 11
 _MOST_OF_PEER = 1.0
 _MOST_OF_OLD_HEARTBEAT = 0.03
-_AGAIN = "rm -f /var/lib/apt/periodic/*-stamp; /usr/lib/apt/apt.systemd.daily"
+_PEER_ON = "/srv/peer.conf"
+"""What switches the daily job on, for the peer alone: where both are on, the agent upgrades nothing."""
+_AGAIN = f"rm -f /var/lib/apt/periodic/*-stamp; APT_CONFIG={_PEER_ON} /usr/lib/apt/apt.systemd.daily"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +75,7 @@ def _prepare(running: Machine, codename: str) -> None:
     roots.settle(running)
     if not running.path("/etc/machine-id").exists() or not running.path("/etc/machine-id").read_text().strip():
         running.write("/etc/machine-id", f"{'b' * 32}\n")
+    running.check(f"mv /etc/apt/apt.conf.d/20auto-upgrades {_PEER_ON}")
     packages = running.check("dpkg-query -W | wc -l").strip()
     known = running.check("apt-cache stats | sed -n 's/^Total package names: *//p'").strip()
     print(f"\n{packages} packages installed; names known to apt: {known}", flush=True)

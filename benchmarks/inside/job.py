@@ -26,7 +26,7 @@ def main() -> int:
         received += more
     os.waitpid(child, 0)
     answer = json.loads(received.splitlines()[-1])
-    if answer.get("exit_code") not in DONE:
+    if answer.get("exit_code") not in DONE or answer.get("error"):
         print(received.decode(), file=sys.stderr)
         return 1
     return 0
