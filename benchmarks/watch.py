@@ -12,7 +12,7 @@ from tests.support.machine import Machine
 
 _LOCK = "/var/lib/dpkg/lock-frontend"
 _LOCK_EVERY_S = 0.01
-_MEMORY_EVERY_S = 0.05
+_MEMORY_EVERY_S = 0.02
 
 
 @dataclass(frozen=True, kw_only=True)
