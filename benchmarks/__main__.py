@@ -14,10 +14,12 @@ from benchmarks import (
     answers,
     before,
     dashboard,
+    day,
     docker,
     fleet,
     idle,
     locks,
+    peaks,
     plans,
     processes,
     queue,
@@ -34,8 +36,9 @@ PARTS = {
     "check": answers.check,
     "planning": plans.planning,
     "upgrade": upgrades.upgrade,
-    "memory": upgrades.memory,
+    "memory": peaks.memory,
     "idle": idle.idle,
+    "day": day.day,
     "before": before.before,
     "docker": docker.docker,
 }
@@ -55,7 +58,7 @@ def main() -> int:
     """Run the given parts, or all, on every release; print all targets again at the end."""
     parser = argparse.ArgumentParser(prog="python3 -m benchmarks", description=__doc__.partition("\n")[0])
     parser.add_argument("part", nargs="*", help=f"what to measure: {', '.join([*PARTS, *ALONE])}; default: all")
-    parser.add_argument("--rounds", type=int, default=3, help="rounds of each upgrade (default: 3)")
+    parser.add_argument("--rounds", type=int, default=5, help="pairs of upgrades (default: 5)")
     parser.add_argument(
         "--no-peer", action="store_true", help="skip unattended-upgrade's own upgrade, which takes minutes"
     )

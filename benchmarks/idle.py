@@ -1,6 +1,7 @@
-"""Cost of the daemon while no job is due, relative to a sleeping Python and the peer's resident helper.
+"""Cost of the daemon while no job is due, relative to an earlier revision's, a sleeping Python and the peer's helper.
 
-All three run on one booted machine at the same time. It has dbus and the libraries that the peer's helper needs.
+All run on one booted machine at the same time. It has dbus and the libraries that the peer's helper needs. Both daemons
+send heartbeats to an endpoint over TLS, and write a metrics file.
 """
 
 import contextlib
@@ -13,9 +14,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.figures import Aims, ratio, show
+from benchmarks import earlier, loopback
+from benchmarks.figures import Aims, cpu_ratio, show
 from benchmarks.roots import CHECKOUT, THIS_MACHINE, Session
-from benchmarks.timing import PYTHON, measure
+from benchmarks.timing import BARE_PYTHON, measure
 from tests.support import bases
 from tests.support.booted import Booted, booted
 from tests.support.repository import Signer, package
@@ -23,16 +25,22 @@ from tests.support.scenario import Scenario
 
 PACKAGES = (*bases.BOOTED, "unattended-upgrades", "python3-dbus", "python3-gi")
 BARE = "python3 -c 'import time; time.sleep(86400)'"
-UNITS = {"bare": BARE, "maestro-agent": "", "unattended-upgrades": ""}
-"""The units that are measured, the baseline first; those without a command are in their packages."""
+BASE, OURS, PEER, EARLIER = "bare", "maestro-agent", "unattended-upgrades", "earlier"
+UNITS = (BASE, OURS, PEER, EARLIER)
+"""The units that are measured, the baseline first."""
 SETTLE_S = 60
 SAMPLE_EVERY_S = 10
-"""How often sizes and counters are read; reading costs this process, not the measured one."""
+"""How often sizes are read; reading costs this process, not the measured one."""
+THREADS_EVERY_S = 0.02
+"""How often the counters of threads are: one that sends a heartbeat lives for some 50 ms."""
 FIRST_CHECK_S = 180
 JOBS = "/var/lib/maestro-agent/jobs.json"
 ENDED = '"finished_at": "'
+FILES = "/var/lib/prometheus/node-exporter"
 CONFIGURATION = '[agent]\ncheck_interval = "7d"\nupgrade_at = "{hour:02}:00"\nsplay = "0s"\n'
 """Default settings, except for times that keep every job out of the measured minutes."""
+MOST_WAKEUPS = 20
+"""In ten minutes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,12 +69,16 @@ class _Process:
         self._sizes = {"Rss:": 0, "Pss:": 0, "Private_Dirty:": 0}
 
     def sample(self) -> None:
-        """Read sizes and counters again; for a thread that has ended, its last values count."""
-        self._latest.update(self._threads())
+        """Read sizes and counters again."""
+        self.look_at_threads()
         for line in (self._directory / "smaps_rollup").read_text().splitlines()[1:]:
             kind, size = line.split()[:2]
             if kind in self._sizes:
                 self._sizes[kind] = max(self._sizes[kind], int(size))
+
+    def look_at_threads(self) -> None:
+        """Read counters again; for a thread that has ended, its last values count."""
+        self._latest.update(self._threads())
 
     def cost(self) -> Idle:
         """Return the total."""
@@ -100,36 +112,46 @@ def idle(codename: str, session: Session, aims: Aims) -> None:
     if codename == THIS_MACHINE:
         print("\nskipped: an overlay over this machine does not boot")
         return
-    with _server(codename) as running:
+    with _server(codename, session) as running:
         jobs = running.check(f"cat {JOBS}")
         costs = _watch(running, session.idle_minutes * 60)
         if running.check(f"cat {JOBS}") != jobs:
             print("\na job ran during the measurement: this was not idle")
         _show(costs, session.idle_minutes)
-        ours = costs[1]
+        ours, old = costs[OURS], costs.get(EARLIER)
         aims.at_most("resident memory of the idle daemon", ours.rss_kib / 1024, 32, " MiB")
         aims.at_most("CPU time of the idle daemon", _percent(ours, session.idle_minutes), 0.05, " %")
-        figures = measure(running, [PYTHON, "maestro-agent status"], 41)
+        wakeups = ours.wakeups * 10 / session.idle_minutes
+        aims.at_most("wake-ups of the idle daemon in ten minutes", wakeups, MOST_WAKEUPS)
+        if old is not None:
+            what = f"resident memory of the idle daemon, as a multiple of {earlier.REVISION}'s"
+            aims.at_most(what, ours.rss_kib / old.rss_kib, 1.0)
+        figures = measure(running, [BARE_PYTHON, "maestro-agent status"], 41)
         show("status, with a running daemon", figures)
-        aims.at_most("status, as a multiple of Python's start", ratio(figures[1], figures[0]), 3)
+        aims.at_most("status, as a multiple of Python's start", cpu_ratio(figures[1], figures[0]), 2.2)
 
 
-def _watch(running: Booted, seconds: float) -> list[Idle]:
-    pids = {unit: _main_pid(running, unit) for unit in UNITS}
+def _watch(running: Booted, seconds: float) -> dict[str, Idle]:
+    units = [unit for unit in UNITS if unit != EARLIER or running.path(earlier.PLACE).exists()]
+    pids = {unit: _main_pid(running, unit) for unit in units}
     processes = [_Process(unit, running.path(f"/proc/{pid}")) for unit, pid in pids.items()]
     end = time.monotonic() + seconds
     while (left := end - time.monotonic()) > 0:
-        time.sleep(min(SAMPLE_EVERY_S, left))
+        next_sample = time.monotonic() + min(SAMPLE_EVERY_S, left)
+        while time.monotonic() < next_sample:
+            time.sleep(THREADS_EVERY_S)
+            for process in processes:
+                process.look_at_threads()
         for process in processes:
             process.sample()
-    return [process.cost() for process in processes]
+    return {process.name: process.cost() for process in processes}
 
 
-def _show(costs: list[Idle], minutes: float) -> None:
-    floor = costs[0]
+def _show(costs: dict[str, Idle], minutes: float) -> None:
+    floor = costs[BASE]
     print(f"\nidle for {minutes:g} minutes; in brackets the ratio to a sleeping Python")
     print(f"{'resident':>18} {'proportional':>18} {'private dirty':>18} {'CPU':>25} {'wake-ups':>9} {'threads':>8}")
-    for cost in costs:
+    for cost in costs.values():
         sizes = " ".join(
             f"{getattr(cost, kind) / 1024:6.1f} MiB ({getattr(cost, kind) / getattr(floor, kind):4.2f})"
             for kind in ("rss_kib", "pss_kib", "dirty_kib")
@@ -150,7 +172,7 @@ def _main_pid(running: Booted, unit: str) -> int:
 
 
 @contextmanager
-def _server(codename: str) -> Iterator[Booted]:
+def _server(codename: str, session: Session) -> Iterator[Booted]:
     """Run a machine whose daemon has finished its first check, found one security update, and is idle."""
     deb = _build()
     with booted(bases.base(codename, PACKAGES)) as running, tempfile.TemporaryDirectory() as keys:
@@ -164,11 +186,30 @@ def _server(codename: str) -> Iterator[Booted]:
         host.configuration(CONFIGURATION.format(hour=(int(running.check("date +%H")) + 12) % 24))
         running.path("/srv/agent.deb").write_bytes(deb.read_bytes())
         running.check("apt-get -q install -y -o Dpkg::Options::=--force-confold /srv/agent.deb")
-        for unit, command in UNITS.items():
-            running.check(f"systemd-run -q --unit={unit} {command}" if command else f"systemctl start {unit}")
+        running.check(f"systemd-run -q --unit={BASE} {BARE}; systemctl start {OURS} {PEER}")
         _wait_for_first_check(running)
-        time.sleep(SETTLE_S)
-        yield running
+        with loopback.endpoint(running, session.scratch / f"{codename}-idle", network=running.leader) as server:
+            _send_from_both(running, session, server.port)
+            time.sleep(SETTLE_S)
+            yield running
+
+
+def _send_from_both(running: Booted, session: Session, port: int) -> None:
+    """Have the daemon export, and start an earlier revision's beside it, with a copy of the record."""
+    both = f"{loopback.settings(port)}[metrics]\ntextfile = "
+    running.check(f"mkdir -p {FILES} && chgrp maestro-agent {FILES} /etc/maestro-agent/token")
+    running.check(f"chmod 1775 {FILES} && chmod 640 /etc/maestro-agent/token")
+    running.write(loopback.DROP_IN, f'{both}"{FILES}/maestro.prom"\n')
+    running.check(f"systemctl restart {OURS}")  # no reload: its sandbox finds the directory at a start only
+    if not earlier.is_known():
+        return
+    earlier.install(running, session.scratch / "before")
+    kept = running.path("/etc/maestro-agent/config.toml").read_text()
+    running.write("/srv/old.toml", f'{kept}{both}"{FILES}/earlier.prom"\n')
+    running.check("cp -a /var/lib/maestro-agent /srv/state-old")
+    options = "--config /srv/old.toml --state-dir /srv/state-old --run-dir /run/maestro-earlier"
+    properties = "-p User=maestro-agent -p Type=notify -p WatchdogSec=60 -p RuntimeDirectory=maestro-earlier"
+    running.check(f"systemd-run -q --unit={EARLIER} {properties} {earlier.COMMAND} run {options}")
 
 
 def _build() -> Path:
