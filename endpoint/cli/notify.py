@@ -4,6 +4,7 @@ import argparse
 import uuid
 from datetime import datetime, timezone
 
+from endpoint import log
 from endpoint.config.read import read_config
 from endpoint.core.notify.model import Notification, NotificationKind, Subject, notification_document
 from endpoint.core.text import table
@@ -40,6 +41,7 @@ def _test(arguments: argparse.Namespace) -> None:
         config.dashboard.url,
     )
     failures = []
+    log.set_up()  # a channel logs what goes wrong
     with open_database(config):  # from here on as the database's owner: the service must be able to read the secrets
         for name, send in channels.items():
             failure = send(config.notify, document)

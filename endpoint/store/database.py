@@ -1,5 +1,6 @@
 """Connections to SQLite or PostgreSQL: durable at each commit; every failure is a `StoreError`."""
 
+import importlib
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -7,7 +8,6 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from endpoint.errors import ConfigError, StoreError
@@ -36,6 +36,7 @@ class Database:
         try:
             self.kind = sa.engine.make_url(url).get_backend_name()
             self._engine = self._connect(connections)
+            self._dialect: Any = importlib.import_module(f"sqlalchemy.dialects.{self.kind}")
         except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError, ImportError) as error:
             raise ConfigError(f"database.url: {error}") from error
 
@@ -121,7 +122,7 @@ class Database:
 
     def insert(self, table: sa.Table) -> Any:
         """Build an INSERT of this kind of database, which has `on_conflict_do_update`."""
-        return (sqlite if self.kind == "sqlite" else postgresql).insert(table)
+        return self._dialect.insert(table)
 
 
 def _run_twice_at_most(

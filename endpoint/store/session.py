@@ -8,7 +8,6 @@ from pathlib import Path
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-from endpoint import log
 from endpoint.config.model import Config
 from endpoint.config.read import database_url
 from endpoint.store.database import Database
@@ -37,7 +36,6 @@ def open_database(config: Config) -> Iterator[Database]:
     """
     url = database_url(config)
     _drop_root(url)
-    log.set_up()  # a migration logs its progress, on standard error
     database = Database(url, connections=1)
     try:
         database.create()

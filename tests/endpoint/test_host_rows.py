@@ -18,7 +18,7 @@ from endpoint.core.host_query import HostQuery
 from endpoint.core.host_states import FleetSettings, HostFacts, HostState, host_states
 from endpoint.core.host_tags import TagSource
 from endpoint.core.people import WHOLE_FLEET, Scope
-from endpoint.store import host_parts, migrate
+from endpoint.store import host_parts, revisions
 from endpoint.store.backfill import backfill
 from endpoint.store.database import Database
 from endpoint.store.fleet_pages import FleetPages
@@ -257,7 +257,7 @@ def test_a_command_that_migrates_prints_its_progress_on_standard_error(make_serv
 
 def at_revision(database: Database, revision: str) -> None:
     config = Config()
-    config.set_main_option("script_location", str(migrate._MIGRATIONS))  # noqa: SLF001 - the tables of an older version
+    config.set_main_option("script_location", str(revisions.MIGRATIONS))
     with database.writing() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, revision)

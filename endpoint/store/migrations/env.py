@@ -1,4 +1,4 @@
-"""Alembic's entry: it runs this file for every command, on the connection that `endpoint.store.migrate` opened."""
+"""Alembic's entry: it runs this file for every command, on the connection of `endpoint.store.revisions`."""
 
 from alembic import context
 
