@@ -27,6 +27,8 @@ def main_and_exit(argv: Sequence[str]) -> None:
         SystemExit: after a usage error, --help and --version, and when the server ends.
     """
     gc.disable()
+    # SQLAlchemy loads asyncio where greenlet can be imported: a tenth of a short command.
+    sys.modules["greenlet"] = None  # type: ignore[assignment]
     code = main(argv)
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):  # the reader has gone, or the stream is closed

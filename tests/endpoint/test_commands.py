@@ -16,6 +16,7 @@ from endpoint.cli import try_out
 from endpoint.config.model import Config
 from endpoint.config.read import read_config
 from endpoint.errors import ConfigError
+from endpoint.store.database import Database
 from tests.support.authority import Authority
 from tests.support.endpoint_server import CHECKOUT, free_port
 from tests.support.local_endpoint import run_command
@@ -246,3 +247,26 @@ def test_help_and_usage_errors_import_nothing_heavy(arguments: list[str]) -> Non
     loaded = {name.partition(".")[0] for name in done.stderr.split()}
     assert "endpoint" in loaded
     assert loaded & HEAVY == set()
+
+
+@pytest.mark.parametrize(
+    "arguments", [["fleet"], ["gaps"], ["locks"], ["requests", "list"], ["token", "list"], ["user", "list"]]
+)
+def test_a_command_on_a_current_database_imports_only_what_reads_it(arguments: list[str], tmp_path: Path) -> None:
+    config, url = tmp_path / "config.toml", f"sqlite:///{tmp_path}/endpoint.db"
+    config.write_text(f'[database]\nurl = "{url}"\n')
+    database = Database(url)
+    database.create()
+    database.close()
+    program = (
+        "import os, sys; from endpoint.cli.main import main_and_exit\n"
+        "os._exit = lambda code: print(code, *(name for name in sys.modules if sys.modules[name]), file=sys.stderr)\n"
+        f"main_and_exit({[*arguments, '--config', str(config)]!r})"
+    )
+
+    done = subprocess.run([sys.executable, "-c", program], cwd=CHECKOUT, capture_output=True, text=True, check=True)
+
+    code, *names = done.stderr.split()
+    loaded = {name.partition(".")[0] for name in names}
+    assert (code, "sqlalchemy" in loaded) == ("0", True)
+    assert loaded & ((HEAVY - {"sqlalchemy"}) | {"asyncio", "greenlet", "mako", "psycopg2", "requests"}) == set()
