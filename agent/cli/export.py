@@ -32,6 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add its options."""
     add_run_dir(parser)
     add_accepted(parser)
+    parser.add_argument(
+        "--heartbeats", metavar="HOLDER", default="", help="reserve numbers for heartbeats of this start of the daemon"
+    )
 
 
 def add_run_dir(parser: argparse.ArgumentParser) -> None:
@@ -65,7 +68,16 @@ def run(arguments: argparse.Namespace) -> int:
     carry = carry_to_worker if arguments.state_dir == DEFAULT_DIRECTORY else carry_nothing
     store = Store(arguments.state_dir)
     found = reported_settings(policy)
-    exporter_run = ExporterRun(name, exporter, store, arguments.run_dir, target=address, carry=carry, settings=found)
+    exporter_run = ExporterRun(
+        name,
+        exporter,
+        store,
+        arguments.run_dir,
+        target=address,
+        carry=carry,
+        settings=found,
+        lease_holder=arguments.heartbeats,
+    )
     result = exporter_run.run(target.timeout)
     failed = f"{'; ' if result.summary else ''}not sent: {result.why}" if result.why else "."
     print_lines([f"{name.value}: {result.summary}{failed}"])

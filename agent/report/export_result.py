@@ -11,6 +11,7 @@ from agent.core.schedule.backoff import ResponseClass
 from agent.core.schedule.exports import ExportState
 from agent.core.schemas import Document
 from agent.host import log
+from agent.report.endpoint.heartbeat_lease import HeartbeatLease, lease_to_document
 from agent.report.export_state import export_state_to_document
 from agent.report.outbox.stream_state import StreamState, sent_part, stream_state_to_document
 from agent.state.exporter_status import write_exporter_status
@@ -40,6 +41,8 @@ class ExportResult:
     """Members of the exporter's entry in `status` beyond the common ones."""
     kept_state: StreamState | None = None
     """For the next run's `kept_state`."""
+    lease: HeartbeatLease | None = None
+    """For the daemon; its numbers are reserved before the status file has it."""
 
 
 def state_after(before: Mapping[str, object], state: ExportState, result: ExportResult) -> tuple[Document, ExportState]:
@@ -83,6 +86,7 @@ class ExporterLog:
             "export_state": export_state_to_document(export_state),
             "exporters": {self._name.value: {**entry, "target": self._target or None}},
             "stream_state": kept and stream_state_to_document(kept),
+            "heartbeats": result.lease and lease_to_document(result.lease),
         }
         write_exporter_status(self._run_dir, self._name, document)
         if result.notable or result.why != before.get("why", ""):

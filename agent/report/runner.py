@@ -5,10 +5,12 @@ authoritative, unsent events stay in the outbox, and receivers know each event b
 """
 
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 
 from agent.core.exporters import ExporterName
+from agent.core.schedule.exports import ExportState
 from agent.core.schemas import Document
 from agent.errors import HostError
 from agent.host.machine.facts import host_id
@@ -17,6 +19,7 @@ from agent.report.event_source import EventSource
 from agent.report.export_result import ExporterLog, ExportResult, state_after
 from agent.report.exporter import Carry, ExportContext, Exporter, QueueSettings, carry_nothing
 from agent.report.outbox.file import open_outbox
+from agent.report.outbox.stream_state import StreamState
 from agent.report.settings import ReportedSettings
 from agent.report.source import ReportSource
 from agent.state.exporter_status import NO_QUEUE, UNKNOWN_QUEUE
@@ -37,9 +40,11 @@ class ExporterRun:
         target: str = "",
         carry: Carry = carry_nothing,
         settings: ReportedSettings | None = None,
+        lease_holder: str = "",
     ) -> None:
         """Take what to run, where it sends to, and what carries requests to the worker; reads nothing yet."""
         self._carry = carry
+        self._lease_holder = lease_holder
         self._name = name
         self._exporter = exporter
         self._state_dir = store.directory
@@ -65,7 +70,7 @@ class ExporterRun:
     def _run_with_outbox(self, time_limit: timedelta, queue: QueueSettings, directory: str) -> ExportResult:
         with open_outbox(directory, host_id(), queue.limits, utc_now()) as outbox:
             self._events.enqueue(outbox, queue.reach)
-            before = outbox.state.last_attempt or self._source.exporter_status(self._name).entry
+            before, state_before = self._last_attempt(outbox.state)
             context = ExportContext(
                 source=self._source,
                 time_limit=time_limit,
@@ -73,14 +78,24 @@ class ExporterRun:
                 outbox=outbox,
                 state_directory=self._state_dir,
                 carry=self._carry,
+                lease_holder=self._lease_holder,
             )
             result = self._exporter.run(context)
-            attempt, export_state = state_after(before, outbox.state.export_state, result)
+            attempt, export_state = state_after(before, state_before, result)
             with outbox.transaction() as tx:
-                tx.state = replace(tx.state, last_attempt=attempt, export_state=export_state)
+                reserved = result.lease.last if result.lease else tx.state.state_sequence
+                tx.state = replace(tx.state, last_attempt=attempt, export_state=export_state, state_sequence=reserved)
             section = outbox_section(outbox.stats())
             self._log.record(result, before, {**attempt, **section}, export_state, outbox.state.instance_id)
             return result
+
+    def _last_attempt(self, state: StreamState) -> tuple[Mapping[str, object], ExportState]:
+        """Return entry and backoff: of the status file where the daemon made an attempt after this stream's last."""
+        status = self._source.exporter_status(self._name)
+        last, known = status.export_state.last, state.export_state.last
+        if status.instance_id == state.instance_id and last is not None and known is not None and last > known:
+            return status.entry, status.export_state
+        return state.last_attempt or status.entry, state.export_state
 
     def _run_without_outbox(self, time_limit: timedelta, queue: Document, directory: str, problem: str) -> ExportResult:
         status = self._source.exporter_status(self._name)

@@ -13,6 +13,7 @@ from agent.host.machine.facts import host_id
 from agent.report.endpoint.client import EndpointClient, EndpointResponse
 from agent.report.endpoint.delivery import Delivery, DeliveryResult, deliver_state_alone
 from agent.report.endpoint.enrolment import EnrolmentPlace, enrol, is_enrolled, uses_enrolled_token
+from agent.report.endpoint.heartbeat_lease import HeartbeatLease, lease_after
 from agent.report.export_result import ExportResult
 from agent.report.exporter import ExportContext, QueueSettings, count_of
 from agent.report.outbox.file import OUTBOX_DIRECTORY, open_readonly
@@ -66,6 +67,7 @@ class EndpointExporter:
         notable = delivered.sent != 1 or enrolled is not None  # a heartbeat is no news
         result = _result(response, context.last_attempt, notable=notable)
         result = self._with_delivery(result, delivered)
+        result = replace(result, lease=_lease(context, context.outbox, result, report))
         if not self._takes_requests or delivered.offers == NO_OFFERS:
             return result
         problem = context.carry(delivered.offers)
@@ -163,6 +165,13 @@ def _report(context: ExportContext, state: StreamState, stats: OutboxStats | Non
     warnings = (f"events cannot be sent: {context.outbox_problem}",) if context.outbox_problem else ()
     attempt = context.last_attempt
     return context.source.report(state.instance_id, stats, attempt, boot_time_of(state.cursor), warnings)
+
+
+def _lease(context: ExportContext, outbox: Outbox, result: ExportResult, report: Document) -> HeartbeatLease | None:
+    """Return what the daemon may send from now on without this process, once everything was sent."""
+    if result.why or outbox.stats().events > 0:
+        return None
+    return lease_after(outbox.state, context.lease_holder, str(report["hash"]), utc_now())
 
 
 def _known(state: StreamState) -> StreamState | None:
