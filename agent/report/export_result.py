@@ -11,8 +11,8 @@ from agent.core.schedule.backoff import ResponseClass
 from agent.core.schedule.exports import ExportState
 from agent.core.schemas import Document
 from agent.host import log
-from agent.report.endpoint.heartbeat_lease import HeartbeatLease, lease_to_document
 from agent.report.export_state import export_state_to_document
+from agent.report.heartbeat_lease import HeartbeatLease, lease_to_document
 from agent.report.outbox.stream_state import StreamState, sent_part, stream_state_to_document
 from agent.state.exporter_status import write_exporter_status
 from agent.state.timestamps import format_utc, utc_now

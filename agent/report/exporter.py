@@ -52,7 +52,7 @@ class ExportContext:
     """The stream's state as an earlier run left it, which could not write it to the outbox."""
     carry: Carry = carry_nothing
     lease_holder: str = ""
-    """The daemon that may send heartbeats itself (`agent.report.endpoint.heartbeat_lease`); empty: none."""
+    """The daemon that may send heartbeats itself (`agent.report.heartbeat_lease`); empty: none."""
 
 
 class Exporter(Protocol):

@@ -13,9 +13,9 @@ from agent.host.machine.facts import host_id
 from agent.report.endpoint.client import EndpointClient, EndpointResponse
 from agent.report.endpoint.delivery import Delivery, DeliveryResult, deliver_state_alone
 from agent.report.endpoint.enrolment import EnrolmentPlace, enrol, is_enrolled, uses_enrolled_token
-from agent.report.endpoint.heartbeat_lease import HeartbeatLease, lease_after
 from agent.report.export_result import ExportResult
 from agent.report.exporter import ExportContext, QueueSettings, count_of
+from agent.report.heartbeat_lease import HeartbeatLease, lease_after
 from agent.report.outbox.file import OUTBOX_DIRECTORY, open_readonly
 from agent.report.outbox.outbox import Outbox
 from agent.report.outbox.stats import OutboxStats

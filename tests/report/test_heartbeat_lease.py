@@ -10,14 +10,14 @@ import pytest
 from agent.core.exporters import ExporterName
 from agent.core.schedule.backoff import ResponseClass
 from agent.core.schedule.exports import ExportState
-from agent.report.endpoint.heartbeat_lease import (
+from agent.report.export_result import ExporterLog, ExportResult
+from agent.report.heartbeat_lease import (
     BLOCK,
     HeartbeatLease,
     lease_after,
     lease_from_document,
     lease_to_document,
 )
-from agent.report.export_result import ExporterLog, ExportResult
 from agent.report.outbox.stream_state import Loss, StreamState
 from agent.state.exporter_status import read_exporter_status
 from tests.report.test_registry import DONE, LIMIT, QUEUE, FakeExporter, runner
