@@ -22,7 +22,8 @@ from agent.core.fleet_lock.server import (
 from agent.core.redact import one_line
 from agent.errors import ConfigError
 from agent.host.bearer_token import read_endpoint_token, read_token, require_readable
-from agent.host.http import causes, error_reason, read_bounded, remember_header, retry_after, session
+from agent.host.http import causes, error_reason, read_bounded, session
+from agent.host.http_values import remember_header, retry_after
 from agent.host.process.alarm import time_limit
 from agent.state.timestamps import utc_now
 from agent.version import VERSION

@@ -1,18 +1,15 @@
-"""HTTP responses as untrusted input: bounded reads, Retry-After, reasons of failures."""
+"""HTTP responses as untrusted input: bounded reads, reasons of failures."""
 
 import ssl
 from collections.abc import Iterator
-from datetime import datetime, timedelta, timezone
-from email.utils import parsedate_to_datetime
 from http.client import HTTPException
 
 import requests
 
-from agent.core.redact import redact, remember_secrets
+from agent.core.redact import redact
+from agent.host.http_values import fault_text
 
-_LONGEST_WAIT = timedelta(hours=1)
 _CHUNK_BYTES = 16384
-_SHORTEST_SECRET = 8
 
 
 def session() -> requests.Session:
@@ -42,35 +39,12 @@ def read_bounded(response: requests.Response, most: int) -> bytes | None:
     return bytes(body)
 
 
-def retry_after(value: str | None, now: datetime) -> timedelta | None:
-    """Parse Retry-After: seconds or a date (RFC 9110, 10.2.3), at most an hour; None where it is neither."""
-    text = (value or "").strip()
-    if text.isascii() and text.isdecimal():
-        return min(timedelta(seconds=int(text[:9])), _LONGEST_WAIT)
-    when = http_date(text)
-    return None if when is None else min(max(when - now, timedelta(0)), _LONGEST_WAIT)
-
-
-def http_date(text: str) -> datetime | None:
-    """Parse an HTTP date (RFC 9110, 5.6.7); None where it is not one."""
-    try:
-        found = parsedate_to_datetime(text)
-    except (ValueError, TypeError, IndexError, OverflowError):  # TypeError: Python 3.10, text that is not a date at all
-        return None
-    return found if found.tzinfo else found.replace(tzinfo=timezone.utc)
-
-
 def error_reason(error: BaseException) -> str:
     """Return in a few words why there was no response, from the innermost error; no header and no credentials."""
     chain = list(causes(error))
     refused = next(filter(None, map(_certificate_fault, chain)), "")
     broken = next((one for one in chain if isinstance(one, HTTPException)), chain[-1])
-    return redact(refused or next(filter(None, map(_own_fault, reversed(chain))), type(broken).__name__))
-
-
-def remember_header(value: str) -> None:
-    """Have `redact` know a header's value as secret: of one like "Bearer TOKEN" each word of at least 8 characters."""
-    remember_secrets(word for word in value.split() if len(word) >= _SHORTEST_SECRET)
+    return redact(refused or next(filter(None, map(fault_text, reversed(chain))), type(broken).__name__))
 
 
 def _certificate_fault(error: BaseException) -> str:
@@ -79,16 +53,6 @@ def _certificate_fault(error: BaseException) -> str:
     if type(error).__name__ == "CertificateError":  # of urllib3, which moved it from version to version
         return f"its certificate is not accepted: {error}"
     return ""
-
-
-def _own_fault(error: BaseException) -> str:
-    if isinstance(error, TimeoutError):
-        return str(error) or "no answer in time"
-    if isinstance(error, ssl.SSLError):
-        return f"TLS failed: {error.reason or 'it ended the connection'}"
-    if type(error) is OSError and not error.strerror:  # requests, for a missing file
-        return str(error)
-    return (error.strerror or "") if isinstance(error, OSError) else ""
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:

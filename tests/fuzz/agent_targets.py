@@ -18,7 +18,7 @@ from agent.core.redact import one_line, redact
 from agent.core.requests.model import Request
 from agent.core.requests.wire import read_offers, read_request
 from agent.errors import ConfigError, HostError, RecordError, UsageError
-from agent.host import http
+from agent.host import http_values
 from agent.host.apt.changelog_files import lines
 from agent.host.apt.release_file import ReleaseFile
 from agent.host.dpkg import database
@@ -242,8 +242,8 @@ def _text(data: bytes) -> None:
         assert (
             "`" in text or width is None or all(display_width(one) <= width or " " not in one.strip() for one in shown)
         )
-    http.http_date(text)
-    http.retry_after(text, _NOW)
+    http_values.http_date(text)
+    http_values.retry_after(text, _NOW)
     one_line(text)
 
 

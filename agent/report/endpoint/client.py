@@ -18,15 +18,8 @@ from agent.core.policy.policy import EndpointPolicy
 from agent.core.redact import one_line
 from agent.core.schedule.backoff import ResponseClass, classify_status
 from agent.host.bearer_token import read_endpoint_token, require_readable
-from agent.host.http import (
-    causes,
-    error_reason,
-    http_date,
-    read_bounded,
-    remember_header,
-    retry_after,
-    session,
-)
+from agent.host.http import causes, error_reason, read_bounded, session
+from agent.host.http_values import http_date, remember_header, retry_after
 from agent.host.process.alarm import time_limit
 from agent.state.timestamps import utc_now
 from agent.version import VERSION

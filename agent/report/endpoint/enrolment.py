@@ -16,7 +16,7 @@ from agent.core.schemas import ENROLLED_SCHEMA, ENROLMENT_SCHEMA
 from agent.errors import HostError
 from agent.host.bearer_token import read_endpoint_token, read_token
 from agent.host.enrolled_token import EnrolledToken, enrolled_token, is_token, store_enrolled_token
-from agent.host.http import remember_header
+from agent.host.http_values import remember_header
 from agent.report.endpoint.client import EndpointClient, EndpointResponse
 from agent.version import VERSION
 

@@ -15,7 +15,8 @@ from urllib3.exceptions import HTTPError
 
 from agent.core.redact import redact
 from agent.core.schedule.backoff import ResponseClass, classify_status
-from agent.host.http import error_reason, read_bounded, remember_header, retry_after, session
+from agent.host.http import error_reason, read_bounded, session
+from agent.host.http_values import remember_header, retry_after
 from agent.host.process.alarm import time_limit
 from agent.report.metric_values import printable
 from agent.report.otlp.encode import OtlpRequest, Signal, decode_response

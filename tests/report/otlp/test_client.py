@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agent.core.schedule.backoff import ResponseClass
-from agent.host.http import retry_after
+from agent.host.http_values import retry_after
 from agent.report.otlp.client import OtlpResult, OtlpTarget, post_otlp
 from agent.report.otlp.encode import OtlpRequest, encode_logs, encode_metrics
 from agent.version import VERSION
