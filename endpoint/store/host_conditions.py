@@ -15,6 +15,7 @@ from endpoint.core.host_tags import TagSource
 from endpoint.core.people import Scope
 from endpoint.store import scopes
 from endpoint.store.host_tables import HOST_FIXES, HOST_PACKAGES, HOSTS
+from endpoint.store.key_texts import among, read_keys
 from endpoint.store.tables import HOST_TAGS, STREAMS, seen_slot
 
 Condition = Any
@@ -140,7 +141,7 @@ class Selection:
     """The filters of a query, each in the form for the number of hosts that it finds.
 
     SQLite has no statistics: for a rare value it would look at every host, in order, and for a frequent one it would
-    sort all that have it. Hence the rows of each filter are counted, up to a limit: a rare one becomes a list of rows,
+    sort all that have it. Hence the rows of each filter are counted, up to a limit: a rare one becomes a list of keys,
     and a frequent one is checked host by host, until the page is full.
     """
 
@@ -155,20 +156,21 @@ class Selection:
 def select_hosts(connection: Connection, query: HostQuery, scope: Scope, states: StateConditions) -> Selection:
     """Count what each filter of a query finds."""
     found = list(_filters(query, scope, states))
-    rare = _rare(connection, found, query.limit)
+    texts = _rare_keys(connection, found, query.limit)
     more: list[Condition] = []
     if query.host_ids:
         more.append(HOSTS.c.host_id.in_(query.host_ids))
     if query.text is not None:
         more.append(_named(query.text))
-    rows = _rows_postgresql if connection.dialect.name == "postgresql" else _rows_sqlite
-    conditions = [rows(one) if is_rare else one.condition for one, is_rare in zip(found, rare, strict=True)]
-    walked = [
-        one.checked if one.checked is not None and not is_rare and connection.dialect.name == "sqlite" else condition
-        for one, is_rare, condition in zip(found, rare, conditions, strict=True)
-    ]
-    joined = any(_needs_streams(one.condition) for one, is_rare in zip(found, rare, strict=True) if not is_rare)
-    return Selection(conditions=[*conditions, *more], walked=[*walked, *more], needs_streams=joined)
+    frequent = [one for one, keys in zip(found, texts, strict=True) if keys is None]
+    listed = [among(connection, one.key, keys) for one, keys in zip(found, texts, strict=True) if keys is not None]
+    checked = [one.condition if one.checked is None else one.checked for one in frequent]
+    conditions = [one.condition for one in frequent]
+    return Selection(
+        conditions=[*listed, *conditions, *more],
+        walked=[*listed, *(checked if connection.dialect.name == "sqlite" else conditions), *more],
+        needs_streams=any(map(_needs_streams, conditions)),
+    )
 
 
 def _needs_streams(condition: Condition) -> bool:
@@ -177,26 +179,14 @@ def _needs_streams(condition: Condition) -> bool:
     )
 
 
-def _rare(connection: Connection, found: Sequence["_Filter"], limit: int) -> list[bool]:
-    """Return of each filter whether sorting all its rows takes less than looking at hosts until a page is full."""
+def _rare_keys(connection: Connection, found: Sequence["_Filter"], limit: int) -> list[str | None]:
+    """Return the keys of each filter for which sorting takes less than looking at hosts until a page is full."""
     if not found:
         return []
     highest = connection.execute(sa.select(sa.func.max(HOSTS.c.id))).scalar() or 0
     # PostgreSQL does not look host by host where it expects many, but joins all of them.
     few = highest // _FEW if connection.dialect.name == "postgresql" else math.isqrt(highest * limit)
-    # Counted by the database: to fetch thousands of keys takes longer than the rest of the page.
-    counts = [sa.select(sa.func.count()).select_from(one.rows.limit(few + 1).subquery()) for one in found]
-    row = connection.execute(sa.select(*(count.scalar_subquery() for count in counts))).one()
-    return [number <= few for number in row]
-
-
-def _rows_sqlite(one: "_Filter") -> Condition:
-    return one.key.in_(one.rows)
-
-
-def _rows_postgresql(one: "_Filter") -> Condition:
-    # An array is read once and first; a subquery it would join, by a guess at its length.
-    return one.key == sa.any_(sa.func.array(one.rows.scalar_subquery()))
+    return read_keys(connection, [one.rows for one in found], few)
 
 
 def member_count(connection: Connection, query: HostQuery, scope: Scope, states: StateConditions) -> int | None:

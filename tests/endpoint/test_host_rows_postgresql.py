@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.endpoint import test_fleet_pages, test_host_rows
+from tests.endpoint import test_fleet_pages, test_host_rows, test_key_texts
 from tests.endpoint.test_fleet_pages import pages
 
 __all__ = ["pages"]
@@ -25,6 +25,12 @@ test_the_exposure_of_each_day_is_recorded_for_the_fleet_and_each_tag = (
 )
 test_active_fixes_are_kept_for_as_long_as_the_curve = test_host_rows.test_active_fixes_are_kept_for_as_long_as_the_curve
 test_a_text_that_a_database_would_refuse_is_stored = test_host_rows.test_a_text_that_a_database_would_refuse_is_stored
+test_the_page_of_a_fix_counts_each_host_once_in_a_stage = (
+    test_host_rows.test_the_page_of_a_fix_counts_each_host_once_in_a_stage
+)
+test_any_text_is_a_key_again = test_key_texts.test_any_text_is_a_key_again
+test_more_keys_than_wanted_are_none = test_key_texts.test_more_keys_than_wanted_are_none
+test_no_key_finds_nothing = test_key_texts.test_no_key_finds_nothing
 
 
 @pytest.fixture(scope="module")
