@@ -29,6 +29,7 @@ from agent.core.model.transaction import TransactionReport
 from agent.core.packages.cves import ChangelogFindings, Findings, VersionChange
 from agent.core.packages.decide import Veto
 from agent.core.packages.explain_cve import InstalledFixes
+from agent.core.packages.remembered import RememberedPackages
 from agent.core.reboot.services import ServiceScan
 
 
@@ -132,6 +133,10 @@ class PackageSnapshot(Protocol):
     def seen(self) -> PackagesSeen:
         """The facts about the packages."""
 
+    @property
+    def remembered(self) -> RememberedPackages | None:
+        """What a later snapshot may be made of instead of libapt's cache; None: nothing new, or nothing."""
+
     def find(self, name: str) -> KnownPackage | None:
         """Return a package by name, with or without `:architecture`; None if there is none."""
 
@@ -190,8 +195,10 @@ class PackageEngine(Protocol):
     def refresh(self) -> RefreshAttempt:
         """Fetch the package lists."""
 
-    def open(self, now: datetime, refreshed: RefreshResult) -> PackageSnapshot:
-        """Open the packages as they are now."""
+    def open(
+        self, now: datetime, refreshed: RefreshResult, remembered: RememberedPackages | None = None
+    ) -> PackageSnapshot:
+        """Open the packages as they are now; by what is remembered of an earlier snapshot, if nothing has changed."""
 
     def install(self, steps: Sequence[Step], scope: Scope, *, keep_going: bool = False) -> TransactionReport:
         """Install the steps in one transaction.

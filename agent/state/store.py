@@ -28,6 +28,8 @@ EXPOSURE = "exposure"
 FIRST_SEEN = "first-seen"
 SNOOZES = "snoozes"
 PLANS = "plans"
+PACKAGES = "packages"
+"""What libapt found, for the next job."""
 AHEAD = "ahead"
 FLEET_LOCK = "fleet-lock"
 SNAPSHOTS = {"docker": "docker-snapshot", "weave": "weave-snapshot"}

@@ -8,14 +8,19 @@ import pytest
 
 from agent.core.job_control import JobControl
 from agent.core.model.facts import SourceError
+from agent.core.model.kernels import NO_KERNEL_FACTS
 from agent.core.model.scope import Scope
 from agent.core.model.transaction import TransactionReport
+from agent.core.packages.remembered import PackageFacts, RememberedPackages
 from agent.core.ports import RefreshResult
 from agent.host.apt.engine import AptEngine
 from agent.host.apt.snapshot import AgentFiles
 from tests.core import given
 
 NEVER = RefreshResult(verified_at=None)
+NOTHING = PackageFacts(
+    updates=(), repair=(), kernels=NO_KERNEL_FACTS, journal=False, esm_only=(), excluded=(), foreign=()
+)
 Opened = WeakSet[object]
 
 
@@ -31,7 +36,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> Opened:
             found.add(self)
 
     monkeypatch.setattr("agent.host.apt.snapshot.PackageCache", Cache)
-    monkeypatch.setattr("agent.host.apt.snapshot._scan", lambda *_: None)
+    monkeypatch.setattr("agent.host.apt.snapshot._scan", lambda *_: NOTHING)
     monkeypatch.setattr("agent.host.dpkg.database.states", dict)
     return found
 
@@ -84,3 +89,28 @@ def test_no_cache_is_open_while_packages_or_lists_change(
 
     assert snapshot is not None
     assert while_changing == [0]
+
+
+def test_packages_that_are_as_remembered_are_not_opened_until_more_of_them_is_asked(
+    opened: Opened, engine: AptEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agent.host.apt.engine.packages_basis", lambda *_: "basis")
+
+    snapshot = engine.open(given.NOW, NEVER, RememberedPackages(basis="basis", facts=NOTHING))
+
+    assert len(opened) == 0
+    assert snapshot.remembered is None
+    assert snapshot.find("a") is None
+    assert len(opened) == 1
+
+
+@pytest.mark.parametrize(("basis", "recorded"), [("basis", "another"), ("", "")], ids=["another", "unknown"])
+def test_packages_whose_basis_is_another_or_unknown_are_opened(
+    opened: Opened, engine: AptEngine, monkeypatch: pytest.MonkeyPatch, basis: str, recorded: str
+) -> None:
+    monkeypatch.setattr("agent.host.apt.engine.packages_basis", lambda *_: basis)
+
+    snapshot = engine.open(given.NOW, NEVER, RememberedPackages(basis=recorded, facts=NOTHING))
+
+    assert len(opened) == 1
+    assert (snapshot.remembered is None) is (basis == "")

@@ -34,6 +34,7 @@ from agent.core.model.transaction import TransactionReport
 from agent.core.packages.cves import ChangelogFindings, Findings, VersionChange
 from agent.core.packages.decide import Veto
 from agent.core.packages.explain_cve import InstalledFix, InstalledFixes
+from agent.core.packages.remembered import RememberedPackages
 from agent.core.packages.verify import HEALTHY_STATES
 from agent.core.ports import Archive, ChangelogRequest, PackagesSeen, RefreshAttempt, RefreshResult
 from agent.core.reboot.services import ReplacedFile, ServiceScan
@@ -86,6 +87,7 @@ class SimulatedSnapshot:
 
     machine: "Simulated"
     seen: PackagesSeen
+    remembered: RememberedPackages | None = None
 
     def find(self, name: str) -> KnownPackage | None:
         return self.machine.find(name)
@@ -302,7 +304,12 @@ class Simulated:
         errors = tuple(replace(error, security=None) for error in self.refresh_errors)  # the next snapshot sets it
         return RefreshAttempt(verified=() if failed else (SECURITY,), errors=errors)
 
-    def open(self, now: datetime, refreshed: RefreshResult) -> SimulatedSnapshot:
+    def open(
+        self,
+        now: datetime,
+        refreshed: RefreshResult,
+        remembered: RememberedPackages | None = None,  # noqa: ARG002 - the port has it
+    ) -> SimulatedSnapshot:
         return SimulatedSnapshot(machine=self, seen=self._observe(now, refreshed))
 
     def _observe(self, now: datetime, refreshed: RefreshResult) -> PackagesSeen:

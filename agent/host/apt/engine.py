@@ -6,6 +6,8 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
+import apt_pkg
+
 from agent.core.job_control import JobControl
 from agent.core.model.facts import PackageState
 from agent.core.model.kernels import Removal
@@ -17,16 +19,19 @@ from agent.core.model.transaction import TransactionReport
 from agent.core.packages.cves import Findings, VersionChange
 from agent.core.packages.explain_cve import InstalledFixes
 from agent.core.packages.gates.veto import veto
+from agent.core.packages.remembered import RememberedPackages
 from agent.core.policy.policy import Policy
 from agent.core.ports import Archive, RefreshAttempt, RefreshResult
 from agent.errors import BusyError
 from agent.host.apt import daily_lock
 from agent.host.apt import refresh as refreshing
 from agent.host.apt.archives import discard_archives, not_downloaded, remove_listed_downloads
+from agent.host.apt.basis import packages_basis
 from agent.host.apt.cache import PackageCache, configure
 from agent.host.apt.changelogs import read_installed
 from agent.host.apt.history import RunOrigin
 from agent.host.apt.installed_fixes import find_installed_fixes
+from agent.host.apt.remembering import RememberingSnapshot
 from agent.host.apt.snapshot import AgentFiles, AptPackageSnapshot, allowed_origins
 from agent.host.apt.transaction import Transactions
 from agent.host.dpkg import conffiles
@@ -51,11 +56,12 @@ class AptEngine:
             HostError: apt's configuration cannot be parsed.
         """
         configure()
+        self._configuration = apt_pkg.config.dump()
         self._policy = policy
         self._control = control
         self._files = files
         self._daily = LockWait()
-        self._snapshot: AptPackageSnapshot | None = None
+        self._snapshot: RememberingSnapshot | None = None
         """The last one, until packages or lists change: its memory is released then, and for the next one."""
         self._transactions = Transactions(
             lock_timeout=policy.apt.lock_timeout,
@@ -108,12 +114,20 @@ class AptEngine:
         self._release()
         return refreshing.refresh(self._policy.apt.refresh_timeout, self._lock_waiter(), self._control)
 
-    def open(self, now: datetime, refreshed: RefreshResult) -> AptPackageSnapshot:
-        """Open the package lists and dpkg's database as they are now."""
+    def open(
+        self, now: datetime, refreshed: RefreshResult, remembered: RememberedPackages | None = None
+    ) -> RememberingSnapshot:
+        """Open the package lists and dpkg's database as they are now.
+
+        libapt's cache itself only if they are not as remembered, or when more of them is asked for.
+        """
         self._release()
-        opened = AptPackageSnapshot(self._policy, refreshed, now=now, files=self._files, control=self._control)
-        self._snapshot = opened
-        return opened
+        basis = packages_basis(self._configuration, self._policy.security.origins)
+        live = AptPackageSnapshot(self._policy, files=self._files, control=self._control)
+        known = remembered if remembered is not None and basis and remembered.basis == basis else None
+        self._snapshot = RememberingSnapshot(live, known, basis)
+        self._snapshot.observe(self._policy, refreshed, now)
+        return self._snapshot
 
     def shared_cache(self) -> PackageCache | None:
         """Return the cache of the last snapshot, to read it and leave its marks alone; None: not open, or old."""

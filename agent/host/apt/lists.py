@@ -8,10 +8,11 @@ import apt_pkg
 
 from agent.core.clock import RECORD_TOLERANCE, is_future
 from agent.core.model.facts import ADVISORY, APT_SOURCE, Lists, ListsState, SourceError, SourceFault, SourceLists
+from agent.core.model.package import PackageId
+from agent.core.packages.remembered import PackageFacts
 from agent.core.policy.origins import OriginPattern
 from agent.core.ports import RefreshResult
-from agent.host.apt.cache import PackageCache
-from agent.host.apt.sources import Source, read_sources
+from agent.host.apt.sources import Source, configured_sources, read_sources
 
 MAX_RELEASE_AGE = timedelta(days=30)
 """Security lists older than this ask for attention, unless the archive itself says that they are still valid.
@@ -38,27 +39,27 @@ An update that fails so renews the file's change time, which then proves nothing
 
 
 def assess(
-    cache: PackageCache,
+    facts: PackageFacts,
     patterns: tuple[OriginPattern, ...],
     refreshed: RefreshResult,
     *,
     now: datetime,
     max_age: timedelta,
 ) -> Lists:
-    """Assess the lists that the cache was opened from.
+    """Assess the lists that the facts are from.
 
     Fresh means: a security source exists, all of them are complete, authenticated, and were fetched or confirmed within
     `max_age`, and no source failed. Without evidence the lists are not fresh.
     """
-    excluded = cache.excluded
+    excluded = facts.excluded
     sources = [
         _Assessed(
             source, patterns, refreshed, now, enabled=not any(one.startswith(source.path_prefix) for one in excluded)
         )
-        for source in read_sources(cache.sources)
+        for source in read_sources(configured_sources())
     ]
     security = [one for one in sources if one.security and one.source.offered]
-    errors = (*_errors(sources, refreshed), *_foreign_packages(cache))
+    errors = (*_errors(sources, refreshed), *_foreign_packages(facts.foreign))
     if not any(one.usable for one in security):
         if not any(one.security for one in sources) and all(error.fault in ADVISORY for error in errors):
             errors = (*errors, _no_security_source())
@@ -213,10 +214,8 @@ def _advice(sources: Sequence[_Assessed]) -> Iterator[SourceError]:
             yield one.error(SourceFault.OUTDATED, detail)
 
 
-def _foreign_packages(cache: PackageCache) -> Iterator[SourceError]:
+def _foreign_packages(found: tuple[PackageId, ...]) -> Iterator[SourceError]:
     """Yield an error for installed packages of architectures that dpkg is not configured for any more."""
-    known = {*apt_pkg.get_architectures(), "all"}
-    found = [package for package in cache.dpkg_packages if package.current_ver and package.architecture not in known]
     if found:
         architectures = sorted({package.architecture for package in found})
         more = f" and {len(found) - 1} more" if len(found) > 1 else ""

@@ -17,7 +17,7 @@ from agent.core.policy.origins import OriginPattern, ReleaseFields
 from agent.host.apt.cache import PackageCache, package_id
 from agent.host.apt.release_file import find_release
 
-_LISTS = Path("/var/lib/ubuntu-advantage/apt-esm/var/lib/apt/lists")
+LISTS = Path("/var/lib/ubuntu-advantage/apt-esm/var/lib/apt/lists")
 _PACKAGES = re.compile(
     r"(?P<release>.+_dists_[^_]+_)(?P<component>[^_]+)_binary-(?P<architecture>[^_]+)_Packages(?:\.[a-z0-9]+)?"
 )
@@ -25,7 +25,7 @@ _PACKAGES = re.compile(
 
 
 def esm_only(
-    cache: PackageCache, patterns: tuple[OriginPattern, ...], updates: Sequence[Update], directory: Path = _LISTS
+    cache: PackageCache, patterns: tuple[OriginPattern, ...], updates: Sequence[Update], directory: Path = LISTS
 ) -> tuple[Update, ...]:
     """Return fixes of installed packages that the client's lists have in a higher version than any update.
 

@@ -14,7 +14,7 @@ from agent.core.redact import redact
 from agent.errors import StoppedError
 from agent.host.apt.acquire_progress import AcquireProgress
 from agent.host.apt.errors import LIBAPT_ERRORS, error_text, libapt_errors, message_of
-from agent.host.apt.sources import Source, read_sources
+from agent.host.apt.sources import Source, configured_sources, read_sources
 from agent.host.apt.update_verdict import FetchedItem, FetchedSource, FinishedUpdate, judge
 from agent.host.locks import LockWaiter, locked
 
@@ -88,9 +88,7 @@ def refresh(timeout: timedelta, waiter: LockWaiter, control: JobControl) -> Refr
     # libapt's ListUpdate takes the lock without waiting for it, so wait for it here and release it.
     with locked(f"{apt_pkg.config.find_dir('Dir::State::Lists')}lock", waiter):
         pass
-    sources = apt_pkg.SourceList()
-    with libapt_errors("the package sources cannot be read"):
-        sources.read_main_list()
+    sources = configured_sources()
     with libapt_errors("apt cannot open its cache"):
         cache = _empty_cache()
     message = ""

@@ -1,8 +1,8 @@
-"""The packages at one moment, behind the port `agent.core.ports.PackageSnapshot`."""
+"""The packages as libapt's open cache shows them, and what is done with them through it."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -16,17 +16,17 @@ from agent.core.model.plan import Resolution, Step
 from agent.core.model.scope import Scope
 from agent.core.packages.cves import ChangelogFindings, VersionChange
 from agent.core.packages.decide import Veto
+from agent.core.packages.remembered import PackageFacts
 from agent.core.policy.origins import OriginPattern
 from agent.core.policy.policy import Policy
-from agent.core.ports import Archive, ChangelogRequest, PackagesSeen, RefreshResult
+from agent.core.ports import Archive, ChangelogRequest
 from agent.host.apt.archive_items import archives_to_fetch
-from agent.host.apt.cache import PackageCache
+from agent.host.apt.cache import PackageCache, package_id
 from agent.host.apt.candidates import scan
 from agent.host.apt.changelogs import ChangelogReader
 from agent.host.apt.downgrades import with_companions
 from agent.host.apt.download import AptDownload, fetch, mark_exactly
 from agent.host.apt.kernels import kernel_facts
-from agent.host.apt.lists import assess
 from agent.host.apt.marks import find_version
 from agent.host.apt.needed_steps import needed_steps
 from agent.host.apt.pro_lists import esm_only
@@ -59,14 +59,7 @@ class AptPackageSnapshot:
     A released snapshot opens the cache again when it is used.
     """
 
-    def __init__(
-        self, policy: Policy, refreshed: RefreshResult, *, now: datetime, files: AgentFiles, control: JobControl
-    ) -> None:
-        """Open the cache and scan it.
-
-        Raises:
-            HostError: the package lists or dpkg's database cannot be read.
-        """
+    def __init__(self, policy: Policy, *, files: AgentFiles, control: JobControl) -> None:
         self._policy = policy
         self._files = files
         self._control = control
@@ -74,7 +67,6 @@ class AptPackageSnapshot:
         self._unmarked = True
         self._marked: frozenset[Step] | None = None
         """The steps whose marks the cache holds."""
-        self.seen = _scan(self._cache, policy, refreshed, now)
 
     @property
     def _cache(self) -> PackageCache:
@@ -90,6 +82,14 @@ class AptPackageSnapshot:
     def open_cache(self) -> PackageCache | None:
         """The open cache, if it shows the packages as they are; its marks are the snapshot's."""
         return self._opened if self._opened is not None and self._opened.is_current else None
+
+    def scan(self) -> PackageFacts:
+        """Scan the cache, which must have no marks.
+
+        Raises:
+            HostError: the package lists or dpkg's database cannot be read.
+        """
+        return _scan(self._cache, self._policy.security.origins)
 
     def find(self, name: str) -> KnownPackage | None:
         """Return a package by name, the installed one of several architectures; None if apt knows none."""
@@ -209,14 +209,16 @@ def allowed_origins(policy: Policy, scope: Scope) -> tuple[OriginPattern, ...] |
     return policy.security.origins if scope is Scope.SECURITY else None
 
 
-def _scan(cache: PackageCache, policy: Policy, refreshed: RefreshResult, now: datetime) -> PackagesSeen:
-    patterns = policy.security.origins
+def _scan(cache: PackageCache, patterns: tuple[OriginPattern, ...]) -> PackageFacts:
     found = scan(cache, patterns)
-    return PackagesSeen(
-        lists=assess(cache, patterns, refreshed, now=now, max_age=policy.apt.max_list_age),
+    known = {*apt_pkg.get_architectures(), "all"}
+    foreign = (one for one in cache.dpkg_packages if one.current_ver and one.architecture not in known)
+    return PackageFacts(
         updates=found.updates,
         esm_only=esm_only(cache, patterns, found.updates),
         repair=found.repair,
         kernels=kernel_facts(cache),
         journal=bool(dpkg_database.journal()),
+        excluded=cache.excluded,
+        foreign=tuple(package_id(package) for package in foreign),
     )

@@ -16,6 +16,7 @@ import apt_pkg
 
 from agent.core.policy.origins import OriginPattern, ReleaseFields
 from agent.core.redact import redact
+from agent.host.apt.errors import libapt_errors
 from agent.host.apt.release_file import find_release
 
 _PACKAGES = "Debian Package Index"
@@ -200,6 +201,18 @@ def _host(uri: str) -> str:
 def read_sources(sources: apt_pkg.SourceList) -> tuple[Source, ...]:
     """Return every configured source."""
     return tuple(Source(meta) for meta in sources.list)
+
+
+def configured_sources() -> apt_pkg.SourceList:
+    """Read apt's list of sources.
+
+    Raises:
+        HostError: libapt cannot read it.
+    """
+    sources = apt_pkg.SourceList()
+    with libapt_errors("the package sources cannot be read"):
+        sources.read_main_list()
+    return sources
 
 
 def _without_login(uri: str) -> str:

@@ -24,7 +24,7 @@ def observe(context: JobContext, refreshed: RefreshResult) -> Observation:
         HostError: the packages cannot be observed.
     """
     now = context.machine.now()
-    snapshot = context.engine.open(now, refreshed)
+    snapshot = context.engine.open(now, refreshed, context.record.load_packages())
     facts = Facts(
         seen_at=now,
         lists=snapshot.seen.lists,

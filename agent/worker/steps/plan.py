@@ -148,6 +148,8 @@ def record_plan(
     plan = replace(planned.plan, reboot=reboot_since(context, planned.plan.reboot, scan))
     if isinstance(scan.replaced, Unseen):
         log.event(log.LogEvent.SERVICES_UNSEEN, reason=scan.replaced.reason)
+    if planned.snapshot.remembered is not None:
+        context.record.save_packages(planned.snapshot.remembered, context.machine.now())
     # Lists without a date are stale anyway.
     fresh_until = (plan.lists.updated_at or plan.seen_at) + context.policy.apt.max_list_age
     seen = engine_documents(context, plan.held) if engines is None else engines
