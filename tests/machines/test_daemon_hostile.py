@@ -13,7 +13,7 @@ pytestmark = pytest.mark.xdist_group("booted-2")
 UNPRIVILEGED = ("65534", "mallory")
 PUBLIC = {
     *("state.json", "refresh.json", "jobs.json", "cves.json", "exposure.json", "first-seen.json", "plans.json"),
-    *("unattended-upgrades.json", "running", "progress"),
+    *("packages.json", "unattended-upgrades.json", "running", "progress"),
 }
 """What of the record everybody may read: `status` and `history` show all of it."""
 
