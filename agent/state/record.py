@@ -13,7 +13,6 @@ from agent.core.model.plan import Plan
 from agent.core.model.release import ReleaseSupport
 from agent.core.packages.cves import Findings
 from agent.core.packages.plan_difference import PlannedWork, with_newest, work_of
-from agent.core.packages.remembered import RememberedPackages
 from agent.core.ports import Archive, RefreshResult
 from agent.core.reboot.services import ServiceScan
 from agent.core.schemas import (
@@ -22,7 +21,6 @@ from agent.core.schemas import (
     ENGINE_OUTCOME_SCHEMA,
     EXPOSURE_SCHEMA,
     OUTCOME_SCHEMA,
-    PACKAGES_SCHEMA,
     PLANS_SCHEMA,
     REFRESH_SCHEMA,
     STATE_SCHEMA,
@@ -41,12 +39,11 @@ from agent.state.documents.engine_outcome import engine_outcome_from_document, e
 from agent.state.documents.engine_plan import held_fixes_from_document
 from agent.state.documents.exposure import exposure_from_document, exposure_summary, exposure_to_document
 from agent.state.documents.outcome import outcome_from_document, outcome_to_document
-from agent.state.documents.packages import packages_from_document, packages_to_document
 from agent.state.documents.parts import reboot_to_document
 from agent.state.documents.plan import scan_to_document, state_to_document
 from agent.state.documents.plans import plans_from_document, plans_to_document
 from agent.state.documents.release import release_to_document
-from agent.state.store import AHEAD, CVES, ENGINE_OUTCOMES, EXPOSURE, PACKAGES, PLANS, REFRESH, SNAPSHOTS, STATE, Store
+from agent.state.store import AHEAD, CVES, ENGINE_OUTCOMES, EXPOSURE, PLANS, REFRESH, SNAPSHOTS, STATE, Store
 from agent.state.timestamps import format_utc
 from agent.state.views import StateView
 
@@ -105,18 +102,6 @@ class Record:
         shown = release_to_document(release) if release is not None else None
         added = {"exposure": exposure_summary(exposure), "release": shown, "soak": soak}
         self._write(STATE, {**document, **added})
-
-    def load_packages(self) -> RememberedPackages | None:
-        """Return what is remembered of the packages; None if there is nothing, or the document cannot be used."""
-        reader = self.store.read_or_warn(PACKAGES, PACKAGES_SCHEMA)
-        try:
-            return packages_from_document(reader) if reader else None
-        except RecordError:
-            return None
-
-    def save_packages(self, remembered: RememberedPackages, now: datetime) -> None:
-        """Record what a later job may go by instead of opening libapt's cache."""
-        self._write(PACKAGES, packages_to_document(remembered, now))
 
     def last_plans(self) -> tuple[PlannedWork, ...]:
         """Return the work of the last plans, newest first; empty if the document is damaged."""

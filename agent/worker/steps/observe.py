@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from agent.core.model.facts import Facts
 from agent.core.ports import PackageSnapshot, RefreshResult
+from agent.state.packages_record import load_packages
 from agent.worker.context import JobContext
 from agent.worker.steps.waiting import with_waiting
 
@@ -24,7 +25,7 @@ def observe(context: JobContext, refreshed: RefreshResult) -> Observation:
         HostError: the packages cannot be observed.
     """
     now = context.machine.now()
-    snapshot = context.engine.open(now, refreshed, context.record.load_packages())
+    snapshot = context.engine.open(now, refreshed, load_packages(context.record))
     facts = Facts(
         seen_at=now,
         lists=snapshot.seen.lists,

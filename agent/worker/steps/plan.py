@@ -23,6 +23,7 @@ from agent.host import log
 from agent.report.plan_change import plan_change
 from agent.report.reasons import sentence, with_sentences
 from agent.state.documents.soak import soak_to_document
+from agent.state.packages_record import save_packages
 from agent.worker.context import JobContext
 from agent.worker.log_items import source_errors
 from agent.worker.steps.engine_documents import engine_documents, with_held_fixes
@@ -149,7 +150,7 @@ def record_plan(
     if isinstance(scan.replaced, Unseen):
         log.event(log.LogEvent.SERVICES_UNSEEN, reason=scan.replaced.reason)
     if planned.snapshot.remembered is not None:
-        context.record.save_packages(planned.snapshot.remembered, context.machine.now())
+        save_packages(context.record, planned.snapshot.remembered, context.machine.now())
     # Lists without a date are stale anyway.
     fresh_until = (plan.lists.updated_at or plan.seen_at) + context.policy.apt.max_list_age
     seen = engine_documents(context, plan.held) if engines is None else engines
