@@ -78,6 +78,7 @@ class Balancer:
 
     def ask(self, command: str) -> str:
         with closing(socket.socket(socket.AF_UNIX)) as admin:
+            admin.settimeout(PATIENCE_S)
             admin.connect(f"{self.directory}/admin")
             admin.sendall(f"{command}\n".encode())
             return b"".join(iter(lambda: admin.recv(65536), b"")).decode()

@@ -130,6 +130,7 @@ def mail_server(host: str = "127.0.0.1") -> Iterator[MailServer]:
         """With what this server takes."""
 
     with socketserver.ThreadingTCPServer((host, 0), Handler) as server:
+        server.daemon_threads = True
         made = MailServer(host=host, port=server.server_address[1])
         Handler.taken = made
         with _served(server):

@@ -10,7 +10,7 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -414,7 +414,7 @@ def test_a_token_is_sent_to_the_endpoint_that_issued_it_and_to_no_other(newcomer
     agent = newcomer()
     assert sent(agent) == 0
     heads: list[str] = []
-    with HTTPServer(("127.0.0.1", 0), type("Handler", (Elsewhere,), {"heads": heads})) as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (Elsewhere,), {"heads": heads})) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         agent.configure(url=f"http://127.0.0.1:{server.server_port}")
 
