@@ -126,10 +126,11 @@ def try_to_lock(path: Path) -> bool:
     """Return whether another process could lock the file."""
     child = os.fork()
     if child == 0:
-        with closing(open(path, "w")) as file:
-            try:
+        code = 1
+        try:
+            with closing(open(path, "w")) as file:
                 fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                os._exit(1)
-            os._exit(0)
+                code = 0
+        finally:
+            os._exit(code)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

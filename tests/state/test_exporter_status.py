@@ -47,10 +47,12 @@ def test_temporary_file_of_a_killed_root_exporter_is_replaced_by_the_daemon_user
     os.chown(tmp_path, 65534, 65534)
     pid = os.fork()
     if pid == 0:
-        os.chdir(tmp_path)  # the directories above are for root alone
-        os.setuid(65534)
-        write_exporter_status(".", ExporterName.ENDPOINT, {"number": 3})
-        os._exit(0)
+        try:
+            os.chdir(tmp_path)  # the directories above are for root alone
+            os.setuid(65534)
+            write_exporter_status(".", ExporterName.ENDPOINT, {"number": 3})
+        finally:
+            os._exit(0)  # whatever happens: there must not be a second process of pytest
     os.waitpid(pid, 0)
 
     found = read_exporter_status(str(tmp_path), ExporterName.ENDPOINT)

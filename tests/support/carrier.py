@@ -122,6 +122,9 @@ def working(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Worker
     yield worker
 
 
+_WAIT_S = 120.0
+
+
 def _as_nobody(line: bytes) -> bytes:
     """Serve one connection of a process of the user nobody; the kernel says who that is."""
     ours, theirs = socket.socketpair()
@@ -130,6 +133,8 @@ def _as_nobody(line: bytes) -> bytes:
     with ours, theirs, listening:
         listening.bind(address)
         listening.listen(1)
+        listening.settimeout(_WAIT_S)
+        ours.settimeout(_WAIT_S)
         child = os.fork()
         if child == 0:
             _be_client(address, line, theirs)
