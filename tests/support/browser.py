@@ -111,6 +111,10 @@ class Browser:
         """Wait until the page shows a text, without another click."""
         self._wait(lambda _driver: text in self.text, seconds, f"{text!r} is not on {self.url}")
 
+    def wait_for_change(self, css: str, before: str) -> None:
+        """Wait until an element has another text, without another click."""
+        self._wait(lambda _driver: self.find(css).text != before, WAIT_S, f"{css} stays {before!r} on {self.url}")
+
     def _leave(self, element: Any) -> None:
         before = self.find("html").id
         element.click()
