@@ -1,5 +1,8 @@
 """Extractors of metric values from a report. Pure.
 
+Tuples are made of lists, not of generators: the daemon makes them for days, and CPython 3.11 keeps the memory of up to
+2,000 tuples of each length that it made of a generator, unused, until a full garbage collection (findings/).
+
 The document is only known to be JSON: a missing or malformed value is unknown, and an unknown value yields no point.
 """
 
@@ -32,7 +35,9 @@ def value_at(document: object, *path: str) -> object:
 def printable(text: str) -> str:
     """Return a text as one line of valid Unicode of bounded length, without credentials."""
     clean = redact(text).encode("utf-8", "replace").decode("utf-8")
-    return "".join(sign if sign.isprintable() else " " for sign in clean)[:_LONGEST_LABEL]
+    if not clean.isprintable():
+        clean = "".join([sign if sign.isprintable() else " " for sign in clean])
+    return clean[:_LONGEST_LABEL]
 
 
 def items(document: object, *path: str) -> list[Document] | None:
@@ -102,7 +107,7 @@ def states(label: str, words: tuple[str, ...], *path: str) -> Extractor:
             return ()
         word = printable(held)
         known = words if word in words else (*words, word)
-        return tuple((((label, one),), int(one == word)) for one in known)
+        return [(((label, one),), int(one == word)) for one in known]
 
     return points
 
@@ -112,7 +117,7 @@ def info(**paths: tuple[str, ...]) -> Extractor:
 
     def points(report: Document) -> Points:
         found = ((label, value_at(report, *path)) for label, path in paths.items())
-        labels = tuple((label, printable(value)) for label, value in found if isinstance(value, str))
+        labels = tuple([(label, printable(value)) for label, value in found if isinstance(value, str)])
         return ((labels, 1),) if labels else ()
 
     return points
@@ -154,7 +159,7 @@ def held_reasons(report: Document) -> Points:
     reasons = [printable(str(one.get("why"))) for one in held]
     words = [why.value for why in Why if why is not Why.ESM_ONLY]  # never held
     known = [*words, *sorted(set(reasons) - set(words))]
-    return tuple(((("why", word),), reasons.count(word)) for word in known)
+    return [((("why", word),), reasons.count(word)) for word in known]
 
 
 def known_cves(report: Document) -> Points:

@@ -5,6 +5,7 @@ a metric has one name and one meaning; a test compares it with docs/metrics.md. 
 mean that all is well. Label values come from bounded lists, never from package names or CVE ids.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from agent.core.model.facts import ListsState
@@ -40,13 +41,13 @@ class Metric:
     """A family with at least one point."""
 
     family: MetricFamily
-    points: tuple[tuple[Labels, Number], ...]
+    points: Sequence[tuple[Labels, Number]]
 
 
 def collect_metrics(report: Document) -> tuple[Metric, ...]:
     """Return all metrics whose values are known, in the table's order."""
-    found = (Metric(family=family, points=tuple(family.points(report))) for family in METRIC_FAMILIES)
-    return tuple(metric for metric in found if metric.points)
+    found = [Metric(family=family, points=[*family.points(report)]) for family in METRIC_FAMILIES]
+    return tuple([metric for metric in found if metric.points])
 
 
 METRIC_FAMILIES: tuple[MetricFamily, ...] = (

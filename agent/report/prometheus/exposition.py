@@ -6,7 +6,7 @@ dashboards; beside apt_info.py itself they would make node_exporter reject both 
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from agent.core.schemas import Document
 from agent.report.metric_values import Labels, Number, as_number, items, printable, seconds, value_at
@@ -45,7 +45,7 @@ def _escape_label(word: str) -> str:
     return word.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
-def _compatible(report: Document) -> Iterator[tuple[str, str, tuple[tuple[Labels, Number], ...]]]:
+def _compatible(report: Document) -> Iterator[tuple[str, str, Sequence[tuple[Labels, Number]]]]:
     yield "apt_upgrades_pending", "Apt packages pending updates by origin", _upgrades_pending(report)
     yield "apt_upgrades_held", "Apt packages pending updates but held back", _upgrades_held(report)
     since = seconds(value_at(report, "lists", "updated_at"))
@@ -62,7 +62,7 @@ def _compatible(report: Document) -> Iterator[tuple[str, str, tuple[tuple[Labels
     )
 
 
-def _upgrades_pending(report: Document) -> tuple[tuple[Labels, Number], ...]:
+def _upgrades_pending(report: Document) -> Sequence[tuple[Labels, Number]]:
     """Count all available updates, held or not, as apt_info.py does.
 
     The report has no origin for held updates and for those outside the plan, and no codename for any.
@@ -77,7 +77,7 @@ def _upgrades_pending(report: Document) -> tuple[tuple[Labels, Number], ...]:
     return _by_origin(counts)
 
 
-def _upgrades_held(report: Document) -> tuple[tuple[Labels, Number], ...]:
+def _upgrades_held(report: Document) -> Sequence[tuple[Labels, Number]]:
     held = items(report, "updates", "held_items")
     if held is None:
         return ()
@@ -85,12 +85,12 @@ def _upgrades_held(report: Document) -> tuple[tuple[Labels, Number], ...]:
     return _by_origin(counts)
 
 
-def _by_origin(counts: Counter[tuple[str, str]]) -> tuple[tuple[Labels, Number], ...]:
+def _by_origin(counts: Counter[tuple[str, str]]) -> Sequence[tuple[Labels, Number]]:
     """Return the counts with their labels; without any, one zero with empty labels, as apt_info.py does."""
     clean: Counter[tuple[str, str]] = Counter()
     for (origin, architecture), count in counts.items():
         clean[printable(origin), printable(architecture)] += count
     left = {labels: count for labels, count in clean.items() if count} or {("", ""): 0}
-    return tuple(
+    return [
         ((("origin", origin), ("arch", architecture)), count) for (origin, architecture), count in sorted(left.items())
-    )
+    ]
