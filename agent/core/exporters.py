@@ -72,6 +72,11 @@ class ExporterName(Enum):
         timeout="endpoint.timeout",
     )
     PROMETHEUS = _row(
-        "prometheus", label="Prometheus file", phrase="the file for Prometheus", switch="metrics.textfile", local=True
+        "prometheus",
+        label="Prometheus file",
+        phrase="the file for Prometheus",
+        in_daemon="agent.daemon.textfile",
+        switch="metrics.textfile",
+        local=True,
     )
     OTLP = _row("otlp", label="OTLP", phrase="the OpenTelemetry collector", switch="otlp.url", timeout="otlp.timeout")

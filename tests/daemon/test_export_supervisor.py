@@ -62,7 +62,9 @@ class World:
     def __post_init__(self) -> None:
         self.store = Store(str(self.directory / "state"))
         (self.directory / "run").mkdir()
-        self.supervisor = ExportSupervisor(Path("/etc/c.toml"), self.store, str(self.directory / "run"), self.start)
+        self.supervisor = ExportSupervisor(
+            Path("/etc/c.toml"), self.store, str(self.directory / "run"), self.start, in_daemon=lambda *_: None
+        )
 
     def start(self, arguments: Sequence[str]) -> AgentProcess:
         self.arguments = arguments

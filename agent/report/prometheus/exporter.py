@@ -1,12 +1,9 @@
-"""The Prometheus exporter: writes the metrics for node_exporter's textfile collector. Imports no network library."""
+"""The Prometheus exporter as a process: of `report --send`, and of a daemon whose own attempt hangs."""
 
 from agent.core.policy.policy import MetricsPolicy, Policy
-from agent.core.schedule.backoff import ResponseClass
-from agent.errors import HostError
 from agent.report.export_result import ExportResult
 from agent.report.exporter import ExportContext
-from agent.report.prometheus.exposition import exposition
-from agent.report.prometheus.textfile import write_metrics
+from agent.report.prometheus.textfile_export import export_textfile
 
 
 def create(policy: Policy) -> "TextfileExporter":
@@ -25,9 +22,4 @@ class TextfileExporter:
 
     def run(self, context: ExportContext) -> ExportResult:
         """Replace the file."""
-        content = exposition(context.source.metrics_report(), compatible_names=self._policy.compatible_names)
-        try:
-            write_metrics(self._policy.textfile, content)
-        except HostError as error:
-            return ExportResult(response_class=ResponseClass.SERVER_ERROR, why=str(error))
-        return ExportResult(summary=f"{self._policy.textfile} written")
+        return export_textfile(self._policy, context.source)

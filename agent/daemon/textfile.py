@@ -1,0 +1,59 @@
+"""The Prometheus exporter in the daemon: a process for one small file would cost a hundred times the work.
+
+It runs in a thread, because a write to a file server that is away hangs (`agent.daemon.in_daemon`).
+"""
+
+import os
+
+from agent.core.exporters import ExporterName
+from agent.core.policy.policy import Policy
+from agent.daemon.in_daemon import AttemptResult, IsAbandoned
+from agent.host.enrolled_token import OUTBOX
+from agent.host.machine.user import is_root
+from agent.report.export_result import ExporterLog, state_after
+from agent.report.prometheus.textfile_export import export_textfile
+from agent.report.settings import reported_settings
+from agent.report.source import ReportSource
+from agent.state.exporter_status import NO_QUEUE
+from agent.state.store import DEFAULT_DIRECTORY, Store
+
+
+def create_in_daemon(store: Store, run_dir: str) -> "TextfileInDaemon":
+    """Return it for this record and this directory of status files."""
+    return TextfileInDaemon(store, run_dir)
+
+
+class TextfileInDaemon:
+    """Does all that the exporter's process does, with the same result, status file and log line."""
+
+    process_arguments = ()
+
+    def __init__(self, store: Store, run_dir: str) -> None:
+        """Take where to read, and where the status file is; writes nothing yet."""
+        self._store = store
+        self._run_dir = run_dir
+
+    def applies(self, policy: Policy, *, unchanged: bool) -> bool:  # noqa: ARG002 - the file is written in any case
+        """Return whether this process has the user that the exporter's process would have."""
+        return not _becomes_another_user(self._store.directory)
+
+    def run(self, policy: Policy, is_abandoned: IsAbandoned) -> AttemptResult:
+        """Replace the file and record the result; a process would fail in the same way."""
+        source = ReportSource(self._store, self._run_dir, reported_settings(policy))
+        before = source.exporter_status(ExporterName.PROMETHEUS)
+        result = export_textfile(policy.metrics, source)
+        if not is_abandoned():
+            entry, state = state_after(before.entry, before.export_state, result)
+            log = ExporterLog(ExporterName.PROMETHEUS, self._run_dir, policy.metrics.textfile)
+            log.record(result, before.entry, {**NO_QUEUE, **entry}, state, before.instance_id)
+        return AttemptResult.FAILED if result.why else AttemptResult.DONE
+
+
+def _becomes_another_user(state_directory: str) -> bool:
+    """Whether the exporter's process, started by root, would go on as another user (`agent.cli.export`)."""
+    if not is_root():
+        return False
+    try:
+        return os.stat(os.path.join(state_directory, OUTBOX)).st_uid != 0
+    except OSError:
+        return state_directory == DEFAULT_DIRECTORY  # the process makes the directory, for the daemon's user
