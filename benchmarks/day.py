@@ -19,6 +19,8 @@ from tests.support.machine import Machine, machine
 DAY_S = 86400
 HEARTBEATS = FILES = 288
 CHECKS, UPGRADES = 4, 1
+REPORTS = CHECKS + UPGRADES + 1
+"""After each job, and where a process has to reserve numbers for heartbeats."""
 _ROUNDS = 5
 _TRIPS = 11
 _MOST_OF_PEER = 1.0
@@ -48,24 +50,26 @@ def day(codename: str, session: Session, aims: Aims) -> None:
         _prepare(running, codename)
         with loopback.endpoint(running, session.scratch / f"{codename}-day") as server:
             cost = daemons_cost(running, server)
-            python, old = _commands(running, session.scratch, loopback.settings(server.port))
+            starts = _commands(running, session.scratch, loopback.settings(server.port))
         jobs = _jobs(running)
     ours = [
         Item(name="heartbeat", each_s=cost.heartbeat_s, times=HEARTBEATS),
+        Item(name="report by a process", each_s=starts["report"], times=REPORTS),
         Item(name="metrics file", each_s=cost.file_s, times=FILES),
         Item(name="daemon without exporters, a minute", each_s=cost.asleep_s * 60, times=DAY_S / 60),
         Item(name="check, nothing new", each_s=jobs["check"], times=CHECKS),
         Item(name="upgrade, nothing pending", each_s=jobs["upgrade"], times=UPGRADES),
     ]
     peers = [Item(name=f"apt.systemd.daily {part}", each_s=jobs[part], times=1) for part in ("update", "install")]
-    total, peer = (_show(title, items, python) for title, items in (("the agent", ours), ("apt and its job", peers)))
+    total = _show("the agent", ours, starts["python"])
+    peer = _show("apt and its job", peers, starts["python"])
     _print_daemons(cost)
     aims.at_most(
         "processor time of an idle day, as a multiple of apt's and unattended-upgrades'", total / peer, _MOST_OF_PEER
     )
-    if old is not None:
+    if "old" in starts:
         what = f"a heartbeat's processor time, as a multiple of {earlier.REVISION}'s"
-        aims.at_most(what, cost.heartbeat_s / old, _MOST_OF_OLD_HEARTBEAT)
+        aims.at_most(what, cost.heartbeat_s / starts["old"], _MOST_OF_OLD_HEARTBEAT)
 
 
 def _prepare(running: Machine, codename: str) -> None:
@@ -83,18 +87,23 @@ def _prepare(running: Machine, codename: str) -> None:
     assert running.path("/var/cache/apt/pkgcache.bin").exists(), "apt keeps no pkgcache here"
 
 
-def _commands(running: Machine, scratch: Path, settings: str) -> tuple[float, float | None]:
-    """Return processor seconds of Python's start, and of the earlier revision's heartbeat if there is one."""
-    commands = [BARE_PYTHON]
+def _commands(running: Machine, scratch: Path, settings: str) -> dict[str, float]:
+    """Return processor seconds of Python's start and of a report, and of the earlier revision's heartbeat if known."""
+    agents = {"report": "maestro-agent export-endpoint"}
     if earlier.is_known():
         earlier.install(running, scratch / "before")
-        running.write("/srv/old.toml", settings)
-        running.check("mkdir -p /srv/run-old && cp -a /var/lib/maestro-agent /srv/state-old")
-        options = "--config /srv/old.toml --state-dir /srv/state-old --run-dir /srv/run-old"
-        commands.append(f"{earlier.COMMAND} {earlier.export_verb(running)} {options}")
-        running.check(commands[-1])  # the first sends the state of a new outbox
-    python, *old = (median(figure.cpu) for figure in measure(running, commands, _TRIPS))
-    return python, old[0] if old else None
+        agents["old"] = f"{earlier.COMMAND} {earlier.export_verb(running)}"
+    commands = {"python": BARE_PYTHON}
+    for name, command in agents.items():
+        running.write(f"/srv/{name}.toml", settings)
+        running.check(f"mkdir -p /srv/run-{name} && cp -a /var/lib/maestro-agent /srv/state-{name}")
+        options = f"--config /srv/{name}.toml --state-dir /srv/state-{name} --run-dir /srv/run-{name}"
+        commands[name] = f"{command} {options}"
+        running.check(commands[name])  # the first sends the state of a new outbox
+    # With a new outbox it is a whole report each time.
+    commands["report"] = f"sh -c 'rm -rf /srv/state-report/outbox; exec {commands['report']}'"
+    figures = measure(running, list(commands.values()), _TRIPS)
+    return {name: median(figure.cpu) for name, figure in zip(commands, figures, strict=True)}
 
 
 def _jobs(running: Machine) -> dict[str, float]:
