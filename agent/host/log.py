@@ -155,6 +155,11 @@ class LogEvent(Enum):
     UPGRADE_STALE = "upgrade.stale", Level.WARNING, text.upgrade_sentence(" installed nothing")
     UPGRADE_STOPPED = "upgrade.stopped", Level.WARNING, text.upgrade_sentence(" stopped")
     WALL_FAILED = "wall.failed", Level.WARNING, text.with_reason("the users could not be warned of the reboot")
+    WATCH_UNAVAILABLE = (
+        "watch.unavailable",
+        Level.INFO,
+        text.with_reason("the kernel reports no changes; the daemon looks for them every 30 s"),
+    )
 
     def __new__(cls, name: str, level: Level, sentence: "str | text.Sentence") -> "LogEvent":
         """Build a member whose value is its name."""

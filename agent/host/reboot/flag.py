@@ -5,9 +5,8 @@ Its name is that of update-notifier-common's convention, or that of other tools,
 
 import os
 
-_FLAGS = tuple(
-    f"{directory}/{name}" for name in ("reboot-required", "reboot-needed") for directory in ("run", "var/run")
-)
+FLAG_NAMES = ("reboot-required", "reboot-needed")
+_FLAGS = tuple(f"{directory}/{name}" for name in FLAG_NAMES for directory in ("run", "var/run"))
 """Usually the same directory. If /var/run is not a symlink, packages may have written to either."""
 LATEST = 253402300799.0
 """The last second of the year 9999, Python's latest date."""
