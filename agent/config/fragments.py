@@ -16,7 +16,7 @@ else:  # Ubuntu 22.04
     import tomli as tomllib
 
 DEFAULT_PATH = Path("/etc/maestro-agent/config.toml")
-_DIRECTORY = "config.d"
+DROP_INS = "config.d"
 _OTHER_SUFFIXES = {".conf", ".cfg"}
 """What drop-ins of other programs end in, such as those of systemd."""
 
@@ -65,7 +65,7 @@ def ignored_files(path: Path | None) -> Iterator[str]:
 
 def _entries(main: Path) -> list[Path]:
     """List config.d. An unreadable directory is an error: it might hold a blocklist."""
-    directory = main.parent / _DIRECTORY
+    directory = main.parent / DROP_INS
     try:
         return sorted(directory.iterdir())
     except (FileNotFoundError, NotADirectoryError) as error:

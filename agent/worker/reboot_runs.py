@@ -64,6 +64,14 @@ def verification_at(store: Store, boot_id: str | None, now: datetime) -> datetim
     return now if at is None or is_future(course.entered_at, now) else at
 
 
+def reboot_under_way(store: Store) -> bool:
+    """Return whether a reboot began or waits, or a lock is held: then what is due depends on more than one time."""
+    try:
+        return RebootRecord(store).load_course() is not None or FleetLockRecord(store).load().lock is not None
+    except RecordError:
+        return True
+
+
 def reboot_wish(policy: Policy, store: Store, now: datetime, local: tzinfo) -> RebootWish | None:
     """Return the reboot that root has scheduled or the configuration asks for; None: there is none, or it began."""
     record = RebootRecord(store)

@@ -21,7 +21,7 @@ _PAUSE = timedelta(minutes=1)
 
 
 class RequestsWatch:
-    """Reads the record of requests again only after a change: the daemon asks twice a minute."""
+    """Reads the record of requests again only after a change: the daemon asks at each look."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
