@@ -8,7 +8,8 @@ while APScheduler is imported, and only then: `tests/daemon/test_scheduler.py` c
 
 import sys
 from collections.abc import Callable
-from threading import Lock
+from datetime import datetime, timedelta, timezone
+from threading import Event, Lock, Thread
 from types import ModuleType
 
 from agent.state.timestamps import utc_now
@@ -46,8 +47,9 @@ _ABSENT = [name for name in _STAND_INS if name not in sys.modules]
 sys.modules.update({name: _STAND_INS[name] for name in _ABSENT})
 
 # The stand-ins have to be there first (E402 would have all imports above them).
+from apscheduler.executors.debug import DebugExecutor  # noqa: E402
 from apscheduler.executors.pool import ThreadPoolExecutor  # noqa: E402
-from apscheduler.schedulers.background import BackgroundScheduler  # noqa: E402
+from apscheduler.schedulers.base import STATE_STOPPED, BaseScheduler  # noqa: E402
 from apscheduler.triggers.date import DateTrigger  # noqa: E402
 from apscheduler.triggers.interval import IntervalTrigger  # noqa: E402
 
@@ -56,41 +58,96 @@ for _name in _ABSENT:
 
 _ZONE = "UTC"
 """By name: up to 3.9 APScheduler accepts pytz zones only, from 3.11 on none of them."""
+_TICK = "tick"
+_AT_LATEST_S = 300
+"""Until the next tick, should one end without naming a time."""
+_NEVER = datetime.max.replace(tzinfo=timezone.utc)
+
+
+class _OneThread(BaseScheduler):  # type: ignore[misc]
+    """Runs the ticks in its own thread, so that a tick wakes one thread and not three; a job has another thread.
+
+    A tick runs after APScheduler has released its locks: neither a stop nor another request waits for it.
+    """
+
+    def __init__(self, tick: Callable[[], None], **options: object) -> None:
+        super().__init__(**options)
+        self._wanted = Event()
+        self._tick = tick
+        self._is_due = False
+
+    def start(self, paused: bool = False) -> None:  # noqa: FBT001, FBT002 - of the base class
+        super().start(paused)
+        Thread(target=self._loop, daemon=True).start()
+
+    def wakeup(self) -> None:
+        self._wanted.set()
+
+    def shutdown(self, wait: bool = True) -> None:  # noqa: FBT001, FBT002 - of the base class
+        super().shutdown(wait)
+        self._wanted.set()
+
+    def note_due(self) -> None:
+        """Have the tick run as soon as the locks are free."""
+        self._is_due = True
+
+    def _loop(self) -> None:
+        wait_s = None
+        while self.state != STATE_STOPPED:
+            self._wanted.wait(wait_s)
+            self._wanted.clear()
+            wait_s = self._process_jobs()
+            if self._is_due:
+                self._is_due = False
+                self._tick()
 
 
 class Scheduler:
-    """Runs one tick at an interval, and other work once, each in threads."""
+    """Runs ticks, each at the time that the one before it has named, and other work once beside them."""
 
-    def __init__(self) -> None:
-        """Create it stopped."""
-        # Two threads for ticks (see `every`), one for a job, which takes long.
-        self._inner = BackgroundScheduler(timezone=_ZONE, executors={"default": ThreadPoolExecutor(3)})
-        self._running = Lock()
-
-    def every(self, seconds: float, work: Callable[[], None]) -> None:
-        """Run the work now and at the interval; runs that were missed are run once, not once each."""
-
-        def alone() -> None:
-            with self._running:
-                work()
-
-        trigger = IntervalTrigger(seconds=seconds, timezone=_ZONE)
-        # Two instances, so that `run_now` during a run is not lost: the second one waits, and sees what changed.
-        options = {"coalesce": True, "max_instances": 2, "misfire_grace_time": None}
-        self._inner.add_job(alone, trigger, id="tick", next_run_time=utc_now(), **options)
+    def __init__(self, tick: Callable[[], datetime]) -> None:
+        """Create it stopped. A tick returns when the next one is due; it must not raise."""
+        self._tick = tick
+        self._lock = Lock()
+        self._next_at = utc_now()
+        # A thread for a job, which takes long.
+        executors = {"default": ThreadPoolExecutor(1), _TICK: DebugExecutor()}
+        self._inner = _OneThread(self._run, timezone=_ZONE, executors=executors)
+        options = {"coalesce": True, "misfire_grace_time": None, "executor": _TICK, "next_run_time": self._next_at}
+        trigger = IntervalTrigger(seconds=_AT_LATEST_S, timezone=_ZONE)
+        self._inner.add_job(self._inner.note_due, trigger, id=_TICK, **options)
 
     def run_now(self) -> None:
-        """Run the work of `every` at once; the interval counts from now."""
-        self._inner.modify_job("tick", next_run_time=utc_now())
+        """Run a tick at once, or once more after the one that is running."""
+        self.run_within(0)
+
+    def run_within(self, seconds: float) -> None:
+        """Run a tick by then, which sees what has changed until then; an earlier one stays."""
+        with self._lock:
+            at = utc_now() + timedelta(seconds=seconds)
+            if seconds == 0 or at < self._next_at:
+                self._set_next(at)
 
     def once(self, work: Callable[[], None]) -> None:
         """Run the work now, beside the ticks."""
         self._inner.add_job(work, DateTrigger(timezone=_ZONE), misfire_grace_time=None)
 
     def start(self) -> None:
-        """Start the threads."""
+        """Start the threads, and the first tick."""
         self._inner.start()
 
     def stop(self) -> None:
         """Start no more work; running work is not waited for."""
         self._inner.shutdown(wait=False)
+
+    def _run(self) -> None:
+        with self._lock:
+            self._next_at = _NEVER  # what is requested from here on comes after this tick
+        found = self._tick()
+        with self._lock:
+            if found < self._next_at:
+                self._set_next(found)
+
+    def _set_next(self, at: datetime) -> None:
+        self._next_at = at
+        self._inner.modify_job(_TICK, next_run_time=at)

@@ -1,10 +1,11 @@
 """The daemon: knows when a job is due and requests it from the worker. Unprivileged; does no work itself.
 
-Level-triggered: twice a minute it reads the record and the clock and decides from them alone. A job that a killed
-daemon had requested is found running, ended or interrupted, and is never started twice; a clock that jumps, a month
-without power and a changed configuration need no special case.
+It sleeps until something is due by the clock (`agent.core.schedule.wake`), or the kernel reports a change of what it
+goes by (`agent.daemon.surroundings`). The main thread waits for signals and watches the others; looks are taken in the
+scheduler's thread (`agent.daemon.look`), a job is followed in another one.
 """
 
+import os
 import signal
 import time
 from contextlib import suppress
@@ -15,46 +16,37 @@ from agent.config.accepted import AcceptedConfig, FilesState, FilesWatch, load_i
 from agent.config.load import load
 from agent.config.windows import upgrade_window
 from agent.core.clock import jumped
-from agent.core.job_kinds import JobKind
 from agent.core.model.facts import Unseen
 from agent.core.policy.policy import Policy
-from agent.core.schedule.engine_windows import after_boot
-from agent.core.schedule.jobs import ScheduleContext, first_due, next_runs
-from agent.core.schedule.slots import stable_fraction
+from agent.daemon.agenda import Agenda
 from agent.daemon.export_supervisor import ExportSupervisor
 from agent.daemon.job_dispatcher import STALL_TIMEOUT_S, JobDispatcher, JobsOverview
+from agent.daemon.look import Found, Look
 from agent.daemon.scheduler import Scheduler
+from agent.daemon.surroundings import Surroundings
 from agent.errors import AgentError
 from agent.host import log
-from agent.host.boot_time import booted_at
-from agent.host.changes import daily_job_changed_at, packages_changed_at
-from agent.host.machine.boot_id import boot_id
-from agent.host.machine.cloud_init import is_cloud_init_running
-from agent.host.machine.identity import local_zone, machine_id
+from agent.host.machine.identity import machine_id
 from agent.host.machine.os_release import read_distro
 from agent.host.process.spawn import replace_self
 from agent.host.reboot.need import read_reboot_need
 from agent.host.reboot.processes import runs_replaced_files
 from agent.host.sd_notify import notify, watchdog_s
-from agent.host.soft_reboots import soft_rebooted_at
 from agent.state.caching_store import CachingStore
 from agent.state.daemon_status import DaemonStatusFile
-from agent.state.engine_interrupted import engine_interrupted
-from agent.state.job_lock import worker_pid
-from agent.state.job_status import describe_running
 from agent.state.timestamps import format_human, utc_now
 from agent.version import VERSION
-from agent.worker.daily_turn import stands_aside
-from agent.worker.provision_runs import provision_run
-from agent.worker.reboot_runs import reboot_runs
-from agent.worker.request_runs import RequestsWatch
-from agent.worker.window_jobs import window_runs
 
-_TICK_S = 30.0
-"""A change on the machine, such as the reboot flag, is detected within this time."""
-_WATCHDOG_S = 60.0
+_WATCHDOG_S = 180.0
 """WatchdogSec= of the unit, for a start without systemd."""
-_SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
+_RETRY = timedelta(seconds=30)
+"""From a look that failed to the next one."""
+_COALESCE_S = 1.0
+"""From a change of the machine to the look: what belongs together, such as a flag and its packages, is seen at once."""
+_DEAF_S = 5.0
+"""Changes within this time after one wake the daemon once: a directory may change all the time."""
+_STOP = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS = (*_STOP, signal.SIGHUP, signal.SIGCHLD, signal.SIGIO)
 
 
 class Daemon:
@@ -72,18 +64,26 @@ class Daemon:
         self._use_accepted = accepted
         self._accepted: AcceptedConfig | None = None
         self._files = FilesWatch()
-        self._requests = RequestsWatch(self._store)
         self._config_problem = ""
         self._policy = self._load_policy()
         self._machine = machine_id()
         self._status_file = DaemonStatusFile(run_dir, utc_now())
-        self._started_s = self._ticked_s = time.monotonic()
+        self._started_s = time.monotonic()
+        self._alive_until_s = self._started_s + STALL_TIMEOUT_S
+        """Unless a look succeeds before."""
+        self._deaf_until_s = self._started_s
         self._clock_offset_s = _clock_offset_s()
-        self._soft_rebooted_at = soft_rebooted_at()  # which starts the daemon again
-        self._scheduler = Scheduler()
+        self._scheduler = Scheduler(self._tick)
+        self._surroundings = Surroundings(self._store.directory, config, self._policy)
         self._dispatcher = JobDispatcher(self._store)
-        self._supervisor = ExportSupervisor(
-            config, self._store, run_dir, accepted=accepted, wake=self._scheduler.run_now
+        supervisor = ExportSupervisor(config, self._store, run_dir, accepted=accepted, wake=self._scheduler.run_now)
+        self._look = Look(
+            self._store,
+            self._machine,
+            agenda=Agenda(self._store, self._machine),
+            dispatcher=self._dispatcher,
+            supervisor=supervisor,
+            run=lambda: self._scheduler.once(self._run_job),
         )
         self._reload_requested = False
         self._should_restart = False
@@ -101,9 +101,9 @@ class Daemon:
         self._status_file.acquire()
         # Blocked here and in every later thread, and received below: no handler interrupts anything.
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+        signal.signal(signal.SIGIO, signal.SIG_IGN)  # would end a process in which a library's thread does not block it
         log.event(log.LogEvent.DAEMON_STARTED, version=VERSION, upgrade=self._policy.agent.upgrade)
         notify("READY=1")
-        self._scheduler.every(_TICK_S, self._tick)
         self._scheduler.start()
         self._wait_for_stop()
         if self._should_restart:
@@ -114,11 +114,14 @@ class Daemon:
         self._status_file.release()
 
     def _wait_for_stop(self) -> None:
-        """Block until SIGTERM or SIGINT. Meanwhile handle SIGHUP (reload) and send watchdog keep-alives to systemd."""
+        """Block until SIGTERM or SIGINT. Meanwhile receive the other signals, and send watchdog keep-alives to systemd.
+
+        SIGHUP: reload. SIGCHLD: an exporter has ended, or a look wants to restart the daemon. SIGIO: something changed.
+        """
         period_s = (watchdog_s() or _WATCHDOG_S) / 3
         while True:
-            received = signal.sigtimedwait(_SIGNALS, period_s)
-            if received is not None and received.si_signo != signal.SIGHUP:
+            received = self._receive(period_s)
+            if received in _STOP:
                 self._should_restart = False
                 return
             if self._should_restart:
@@ -126,11 +129,24 @@ class Daemon:
             clock_jumped = self._clock_jumped()
             if clock_jumped:
                 log.event(log.LogEvent.CLOCK_JUMPED, now=format_human(utc_now()))
-            self._reload_requested = self._reload_requested or received is not None
-            if received is not None or clock_jumped:  # the scheduler would wait for a time of the old clock
+            self._reload_requested = self._reload_requested or received == signal.SIGHUP
+            if received == signal.SIGIO and self._surroundings.changed():
+                self._scheduler.run_within(_COALESCE_S)
+            if received in {signal.SIGHUP, signal.SIGCHLD} or clock_jumped:  # it would wait for a time of the old clock
                 self._scheduler.run_now()
-            if time.monotonic() - self._ticked_s < STALL_TIMEOUT_S and not self._dispatcher.stalled:
+            if time.monotonic() < self._alive_until_s and not self._dispatcher.stalled:
                 notify("WATCHDOG=1")
+
+    def _receive(self, period_s: float) -> int | None:
+        """Return the next signal; None after a period without one. After SIGIO further ones wait for some seconds."""
+        deaf_s = self._deaf_until_s - time.monotonic()
+        listened = [one for one in _SIGNALS if one is not signal.SIGIO or deaf_s <= 0]
+        received = signal.sigtimedwait(listened, min(period_s, deaf_s) if deaf_s > 0 else period_s)
+        if received is None:
+            return None
+        if received.si_signo == signal.SIGIO:
+            self._deaf_until_s = time.monotonic() + _DEAF_S
+        return received.si_signo
 
     def _restart(self) -> None:
         """Execute the daemon again: an update replaced files that it runs, such as a library or Python."""
@@ -145,68 +161,46 @@ class Daemon:
         before_s, self._clock_offset_s = self._clock_offset_s, _clock_offset_s()
         return jumped(before_s, self._clock_offset_s)
 
-    def _tick(self) -> None:
-        """Run one tick. Exceptions are logged; if ticks keep failing, the systemd watchdog restarts the daemon."""
+    def _tick(self) -> datetime:
+        """Look once; return when to look again.
+
+        Exceptions are logged; if looks keep failing, or one does not end, the systemd watchdog restarts the daemon.
+        """
+        self._alive_until_s = min(self._alive_until_s, time.monotonic() + STALL_TIMEOUT_S)
         try:
-            self._run_tick()
-            self._ticked_s = time.monotonic()
+            now, next_at = self._take_look()
         except Exception:  # noqa: BLE001 - the daemon's loop
             log.exception(log.LogEvent.DAEMON_BUG)
+            return utc_now() + _RETRY
+        self._alive_until_s = time.monotonic() + (next_at - now).total_seconds() + STALL_TIMEOUT_S
+        return next_at
 
-    def _run_tick(self) -> None:
+    def _take_look(self) -> tuple[datetime, datetime]:
+        """Return when it was taken, and when the next one is due."""
         if self._reload_requested:
             self._reload_requested = False
             self._reload()
+        watched = self._surroundings.watch()  # before they are looked at, so that no change is missed
         now = utc_now()
         self._check_reboot_need()
-        jobs = self._dispatcher.load_status()
-        context = self._schedule_context(now, jobs.known_since)
-        due = next_runs(self._policy.agent, jobs.attempts, context, now)
-        share = stable_fraction(self._machine, "retry")
-        windows = window_runs(self._policy, self._store, jobs.attempts, now, context.zone)
-        due |= {job: after_boot(at, up_since=context.up_since, share=share) for job, at in windows.items()}
-        due |= self._reboot_runs(jobs, context, share, now)
-        request_at = self._requests.next_at(self._policy, jobs.attempts[JobKind.RUN_REQUEST], now, context.zone)
-        due |= {JobKind.RUN_REQUEST: request_at} if request_at is not None else {}
-        provision = provision_run(self._policy.provision, self._store, jobs.attempts.get(JobKind.PROVISION), now)
-        due |= {JobKind.PROVISION: provision} if provision is not None else {}
-        first = first_due(due, now)
-        delayed = ""
-        if due[first] <= now and self._dispatcher.job is None:
-            delayed = self._reason_to_delay()
-            if not delayed:
-                self._dispatcher.start(first)
-                self._scheduler.once(self._dispatcher.run)
-        self._publish(due, now, delayed, self._problems(jobs, now))
         up_since = now - timedelta(seconds=time.monotonic() - self._started_s)
-        self._supervisor.tick(self._policy, self._machine, now, up_since)
-        busy = self._dispatcher.job is not None or not self._supervisor.idle
-        self._should_restart = self._started_current and not busy and not self._is_working() and runs_replaced_files()
+        found = self._look.take(self._policy, now, up_since, watched=watched)
+        self._publish(found, now)
+        if self._started_current and not found.busy and runs_replaced_files():
+            self._should_restart = True
+            os.kill(os.getpid(), signal.SIGCHLD)  # the main thread restarts
+        return now, found.next_at
 
-    def _reboot_runs(
-        self, jobs: JobsOverview, context: ScheduleContext, share: float, now: datetime
-    ) -> dict[JobKind, datetime]:
-        """Return when the machine is rebooted and when a reboot is verified; no reboot while the machine is booting."""
-        found = reboot_runs(self._policy, self._store, jobs.attempts, boot_id=boot_id(), now=now, local=context.zone)
-        reboot_at = found.get(JobKind.REBOOT)
-        if reboot_at is not None:
-            found[JobKind.REBOOT] = after_boot(reboot_at, up_since=context.up_since, share=share)
-        return found
-
-    def _is_working(self) -> bool:
-        """Return whether any job is running; files may still be replaced until it ends."""
-        return worker_pid(self._store.directory) is not None
-
-    def _reason_to_delay(self) -> str:
-        """Return why a job that is due does not start now; empty if it does."""
-        if self._is_working():
-            return describe_running(self._store)
-        return "waiting for cloud-init to end" if is_cloud_init_running() else ""
+    def _run_job(self) -> None:
+        """Run the job that a look has started, and look again at its end."""
+        self._dispatcher.run()
+        self._scheduler.run_now()
 
     def _reload(self) -> None:
         notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
         try:
             self._policy = self._load_policy()
+            self._surroundings.use(self._policy)
             log.event(log.LogEvent.CONFIG_RELOADED)
         except AgentError as error:
             errors = "; ".join(str(error).splitlines())
@@ -237,20 +231,6 @@ class Daemon:
         }
         return [problems[difference]] if difference in problems else own
 
-    def _schedule_context(self, now: datetime, known_since: datetime | None) -> ScheduleContext:
-        up = timedelta(seconds=time.monotonic() - self._started_s)
-        return ScheduleContext(
-            machine=self._machine,
-            zone=local_zone(),
-            up_since=now - up,
-            known_since=known_since,
-            booted_at=max(filter(None, (booted_at(), self._soft_rebooted_at))),
-            packages_changed_at=max(filter(None, (packages_changed_at(), daily_job_changed_at())), default=None),
-            engine_interrupted=engine_interrupted(self._store),
-            stands_aside=stands_aside(self._policy, self._store),
-            upgrade_window=upgrade_window(self._policy.agent),
-        )
-
     def _problems(self, jobs: JobsOverview, now: datetime) -> list[str]:
         """Return what needs a person, because it does not resolve by itself."""
         window = upgrade_window(self._policy.agent)
@@ -275,16 +255,17 @@ class Daemon:
             name = log.LogEvent.REBOOT_REQUIRED if reboot.required else log.LogEvent.REBOOT_CLEARED
             log.event(name, packages=list(reboot.packages))
 
-    def _publish(self, due: dict[JobKind, datetime], now: datetime, delayed: str, problems: list[str]) -> None:
+    def _publish(self, found: Found, now: datetime) -> None:
         """Write the status file and, if it changed, send systemd the status line."""
-        job = self._dispatcher.job
+        job, due, problems = self._dispatcher.job, found.due, self._problems(found.jobs, now)
         if job is not None:
             doing = f"{job.value}: {self._dispatcher.progress}"
         else:
             order = sorted(due, key=lambda job: due[job])
-            doing = delayed or ", ".join(f"next {job.value} {format_human(max(due[job], now))}" for job in order)
+            doing = found.delayed or ", ".join(f"next {job.value} {format_human(max(due[job], now))}" for job in order)
         status = "; ".join([doing, *problems, *(["a reboot is required"] if self._reboot_required else [])])
-        self._status_file.publish(now, {job.value: at for job, at in due.items()}, doing, problems)
+        runs = {job.value: at for job, at in due.items()}
+        self._status_file.publish(now, runs, doing, problems, next_look_at=found.next_at)
         if status != self._status:
             self._status = status
             notify(f"STATUS={status}")

@@ -42,14 +42,20 @@ class DaemonStatusFile:
             raise HostError(f"{directory}: cannot be created: {error.strerror}") from error
         self._lock.enter_context(exclusive(self._lock_path, busy="another daemon (pid {pid}) runs on this machine"))
 
-    def publish(self, now: datetime, jobs: dict[str, datetime], doing: str, problems: list[str]) -> None:
-        """Replace the status file; best effort, only readers of `status` depend on it."""
+    def publish(
+        self, now: datetime, jobs: dict[str, datetime], doing: str, problems: list[str], *, next_look_at: datetime
+    ) -> None:
+        """Replace the status file, which is replaced again at `next_look_at` at the latest.
+
+        Best effort: only readers of `status` depend on it.
+        """
         document = {
             "schema": DAEMON_SCHEMA,
             "process": self._process_id,
             "version": VERSION,
             "started_at": format_utc(self._started_at),
             "seen_at": format_utc(now),
+            "next_look_at": format_utc(next_look_at),
             "doing": doing,
             "problems": [problem[:_MAX_PROBLEM] for problem in problems],
             "next": {name: format_utc(at) for name, at in jobs.items()},

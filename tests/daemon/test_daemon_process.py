@@ -145,6 +145,48 @@ def test_a_reload_applies_a_valid_configuration_and_rejects_a_wrong_one(director
         assert running.status["problems"] == []
 
 
+def looked_at(running: Running) -> int:
+    return (running.directory / "run/daemon.json").stat().st_mtime_ns
+
+
+def wait_for_look(running: Running, since: int) -> None:
+    """Wait for a look; the next one by the clock comes later than that, as no check has failed yet."""
+    deadline = time.monotonic() + 12
+    while looked_at(running) == since:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("name", ["state/jobs.json", "config.toml", "config.d/a.toml"])
+def test_a_change_of_record_or_configuration_wakes_it(directory: Path, name: str) -> None:
+    file = directory / name
+    with daemon(directory) as running:
+        before = looked_at(running)
+        file.parent.mkdir(exist_ok=True)
+        file.touch()
+
+        wait_for_look(running, before)
+        assert running.process.poll() is None
+
+
+def test_it_sleeps_until_something_is_due(directory: Path) -> None:
+    with daemon(directory) as running:
+        due = [str(at) for at in running.status["next"].values()]  # type: ignore[attr-defined]
+
+        assert running.status["next_look_at"] == min(due)
+
+
+def test_what_changes_in_its_directories_but_does_not_count_does_not_wake_it(directory: Path) -> None:
+    with daemon(directory) as running:
+        before = looked_at(running)
+        for number in range(100):
+            (directory / f"other-{number}").touch()
+        running.wait_for("WATCHDOG=1")
+        running.wait_for("WATCHDOG=1")
+
+        assert looked_at(running) == before
+
+
 def test_a_thousand_reload_signals_neither_stop_it_nor_delay_its_watchdog_keep_alives(directory: Path) -> None:
     with daemon(directory) as running:
         for _ in range(1000):

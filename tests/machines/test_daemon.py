@@ -45,7 +45,7 @@ def test_the_daemon_is_unprivileged_and_the_socket_accepts_it_alone(shared: Kept
     assert powers == {"0" * 16}
     assert shared.machine.check(f"systemctl show -P User {UNIT}").strip() == "maestro-agent"
     assert shared.machine.check(f"stat -c '%a %U' {SOCKET}").split() == ["600", "maestro-agent"]
-    assert shared.machine.check(f"systemctl show -P WatchdogUSec {UNIT}").strip() == "1min"
+    assert shared.machine.check(f"systemctl show -P WatchdogUSec {UNIT}").strip() == "3min"
     assert shared.machine.check(f"systemctl show -P MemoryMax {UNIT}").strip() == str(256 << 20)
 
 

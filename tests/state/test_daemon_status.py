@@ -23,7 +23,7 @@ def test_no_status_file_means_no_daemon(tmp_path: Path) -> None:
 def test_a_running_daemons_status_can_be_read(tmp_path: Path) -> None:
     status_file = DaemonStatusFile(str(tmp_path), NOW)
     status_file.acquire()
-    status_file.publish(NOW + timedelta(minutes=1), {"check": NOW}, "waiting", ["no worker"])
+    status_file.publish(NOW + timedelta(minutes=1), {"check": NOW}, "waiting", ["no worker"], next_look_at=NOW)
 
     found = read_daemon_status(str(tmp_path))
 
@@ -32,13 +32,16 @@ def test_a_running_daemons_status_can_be_read(tmp_path: Path) -> None:
     assert pid == os.getpid()
     assert status.time("started_at") == NOW
     assert status.time("seen_at") == NOW + timedelta(minutes=1)
+    assert status.time("next_look_at") == NOW
     assert (status.text("doing"), status.texts("problems")) == ("waiting", ["no worker"])
     assert status.child("next").time("check") == NOW
 
 
 def test_a_very_long_problem_is_cut(tmp_path: Path) -> None:
     status_file = DaemonStatusFile(str(tmp_path), NOW)
-    status_file.publish(NOW, {}, "waiting", ["the new configuration is wrong: " + "ä" * 100_000, "no worker"])
+    status_file.publish(
+        NOW, {}, "waiting", ["the new configuration is wrong: " + "ä" * 100_000, "no worker"], next_look_at=NOW
+    )
 
     found = read_daemon_status(str(tmp_path))
 
@@ -51,7 +54,7 @@ def test_a_very_long_problem_is_cut(tmp_path: Path) -> None:
 def test_a_daemon_that_released_its_lock_is_not_alive_and_another_may_start(tmp_path: Path) -> None:
     first = DaemonStatusFile(str(tmp_path), NOW)
     first.acquire()
-    first.publish(NOW, {}, "", [])
+    first.publish(NOW, {}, "", [], next_look_at=NOW)
 
     first.release()
 
@@ -61,7 +64,7 @@ def test_a_daemon_that_released_its_lock_is_not_alive_and_another_may_start(tmp_
 
 def test_the_status_file_of_a_killed_daemon_is_ignored(tmp_path: Path) -> None:
     status_file = DaemonStatusFile(str(tmp_path), NOW)
-    status_file.publish(NOW, {}, "waiting", [])
+    status_file.publish(NOW, {}, "waiting", [], next_look_at=NOW)
     path = tmp_path / "daemon.json"
     path.write_text(path.read_text().replace(f'"{os.getpid()} ', '"4194304 '))
 

@@ -92,7 +92,7 @@ def _daemon_lines(daemon: DaemonView | None, running: RunningJob | None) -> list
     if daemon is None or daemon.pid is None:
         return []
     doing = daemon.fields["doing"] or "starting"
-    # "Automatic" has the times. The daemon writes its file twice a minute: a job in it may have ended since.
+    # "Automatic" has the times. The daemon writes its file twice a minute while a job runs, which may have ended since.
     over = running is None and doing.partition(": ")[0] in _JOBS
     busy = "" if over or doing.startswith("next ") else f": {doing}"
     return [_field("Daemon", f"running (pid {daemon.pid}){busy}")]

@@ -22,7 +22,7 @@ from agent.state.timestamps import format_utc
 from agent.state.views import AnyRunView, RebootView, RunView, StateView
 
 _MAX_SILENCE = timedelta(minutes=2)
-"""The daemon updates its status file every 30 s (`agent.daemon.service`)."""
+"""After the time at which the daemon was to look again, and to update its status file (`agent.daemon.service`)."""
 
 
 class Damaged:
@@ -88,6 +88,8 @@ class DaemonView:
         names = ("version", "started_at", "seen_at", "doing")
         self.fields = {name: status.optional_text(name) if status else None for name in names}
         self.seen_at = status.time("seen_at") if status else None
+        self.next_look_at = (status.optional_time("next_look_at") if status else None) or self.seen_at
+        """Older daemons looked every 30 s, and did not say it."""
         self.problems = status.texts("problems") if status else []
         """What a person has to fix."""
         runs = status.child("next") if status else None
@@ -102,7 +104,7 @@ class DaemonView:
 
     def silent_since(self, now: datetime) -> datetime | None:
         """Return the last update of its status file if that is too long ago, else None."""
-        return self.seen_at if self.seen_at is not None and now - self.seen_at > _MAX_SILENCE else None
+        return self.seen_at if self.next_look_at is not None and now - self.next_look_at > _MAX_SILENCE else None
 
 
 class RebootDocuments:
