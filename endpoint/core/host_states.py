@@ -12,6 +12,9 @@ from enum import Enum
 class HostState(Enum):
     """A state; the values are those of `state=` in addresses."""
 
+    # That of Enum is written in Python, and a page of hosts asks each of them for each state.
+    __hash__ = object.__hash__
+
     PATCHED = "patched"
     """Heard of lately, fresh lists, nothing pending, held, unfinished or inactive, and a supported release."""
     ATTENTION = "attention"
