@@ -24,25 +24,29 @@ _BEFORE = {
 
 def memory(codename: str, session: Session, aims: Aims) -> None:
     """Measure peaks, in runs of their own because sampling costs time."""
-    _measure_checks(codename, session, aims)
-    _measure_upgrades(codename, session, aims)
-
-
-def _measure_checks(codename: str, session: Session, aims: Aims) -> None:
     with machine(session.agent, *roots.patched(codename)) as running:
         roots.connect(running)
         roots.add_security(running, codename)
         roots.settle(running)
-        check = f"python3 -IS {copy_in(running, 'job.py')} check"
-        running.check(check)
-        commands = {"agent": check, "update": "apt-get -q update", "plan": "apt-get -q -s upgrade"}
-        for case, before in _BEFORE.items():
-            peaks = {name: _peak(running, command, before) for name, command in commands.items()}
-            _show(f"a check with refresh, {case}", peaks)
-            for what, size in (("all processes", _all), ("the largest process", _largest)):
-                peer = max(size(peaks["update"]), size(peaks["plan"]))
-                name = f"peak of {what}, check with refresh, {case}, as a multiple of apt-get's"
-                aims.at_most(name, size(peaks["agent"]) / peer, _MOST_OF_PEER)
+        _measure_checks(running, "nothing pending", aims)
+    start = upgrades.starting_root(codename, session, aims)
+    with machine(*start.layers) as running:
+        roots.connect(running)
+        _measure_checks(running, "updates pending", aims)
+    _measure_upgrades(start, aims)
+
+
+def _measure_checks(running: Machine, pending: str, aims: Aims) -> None:
+    check = f"python3 -IS {copy_in(running, 'job.py')} check"
+    running.check(check)
+    commands = {"agent": check, "update": "apt-get -q update", "plan": "apt-get -q -s upgrade"}
+    for case, before in _BEFORE.items():
+        peaks = {name: _peak(running, command, before) for name, command in commands.items()}
+        _show(f"a check with refresh, {pending}, {case}", peaks)
+        for what, size in (("all processes", _all), ("the largest process", _largest)):
+            peer = max(size(peaks["update"]), size(peaks["plan"]))
+            name = f"peak of {what}, check with refresh, {pending}, {case}, as a multiple of apt-get's"
+            aims.at_most(name, size(peaks["agent"]) / peer, _MOST_OF_PEER)
 
 
 def _peak(running: Machine, command: str, before: str) -> Watched:
@@ -54,8 +58,7 @@ def _peak(running: Machine, command: str, before: str) -> Watched:
     return max(runs, key=_all)
 
 
-def _measure_upgrades(codename: str, session: Session, aims: Aims) -> None:
-    start = upgrades.starting_root(codename, session, aims)
+def _measure_upgrades(start: upgrades.Start, aims: Aims) -> None:
     found = {}
     for name, command in (("apt-get", start.apt_get), ("agent", upgrades.OURS)):
         with machine(*start.layers) as running:
