@@ -15,27 +15,13 @@ from endpoint.core.request_steps import read_step
 from endpoint.core.requests import NO_DELIVERY
 from endpoint.store.database import Database
 from endpoint.store.group_commit import GroupCommit
-from endpoint.store.host_rows import SHOWN, Contact, HostRows
-from endpoint.store.host_tables import HOSTS
+from endpoint.store.host_rows import Contact, HostRows
 from endpoint.store.notify_events import EventNotes
-from endpoint.store.request_statements import HAS_REQUESTS
 from endpoint.store.requests import exchange_requests
+from endpoint.store.stream_locks import lock_streams
 from endpoint.store.tables import EVENTS, LOSSES, REFUSALS, STATES, STREAMS, seen_slot
 
 _CLOCK_TOLERANCE_S = 60.0
-_LOCKED_STREAMS = (
-    sa.select(STREAMS, *SHOWN)
-    .select_from(STREAMS.outerjoin(HOSTS, HOSTS.c.host_id == STREAMS.c.host_id))
-    # The hosts, too: SQLite finds several pairs only by going through all streams.
-    .where(STREAMS.c.host_id.in_(sa.bindparam("hosts", expanding=True)))
-    .where(sa.tuple_(STREAMS.c.host_id, STREAMS.c.instance_id).in_(sa.bindparam("names", expanding=True)))
-    # Always in the same order: otherwise two processes could deadlock. SQLAlchemy omits the lock on SQLite, whose
-    # transactions are serial.
-    .order_by(STREAMS.c.host_id, STREAMS.c.instance_id)
-    .with_for_update(of=STREAMS)
-)
-# Apart, because PostgreSQL takes longer to plan the queue's part than to find the stream.
-_LOCKED_WITH_REQUESTS = _LOCKED_STREAMS.add_columns(HAS_REQUESTS.label("has_requests"))
 _STORED_KEYS = sa.select(EVENTS.c.key, EVENTS.c.sequence, EVENTS.c.digest).where(
     EVENTS.c.stream == sa.bindparam("stream"),
     sa.or_(
@@ -144,13 +130,10 @@ class Ingest:
         return results
 
     def _streams(self, connection: Connection, group: Sequence[_Received]) -> dict[tuple[str, str], Any]:
-        wanted: dict[str, object] = {
-            "names": [received.stream for received in group],
-            "hosts": [received.batch.host_id for received in group],
-        }
-        if any(received.takes_requests for received in group):
-            wanted["silent_since"] = max(received.at for received in group) - SILENCE_S
-        found = _locked(connection, wanted)
+        names = [received.stream for received in group]
+        asks = any(received.takes_requests for received in group)
+        silent_since = max(received.at for received in group) - SILENCE_S if asks else None
+        found = lock_streams(connection, names, silent_since)
         missing = [
             received for received in group if received.stream not in found and received.batch.agent_version is not None
         ]
@@ -164,7 +147,7 @@ class Ingest:
                     "events": 0, "highest_event": 0, "refused": 0, "pruned_upto": 0,
                 }  # fmt: skip
                 connection.execute(self._new_stream, values)
-            found = _locked(connection, wanted)
+            found = lock_streams(connection, names, silent_since)
         return found
 
     def _write_events(self, connection: Connection, stream: int, decided: Deduplicated, now: float) -> None:
@@ -217,11 +200,6 @@ def _exchange_requests(
     for received, decided in known:
         if received.takes_requests:
             decided.delivery = deliveries.get(received.batch.host_id, NO_DELIVERY)
-
-
-def _locked(connection: Connection, wanted: Mapping[str, object]) -> dict[tuple[str, str], Any]:
-    rows = connection.execute(_LOCKED_WITH_REQUESTS if "silent_since" in wanted else _LOCKED_STREAMS, wanted)
-    return {(row.host_id, row.instance_id): row for row in rows}
 
 
 def _stored_keys(connection: Connection, stream: int, messages: Sequence[Message]) -> list[StoredKey]:

@@ -1,0 +1,51 @@
+"""Locks the rows of streams for a transaction that stores contacts of them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from endpoint.store.host_rows import SHOWN
+from endpoint.store.host_tables import HOSTS
+from endpoint.store.request_statements import HAS_REQUESTS
+from endpoint.store.tables import STREAMS
+
+_STREAMS = (
+    sa.select(STREAMS, *SHOWN)
+    .select_from(STREAMS.outerjoin(HOSTS, HOSTS.c.host_id == STREAMS.c.host_id))
+    # Always in the same order: otherwise two processes could deadlock. SQLAlchemy omits the lock on SQLite, whose
+    # transactions are serial.
+    .order_by(STREAMS.c.host_id, STREAMS.c.instance_id)
+    .with_for_update(of=STREAMS)
+)
+# Apart, because most groups are of one, and filling in the lists takes as long as all the rest.
+_ONE = _STREAMS.where(STREAMS.c.host_id == sa.bindparam("host"), STREAMS.c.instance_id == sa.bindparam("instance"))
+_SEVERAL = (
+    # The hosts, too: SQLite finds several pairs only by going through all streams.
+    _STREAMS.where(STREAMS.c.host_id.in_(sa.bindparam("hosts", expanding=True))).where(
+        sa.tuple_(STREAMS.c.host_id, STREAMS.c.instance_id).in_(sa.bindparam("names", expanding=True))
+    )
+)
+# Apart, because PostgreSQL takes longer to plan the queue's part than to find the stream.
+_REQUESTS = HAS_REQUESTS.label("has_requests")
+_ONE_WITH_REQUESTS, _SEVERAL_WITH_REQUESTS = (statement.add_columns(_REQUESTS) for statement in (_ONE, _SEVERAL))
+
+
+def lock_streams(
+    connection: Connection, names: Sequence[tuple[str, str]], silent_since: float | None
+) -> dict[tuple[str, str], Any]:
+    """Return the rows of streams by host and instance, locked, with what decides whether their hosts' rows change.
+
+    With `silent_since`, the time since which a request without news is delivered again, also `has_requests`.
+    """
+    wanted: dict[str, object] = {}
+    if silent_since is not None:
+        wanted["silent_since"] = silent_since
+    if len(names) == 1:
+        wanted["host"], wanted["instance"] = names[0]
+        statement = _ONE if silent_since is None else _ONE_WITH_REQUESTS
+    else:
+        wanted |= {"names": list(names), "hosts": [host for host, _ in names]}
+        statement = _SEVERAL if silent_since is None else _SEVERAL_WITH_REQUESTS
+    return {(row.host_id, row.instance_id): row for row in connection.execute(statement, wanted)}
