@@ -67,6 +67,7 @@ class ExporterName(Enum):
         "endpoint",
         label="Endpoint",
         phrase="the endpoint",
+        in_daemon="agent.daemon.heartbeat",
         switch="endpoint.url",
         interval="endpoint.interval",
         timeout="endpoint.timeout",

@@ -12,6 +12,7 @@ from agent.errors import RecordError
 from agent.host.machine.facts import host_facts
 from agent.report.document import NO_INSTANCE, report_document
 from agent.report.export_state import export_state_from_document
+from agent.report.heartbeat_lease import HeartbeatLease, lease_from_document
 from agent.report.outbox.stats import OutboxStats
 from agent.report.outbox.stream_state import StreamState, stream_state_from_document
 from agent.report.settings import ReportedSettings
@@ -31,6 +32,7 @@ class ExporterStatus:
     export_state: ExportState = field(default_factory=ExportState)
     instance_id: str | None = None
     kept_state: StreamState = field(default_factory=StreamState)
+    lease: HeartbeatLease | None = None
 
 
 class ReportSource:
@@ -50,6 +52,11 @@ class ReportSource:
         """Return `maestro.report/1` for metrics, with `outbox` as in the endpoint exporter's status file."""
         found = self.exporter_status(ExporterName.ENDPOINT)
         return self.report(found.instance_id or NO_INSTANCE, _queue_stats(found.entry), found.entry)
+
+    def leased_report(self, lease: HeartbeatLease, last_attempt: Mapping[str, object]) -> Document:
+        """Return `maestro.report/1` as the endpoint's exporter makes it of an outbox in which nothing is queued."""
+        known_boot = parse_utc_or_none(lease.booted_at)
+        return self.report(lease.instance_id, _queue_stats(last_attempt), last_attempt, known_boot)
 
     def report(
         self,
@@ -86,6 +93,7 @@ class ReportSource:
             export_state=export_state_from_document(found.raw.get("export_state")),
             instance_id=instance_id if isinstance(instance_id, str) else None,
             kept_state=stream_state_from_document(found.raw.get("stream_state")),
+            lease=lease_from_document(found.raw.get("heartbeats")),
         )
 
     def _instance_id(self) -> str:

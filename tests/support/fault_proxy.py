@@ -52,6 +52,8 @@ class FaultProxy:
     seen: Counter[str] = field(default_factory=Counter)
     requests: list[tuple[float, int]] = field(default_factory=list)
     """Time and size in bytes of each request."""
+    lines: list[str] = field(default_factory=list)
+    """First line of each request."""
 
     def __post_init__(self) -> None:
         self._socket = socket.create_server(("127.0.0.1", 0), backlog=64)
@@ -109,6 +111,7 @@ class FaultProxy:
         lines = head.decode("latin-1").split("\r\n")
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:])}
         length = int(headers["content-length"])
+        self.lines.append(lines[0])
         fault = self.choose(EXCHANGE)
         self.seen[fault or "none"] += 1
         if fault == "reset-mid-body":

@@ -21,6 +21,7 @@ from agent.host.bearer_token import read_endpoint_token, require_readable
 from agent.host.http import causes, error_reason, read_bounded, session
 from agent.host.http_values import http_date, remember_header, retry_after
 from agent.host.process.alarm import time_limit
+from agent.report.endpoint.problem_text import problem_text
 from agent.state.timestamps import utc_now
 from agent.version import VERSION
 
@@ -159,7 +160,7 @@ class EndpointClient:
             return EndpointResponse(response_class=ResponseClass.SERVER_ERROR, why=why, skew=skew)
         return EndpointResponse(
             response_class=meaning,
-            why=_problem_text(response.status_code, str(response.reason or ""), text),
+            why=problem_text(response.status_code, str(response.reason or ""), text),
             text=text,
             status=response.status_code,
             final=response.headers.get("Content-Type", "").partition(";")[0].strip() == "application/problem+json",
@@ -167,15 +168,3 @@ class EndpointClient:
             retry_after=retry_after(response.headers.get("Retry-After"), there or utc_now()),
             skew=skew,
         )
-
-
-def _problem_text(status: int, reason: str, text: str) -> str:
-    """Return the text of an error response."""
-    detail = ""
-    try:
-        problem = json.loads(text)
-    except (ValueError, RecursionError):
-        problem = None
-    if isinstance(problem, dict):
-        detail = str(problem.get("detail") or problem.get("title") or "")
-    return one_line(f"HTTP {status} {reason}{': ' if detail else ''}{detail}")

@@ -1,0 +1,99 @@
+"""Heartbeats of the endpoint's exporter from the daemon, as long as there is nothing else to send (docs/adr/0009).
+
+There is nothing else while no job, run or request was recorded since the exporter's process ran, and the report has the
+hash of the state that the endpoint holds: it is made here as the process makes it.
+"""
+
+import os
+from dataclasses import replace
+
+from agent.core.exporters import ExporterName
+from agent.core.policy.policy import Policy
+from agent.core.schedule.backoff import ResponseClass
+from agent.daemon.in_daemon import AttemptResult, IsAbandoned
+from agent.errors import RecordError
+from agent.report.endpoint.heartbeat import HeartbeatSender, is_offered
+from agent.report.export_result import ExporterLog, state_after
+from agent.report.heartbeat_lease import HeartbeatLease
+from agent.report.settings import reported_settings
+from agent.report.source import ExporterStatus, ReportSource
+from agent.state.store import Store
+
+
+def create_in_daemon(store: Store, run_dir: str) -> "HeartbeatInDaemon":
+    """Return the daemon's part of the exporter."""
+    return HeartbeatInDaemon(store, run_dir)
+
+
+class HeartbeatNumbers:
+    """Counts within the leases of one start of the daemon; a number is taken before it is sent, and only once."""
+
+    def __init__(self) -> None:
+        """Start without a lease."""
+        self._instance_id = ""
+        self._next = 0
+
+    def take(self, lease: HeartbeatLease) -> int | None:
+        """Return the next number; None if the lease has none left."""
+        if lease.instance_id != self._instance_id:
+            self._instance_id, self._next = lease.instance_id, 0
+        number = max(self._next, lease.first)
+        if number > lease.last:
+            return None
+        self._next = number + 1
+        return number
+
+
+class HeartbeatInDaemon:
+    """Sends a heartbeat where that is all there is to send."""
+
+    def __init__(self, store: Store, run_dir: str) -> None:
+        """Take where to read; sends nothing yet."""
+        self._store = store
+        self._run_dir = run_dir
+        self._holder = os.urandom(8).hex()
+        """A start of the daemon gets no lease of an earlier one: that may have used any number of it."""
+        self.process_arguments = ("--heartbeats", self._holder)
+        self._numbers = HeartbeatNumbers()
+        self._sender = HeartbeatSender(store.directory)
+
+    def applies(self, policy: Policy, *, unchanged: bool) -> bool:
+        """Return whether there may be nothing to send but a heartbeat."""
+        return unchanged and is_offered(policy.endpoint) and self._lease(policy, self._status(policy)) is not None
+
+    def run(self, policy: Policy, is_abandoned: IsAbandoned) -> AttemptResult:
+        """Send a heartbeat, and record how that went as the exporter's process does."""
+        status = self._status(policy)
+        lease = self._lease(policy, status)
+        if lease is None or not self._is_current(policy, lease, status):
+            return AttemptResult.PROCESS_NEEDED
+        sequence = self._numbers.take(lease)
+        result = self._sender.send(policy, lease, sequence, status.entry) if sequence is not None else None
+        if result is None:
+            return AttemptResult.PROCESS_NEEDED
+        if is_abandoned():
+            return AttemptResult.FAILED
+        entry, export_state = state_after(status.entry, status.export_state, result)
+        recorded = ExporterLog(ExporterName.ENDPOINT, self._run_dir, policy.endpoint.url)
+        result = replace(result, lease=lease)
+        recorded.record(result, status.entry, {**status.entry, **entry}, export_state, status.instance_id)
+        return AttemptResult.DONE if result.response_class is ResponseClass.OK else AttemptResult.FAILED
+
+    def _status(self, policy: Policy) -> ExporterStatus:
+        return self._source(policy).exporter_status(ExporterName.ENDPOINT)
+
+    def _source(self, policy: Policy) -> ReportSource:
+        return ReportSource(self._store, self._run_dir, reported_settings(policy))
+
+    def _lease(self, policy: Policy, status: ExporterStatus) -> HeartbeatLease | None:
+        """Return the lease of the process's last run, if it is for this daemon and this endpoint."""
+        lease = status.lease
+        return lease if lease and (lease.holder, lease.url) == (self._holder, policy.endpoint.url) else None
+
+    def _is_current(self, policy: Policy, lease: HeartbeatLease, status: ExporterStatus) -> bool:
+        """Return whether the endpoint holds the state as it is now."""
+        try:
+            report = self._source(policy).leased_report(lease, status.entry)
+        except RecordError:
+            return False
+        return report["hash"] == lease.hash

@@ -1,0 +1,122 @@
+"""A single heartbeat to the endpoint, without an HTTP library: the daemon sends it (docs/adr/0009).
+
+It knows the answers that mean "all is as it was" and "later"; everything else is for the exporter's process.
+"""
+
+import json
+import ssl
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from agent.core.policy.policy import EndpointPolicy, Policy
+from agent.core.redact import one_line, redact
+from agent.core.schedule.backoff import ResponseClass, classify_status
+from agent.errors import ConfigError
+from agent.host.bearer_token import read_endpoint_token
+from agent.host.http_values import fault_text, http_date, remember_header, retry_after
+from agent.host.https_exchange import HttpsRequest, HttpsResponse, MalformedResponseError, exchange
+from agent.host.tls_contexts import TlsContexts
+from agent.report.endpoint.problem_text import problem_text
+from agent.report.export_result import ExportResult
+from agent.report.heartbeat_lease import HeartbeatLease
+from agent.state.timestamps import utc_now
+from agent.version import VERSION
+
+_ERROR_BYTES = 1 << 16
+_NO_CONTENT = 204
+_LATER = frozenset({429, *range(500, 600)})
+"""Statuses after which nothing is to be done but to wait."""
+_HTTPS_PORT, _PROXY_PORT = 443, 80
+
+
+def is_offered(policy: EndpointPolicy) -> bool:
+    """Return whether heartbeats can go to this endpoint: over HTTPS, and at most through an HTTP proxy."""
+    return policy.url.startswith("https://") and (not policy.proxy or policy.proxy.startswith("http://"))
+
+
+class HeartbeatSender:
+    """Sends heartbeats, each over a connection of its own."""
+
+    def __init__(self, state_directory: str) -> None:
+        """Take the directory that may have the token of enrolment; reads nothing yet."""
+        self._state_directory = state_directory
+        self._contexts = TlsContexts()
+
+    def send(
+        self, policy: Policy, lease: HeartbeatLease, sequence: int, before: Mapping[str, object]
+    ) -> ExportResult | None:
+        """Send the heartbeat with this number; None: the exporter's process is needed, at once.
+
+        `before` is the exporter's entry in its status file. Never logs or raises what has the token.
+        """
+        endpoint = policy.endpoint
+        try:
+            context = self._contexts.context(endpoint.ca_file, endpoint.client_cert, endpoint.client_key)
+            request = self._request(policy, lease, sequence)
+        except (ConfigError, OSError, ValueError):
+            return None
+        try:
+            response = exchange(request, context, endpoint.timeout, _ERROR_BYTES)
+        except (ssl.SSLCertVerificationError, MalformedResponseError, UnicodeError):
+            return None
+        except OSError as error:
+            why = one_line(redact(fault_text(error) or type(error).__name__))
+            return ExportResult(response_class=ResponseClass.RETRY, why=why, fields=_fields(before, None))
+        return _result(response, before)
+
+    def _request(self, policy: Policy, lease: HeartbeatLease, sequence: int) -> HttpsRequest:
+        """Return the request of docs/endpoint.
+
+        Raises:
+            ConfigError: there is no token of enrolment yet, or the token cannot be read.
+        """
+        endpoint = policy.endpoint
+        headers = {
+            "User-Agent": f"maestro-agent/{VERSION}",
+            "Accept-Encoding": "identity",
+            "Content-Type": "application/json",
+        }
+        if policy.requests.allow:
+            headers["Maestro-Requests"] = "1"
+        enrolled_in = self._state_directory if endpoint.enrolment_key_file else ""
+        token = read_endpoint_token(endpoint.token_file, url=endpoint.url, enrolled_in=enrolled_in)
+        if token:
+            remember_header(token)
+            headers["Authorization"] = f"Bearer {token}"
+        elif enrolled_in:
+            raise ConfigError("this machine is not enrolled yet")
+        address, proxy = urlsplit(endpoint.url), urlsplit(endpoint.proxy)
+        place = f"/v1/hosts/{lease.host_id}/instances/{lease.instance_id}/heartbeats/{sequence}"
+        return HttpsRequest(
+            method="PUT",
+            host=address.hostname or "",
+            port=address.port or _HTTPS_PORT,
+            path=f"{address.path}{place}",
+            headers=headers,
+            body=json.dumps({"hash": lease.hash}, separators=(",", ":")).encode("ascii"),
+            proxy=(proxy.hostname, proxy.port or _PROXY_PORT) if proxy.hostname else None,
+        )
+
+
+def _result(response: HttpsResponse, before: Mapping[str, object]) -> ExportResult | None:
+    """Return what an answer means; None: it is one for the process."""
+    fields = _fields(before, response)
+    if response.status == _NO_CONTENT:
+        return ExportResult(summary="1 message delivered", fields=fields)
+    if response.status not in _LATER:
+        return None
+    there = http_date(response.headers.get("date", ""))
+    return ExportResult(
+        response_class=classify_status(response.status),
+        summary="0 messages delivered",
+        why=redact(problem_text(response.status, response.reason, response.body.decode("utf-8", errors="replace"))),
+        retry_after=retry_after(response.headers.get("retry-after"), there or utc_now()),
+        fields=fields,
+    )
+
+
+def _fields(before: Mapping[str, object], response: HttpsResponse | None) -> dict[str, object]:
+    """Return what the entry has beyond the common members: how far this machine's clock is ahead."""
+    there = http_date(response.headers.get("date", "")) if response else None
+    skew = (utc_now() - there).total_seconds() if there else before.get("skew_s")
+    return {"skew_s": round(skew) if isinstance(skew, int | float) else None}
