@@ -27,6 +27,7 @@ from agent.host.reboot.need import read_reboot_need
 from agent.report.export_state import export_state_from_document
 from agent.report.targets import ExportTarget, enabled_targets
 from agent.state.exporter_status import clear_exporter_status, exporter_status_or_none
+from agent.state.file_version import FileVersion, file_version
 from agent.state.job_lock import worker_pid
 from agent.state.job_status import JOBS
 from agent.state.store import REQUESTS, Store
@@ -110,12 +111,8 @@ class ExportSupervisor:
         return None
 
 
-def _version(path: str) -> tuple[int, int, int]:
-    """Return what differs once the file is written again."""
-    if not os.path.exists(path):
-        return (0, 0, 0)
-    found = os.stat(path)
-    return (found.st_mtime_ns, found.st_ino, found.st_size)
+def _version(path: str) -> FileVersion | None:
+    return file_version(path) if os.path.exists(path) else None
 
 
 def _attempts(

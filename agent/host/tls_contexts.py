@@ -3,10 +3,12 @@
 import os
 import ssl
 
+from agent.state.file_version import FileVersion, file_version
+
 _SYSTEM_CAS = "/etc/ssl/certs"
 """Debian's directory of CA certificates, by the hash of their names (update-ca-certificates(8), openssl-rehash(1ssl)).
 OpenSSL reads the one that it needs; the bundle beside it, of some 150, costs 30 ms and 2 MiB."""
-Key = tuple[tuple[str, int, int, int], ...]
+Key = tuple[tuple[str, FileVersion], ...]
 
 
 class TlsContexts:
@@ -24,7 +26,7 @@ class TlsContexts:
             OSError: a file cannot be read, or is not what it should be (ssl.SSLError).
         """
         files = (ca_file or _SYSTEM_CAS, client_cert, client_key)
-        key = tuple(_version(path) for path in files if path)
+        key = tuple((path, file_version(path)) for path in files if path)
         if self._context is None or key != self._key:
             self._context = _make(ca_file, client_cert, client_key)
             self._key = key
@@ -47,9 +49,3 @@ def _make(ca_file: str, client_cert: str, client_key: str) -> ssl.SSLContext:
 def _no_password() -> str:
     """Answer for an encrypted key: without this OpenSSL would ask on the terminal."""
     return ""
-
-
-def _version(path: str) -> tuple[str, int, int, int]:
-    """Return what differs once the file or the directory is written again."""
-    found = os.stat(path)
-    return (path, found.st_mtime_ns, found.st_ino, found.st_size)

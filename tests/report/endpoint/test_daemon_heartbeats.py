@@ -177,22 +177,23 @@ MORE_KIB = 1024
 
 
 def seldom(seed: int) -> Callable[[tuple[str, ...]], str]:
-    """Return a choice with one fault in a hundred, one slow answer in a thousand."""
+    """Return a choice with one fault in two hundred, one slow answer in a thousand."""
     generator = random.Random(seed)  # noqa: S311 - no secret
 
     def choose(faults: tuple[str, ...]) -> str:
         chance = generator.random()
         if faults is HANDSHAKE:
-            return generator.choice(HANDSHAKE) if chance < 0.002 else ""
+            return generator.choice(HANDSHAKE) if chance < 0.001 else ""
         if chance < 0.001:
             return "slow"
-        return generator.choice(EXCHANGE) if chance < 0.01 else ""
+        return generator.choice(EXCHANGE) if chance < 0.005 else ""
 
     return choose
 
 
 def test_heartbeats_without_number_leave_memory_as_it_is(between: Between, endpoint: EndpointServer) -> None:
     agent, proxy = between(seldom(18), timeout="1s")
+    proxy.own_answers = 0.9
 
     with run_daemon(agent, ROUNDS) as running:
         output, _ = running.communicate(timeout=900)
