@@ -186,3 +186,34 @@ def test_hanging_directory_holds_up_no_tick_and_the_process_takes_over(
     assert len(hanging) == 1
     assert not hanging[0].is_alive()
     assert not (agent.directory / "run/exporter-prometheus.json").exists()
+
+
+def test_memory_stays_flat_over_days_of_files(agent: ExportingAgent) -> None:
+    """After 1,000 files the process is as large as after 200."""
+    program = f"""
+import sys; sys.path.insert(0, {str(CHECKOUT)!r})
+from pathlib import Path
+from agent.config.load import load
+from agent.daemon.in_daemon import AttemptResult
+from agent.daemon.textfile import create_in_daemon
+from agent.host.machine.os_release import read_distro
+from agent.state.caching_store import CachingStore
+def resident() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+given = load(Path(sys.argv[1], "config.toml"), read_distro())[0]
+exporter = create_in_daemon(CachingStore(sys.argv[1] + "/state"), sys.argv[1] + "/run")
+for count in range(1001):
+    assert exporter.run(given, lambda: False) is AttemptResult.DONE
+    if count in (200, 1000):
+        print(resident())
+"""
+    done = subprocess.run(
+        ["/usr/bin/python3", "-c", program, str(agent.directory)],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=300,
+    )
+    before, after = map(int, done.stdout.split())
+
+    assert after - before < 256 * 1024
