@@ -209,6 +209,7 @@ def test_each_exporter_has_its_own_process_and_slots(three: World) -> None:
     assert {len(found) for found in moments.values()} <= {12, 13}
     assert moments[ExporterName.PROMETHEUS][0] == 1  # the file of an earlier boot still exists, and is wrong
     assert not set(moments[ExporterName.ENDPOINT]) & set(moments[ExporterName.OTLP])
+    assert set(moments[ExporterName.ENDPOINT]) <= set(moments[ExporterName.PROMETHEUS])  # one wake-up for both
 
 
 def test_hanging_and_failing_exporters_do_not_delay_others(three: World) -> None:
