@@ -86,8 +86,8 @@ class ExportSupervisor:
             if name not in targets:
                 process.turn_off()
                 continue
-            # A share for each exporter: processes of one machine do not all run at the same moment. A local one takes the
-            # endpoint's, as it needs none: the daemon does not wake for it alone.
+            # A share for each exporter: those of one machine do not all run at the same moment. What stays on the
+            # machine takes the endpoint's: the daemon does not wake for it alone.
             share = stable_fraction(machine, (ExporterName.ENDPOINT if name.local else name).value)
             slots = Interval(interval=targets[name].interval, share=share)
             tick = ExportTick(now=now, up_since=up_since, slots=slots, local=name.local, seen=seen)
