@@ -1,5 +1,6 @@
 """The state directory for a process that lives for days, as the daemon: unchanged documents are not parsed again."""
 
+import time
 from collections.abc import Callable
 
 from agent.state.file_version import FileVersion, file_version
@@ -8,6 +9,8 @@ from agent.state.store import DEFAULT_DIRECTORY, Store
 
 _MOST_BYTES = 256 * 1024
 """Of all files whose documents are kept; in memory a document takes some four times its file."""
+_SETTLED_NS = 2_000_000_000
+"""Age of a directory's last change from which on another one would differ: far above the resolution of its time."""
 
 
 class CachingStore(Store):
@@ -21,6 +24,7 @@ class CachingStore(Store):
         super().__init__(directory, warn)
         self._kept: dict[str, tuple[FileVersion, JsonReader]] = {}
         """By name, in the order in which they were read."""
+        self._runs: tuple[FileVersion, list[str]] | None = None
 
     def read(self, name: str, *schemas: str, keep: bool = False) -> JsonReader | None:
         """Return a document as `Store.read` does."""
@@ -38,6 +42,19 @@ class CachingStore(Store):
             self._kept[name] = (version, found)
             self._forget_oldest()
         return found
+
+    def run_ids(self) -> list[str]:
+        """Return the ids of all runs as `Store.run_ids` does; 500 runs are not listed again at each tick."""
+        try:
+            version = file_version(self.history_path)
+        except OSError:
+            return super().run_ids()
+        kept = self._runs
+        if kept is None or kept[0] != version:
+            kept = (version, super().run_ids())
+            _, _, _, changed_ns, _ = version
+            self._runs = kept if time.time_ns() - changed_ns > _SETTLED_NS else None
+        return kept[1]
 
     def _forget_oldest(self) -> None:
         for name in list(self._kept):  # a copy, as other threads read, too

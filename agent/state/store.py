@@ -165,6 +165,11 @@ class Store:
             self._warn(str(error))
             return None
 
+    @property
+    def history_path(self) -> str:
+        """The directory of all runs on record."""
+        return os.path.join(self.directory, _HISTORY)
+
     def run_ids(self) -> list[str]:
         """Return the ids of all runs on record, newest first.
 
@@ -172,7 +177,7 @@ class Store:
             RecordError: the directory cannot be read.
         """
         try:
-            names = os.listdir(os.path.join(self.directory, _HISTORY))
+            names = os.listdir(self.history_path)
         except FileNotFoundError:
             return []
         except OSError as error:
@@ -205,7 +210,7 @@ class Store:
 
     def remove_leftovers(self) -> None:
         """Remove temporary files of processes that were killed before they could rename them."""
-        for directory in (self.directory, os.path.join(self.directory, _HISTORY)):
+        for directory in (self.directory, self.history_path):
             with suppress(OSError):
                 for name in os.listdir(directory):
                     document, _, writer = name.rpartition(".new-")
@@ -214,7 +219,7 @@ class Store:
 
     def _make_directories(self) -> None:
         """Create missing directories with mode 0755, whatever the umask."""
-        for directory in (self.directory, os.path.join(self.directory, _HISTORY)):
+        for directory in (self.directory, self.history_path):
             if not os.path.isdir(directory):
                 os.makedirs(directory)
                 os.chmod(directory, 0o755)  # noqa: S103 - everybody may read the record

@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -110,3 +111,47 @@ def test_errors_are_those_of_the_other_store(store: CachingStore, change: Callab
             Path(f"{store.path(STATE)}.unreadable").rename(store.path(STATE))
 
     assert found[0] == found[1]
+
+
+def runs(store: CachingStore, *, age_s: float) -> list[str]:
+    """Return the ids on record, where the last run was added this long ago."""
+    at = time.time() - age_s
+    os.utime(store.history_path, (at, at))
+    return store.run_ids()
+
+
+@pytest.fixture
+def with_runs(store: CachingStore) -> CachingStore:
+    """Return a store with two runs."""
+    for name in ("2", "1"):
+        write(store, name, f"history/{name}")
+    return store
+
+
+def test_runs_of_a_settled_directory_are_listed_once(with_runs: CachingStore) -> None:
+    assert runs(with_runs, age_s=60) == ["2", "1"]
+    assert with_runs.run_ids() is with_runs.run_ids()
+
+
+def test_an_added_run_is_listed_and_a_removed_one_is_not(with_runs: CachingStore) -> None:
+    runs(with_runs, age_s=60)
+    write(with_runs, "3", "history/3")
+    added = runs(with_runs, age_s=50)
+    with_runs.remove("history/1")
+
+    assert (added, runs(with_runs, age_s=40)) == (["3", "2", "1"], ["3", "2"])
+
+
+@pytest.mark.parametrize("age_s", [1, -3600], ids=["just now", "by a clock that was set back"])
+def test_runs_are_listed_again_while_another_change_might_not_show(
+    with_runs: CachingStore, age_s: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changed_ns = os.stat(with_runs.history_path).st_mtime_ns
+    monkeypatch.setattr(time, "time_ns", lambda: changed_ns + age_s * 1_000_000_000)
+
+    assert with_runs.run_ids() == ["2", "1"]
+    assert with_runs.run_ids() is not with_runs.run_ids()
+
+
+def test_without_a_history_there_are_no_runs(store: CachingStore) -> None:
+    assert store.run_ids() == []
