@@ -17,6 +17,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.hanging import hanging_directory
+
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 GOOD = '[agent]\nupgrade_at = "04:00"\nsplay = "2h"\n'
 WRONG = "[agent]\nupgrade_att = 4\n"
@@ -105,6 +107,19 @@ def test_it_stops_on_a_signal_and_removes_its_status_file(directory: Path, numbe
         assert "STOPPING=1" in running.wait_for("STOPPING=1")
         assert running.process.wait(timeout=60) == 0
         assert not (directory / "run/daemon.json").exists()
+
+
+def test_a_file_system_that_hangs_holds_up_neither_the_watchdog_nor_the_end(directory: Path) -> None:
+    (directory / "metrics").mkdir()
+    textfile = f'[metrics]\ntextfile = "{directory}/metrics/maestro.prom"\n'
+    (directory / "config.toml").write_text(f"{GOOD}{textfile}")
+    with hanging_directory(directory / "metrics"), daemon(directory) as running:
+        for _ in range(3):
+            running.wait_for("WATCHDOG=1")
+        running.process.send_signal(signal.SIGTERM)
+
+        assert running.process.wait(timeout=60) == 0
+        assert not (directory / "run/exporter-prometheus.json").exists()
 
 
 def test_a_second_daemon_fails_and_names_the_first(directory: Path) -> None:
