@@ -99,8 +99,16 @@ class ExportSupervisor:
         return not any(process.running for process in self._processes.values())
 
     @property
+    def overdue(self) -> bool:
+        """Whether a tick has to end something that hangs; may be called by any thread."""
+        return any(process.overdue for process in self._processes.values())
+
+    @property
     def due_at(self) -> datetime | None:
-        """When an exporter is due next, unless there is something new before; None if none is on."""
+        """When an exporter is due next, unless there is something new before; None if none is on.
+
+        One that was found running is due at once; the end of one that was started by the last tick brings another.
+        """
         return min((one.due_at for one in self._processes.values() if one.due_at is not None), default=None)
 
     def _seen(self) -> object:
@@ -143,6 +151,7 @@ class _ExporterProcess:
         self._attempts: InDaemonAttempts | None = None
         self._child: AgentProcess | None = None
         self._schedule = ExportSchedule()
+        self._limit_s = 0.0
         self.due_at: datetime | None = None
         """When it is started next, by the last tick; None while it is off."""
         self._processed: object = None
@@ -151,7 +160,9 @@ class _ExporterProcess:
     def tick(self, target: ExportTarget, policy: Policy, tick: ExportTick) -> None:
         self._attempts = self._attempts or self._make_attempts()
         self._schedule = self._schedule.configured(target.settings)
-        if self._is_running(target):
+        self.due_at = tick.now  # while one runs: what is new meanwhile waits for its end
+        self._limit_s = 2 * target.timeout.total_seconds() + _GRACE_S
+        if self._is_running():
             return
         result = self._attempts.take_result() if self._attempts else None
         if self._attempts and self._attempts.running:
@@ -172,13 +183,20 @@ class _ExporterProcess:
         return True
 
     def _start_process(self, tick: ExportTick) -> None:
-        self._schedule = self._schedule.started(tick)
+        self.due_at, self._schedule = self._schedule.started(tick).next(self._export_state(), tick)
         self._processed = tick.seen
         own = self._attempts.exporter.process_arguments if self._attempts else ()
         try:
             self._child = self._start([*self._arguments, *own])
         except OSError as error:
             log.event(log.LogEvent.EXPORTER_FAILED, exporter=self._name.value, error=str(error))
+
+    @property
+    def overdue(self) -> bool:
+        """Whether the process or the attempt is beyond its limit, by the last tick."""
+        if self._child is not None:
+            return self._child.age_s() > self._limit_s
+        return self._attempts is not None and self._attempts.overdue
 
     @property
     def running(self) -> bool:
@@ -197,11 +215,11 @@ class _ExporterProcess:
             clear_exporter_status(self._run_dir, self._name)
             self._schedule, self.due_at = ExportSchedule(), None
 
-    def _is_running(self, target: ExportTarget) -> bool:
+    def _is_running(self) -> bool:
         if self._child is None:
             return False
         if self._child.exit_code() is None:
-            if self._child.age_s() > 2 * target.timeout.total_seconds() + _GRACE_S:
+            if self._child.age_s() > self._limit_s:
                 log.event(log.LogEvent.EXPORTER_KILLED, exporter=self._name.value, seconds=round(self._child.age_s()))
                 self._child.kill()
             return True

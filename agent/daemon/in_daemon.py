@@ -66,6 +66,12 @@ class InDaemonAttempts:
         """Whether an attempt is running; an abandoned one does not count."""
         return self._attempt is not None
 
+    @property
+    def overdue(self) -> bool:
+        """Whether the attempt is beyond its limit and has no result."""
+        attempt = self._attempt
+        return attempt is not None and attempt.result is None and time.monotonic() >= attempt.ends_at_s
+
     def start(self, policy: Policy, limit_s: float, *, unchanged: bool) -> bool:
         """Start an attempt; return whether that was possible. After `limit_s` seconds it is abandoned."""
         hangs = self._thread is not None and self._thread.is_alive()

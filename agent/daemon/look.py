@@ -71,10 +71,11 @@ class Look:
                 self._dispatcher.start(first)
                 self._run()
         self._supervisor.tick(policy, self._machine, now, up_since)
-        busy = self._dispatcher.job is not None or not self._supervisor.idle or self._is_working()
+        works = self._dispatcher.job is not None or self._is_working()
         moments = [*due.values(), *filter(None, [self._supervisor.due_at])]
-        quiet = watched and not busy and not delayed and not reboot_under_way(self._store)
+        quiet = watched and not works and not delayed and not reboot_under_way(self._store)
         next_at = next_look(moments, now, quiet=quiet)
+        busy = works or not self._supervisor.idle
         return Found(jobs=jobs, due=due, delayed=delayed, busy=busy, next_at=next_at)
 
     def _is_working(self) -> bool:

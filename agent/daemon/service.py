@@ -76,13 +76,15 @@ class Daemon:
         self._scheduler = Scheduler(self._tick)
         self._surroundings = Surroundings(self._store.directory, config, self._policy)
         self._dispatcher = JobDispatcher(self._store)
-        supervisor = ExportSupervisor(config, self._store, run_dir, accepted=accepted, wake=self._scheduler.run_now)
+        self._supervisor = ExportSupervisor(
+            config, self._store, run_dir, accepted=accepted, wake=self._scheduler.run_now
+        )
         self._look = Look(
             self._store,
             self._machine,
             agenda=Agenda(self._store, self._machine),
             dispatcher=self._dispatcher,
-            supervisor=supervisor,
+            supervisor=self._supervisor,
             run=lambda: self._scheduler.once(self._run_job),
         )
         self._reload_requested = False
@@ -132,7 +134,9 @@ class Daemon:
             self._reload_requested = self._reload_requested or received == signal.SIGHUP
             if received == signal.SIGIO and self._surroundings.changed():
                 self._scheduler.run_within(_COALESCE_S)
-            if received in {signal.SIGHUP, signal.SIGCHLD} or clock_jumped:  # it would wait for a time of the old clock
+            overdue = received is None and self._supervisor.overdue
+            # After a jump it would wait for a time of the old clock.
+            if received in {signal.SIGHUP, signal.SIGCHLD} or clock_jumped or overdue:
                 self._scheduler.run_now()
             if time.monotonic() < self._alive_until_s and not self._dispatcher.stalled:
                 notify("WATCHDOG=1")
