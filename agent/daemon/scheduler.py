@@ -1,9 +1,10 @@
-"""APScheduler for a small daemon: one time zone, UTC, and no search for plugins.
+"""APScheduler for a small daemon: threads only, one time zone, UTC, and no search for plugins.
 
 APScheduler looks for its plugins and its own version in the metadata of the installed Python packages: up to 3.9
 through pkg_resources, a quarter of the daemon's memory, later through importlib.metadata, which brings the mail and
-zip libraries. None of those names is ever requested here. Both modules are replaced by stand-ins that know no package
-while APScheduler is imported, and only then: `tests/daemon/test_scheduler.py` checks that they are gone afterwards.
+zip libraries. None of those names is ever requested here. For a job that is a coroutine, a pool of processes and the
+machine's time zone it imports asyncio, multiprocessing and tzlocal, of each of which it takes one name: 4 MiB. All are
+replaced by stand-ins while APScheduler is imported, and only then: `tests/daemon/test_scheduler.py` checks that.
 """
 
 import sys
@@ -42,6 +43,9 @@ _STAND_INS = {
         version=_not_found,
         entry_points=lambda *, group: (),  # noqa: ARG005 - the name is part of the call
     ),
+    "asyncio": _stand_in("asyncio", iscoroutinefunction=lambda _function: False),
+    "concurrent.futures.process": _stand_in("concurrent.futures.process", BrokenProcessPool=_NotFoundError),
+    "tzlocal": _stand_in("tzlocal", get_localzone=_not_found),
 }
 _ABSENT = [name for name in _STAND_INS if name not in sys.modules]
 sys.modules.update({name: _STAND_INS[name] for name in _ABSENT})

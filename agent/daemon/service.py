@@ -76,9 +76,7 @@ class Daemon:
         self._scheduler = Scheduler(self._tick)
         self._surroundings = Surroundings(self._store.directory, config, self._policy)
         self._dispatcher = JobDispatcher(self._store)
-        self._supervisor = ExportSupervisor(
-            config, self._store, run_dir, accepted=accepted, wake=self._scheduler.run_now
-        )
+        self._supervisor = self._make_supervisor(run_dir)
         self._look = Look(
             self._store,
             self._machine,
@@ -93,6 +91,10 @@ class Daemon:
         self._reboot_required = False
         self._started_current = not runs_replaced_files()
         """Otherwise a restart changes nothing."""
+
+    def _make_supervisor(self, run_dir: str) -> ExportSupervisor:
+        wake, accepted = self._scheduler.run_now, self._use_accepted
+        return ExportSupervisor(self._config, self._store, run_dir, accepted=accepted, wake=wake)
 
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT.

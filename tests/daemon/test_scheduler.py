@@ -12,20 +12,22 @@ from agent.daemon.scheduler import Scheduler
 from agent.state.timestamps import utc_now
 from tests.conftest import CHECKOUT
 
+HEAVY = ("pkg_resources", "importlib.metadata", "asyncio", "multiprocessing", "concurrent.futures.process", "tzlocal")
 IMPORT = f"""
 import sys
 sys.path.insert(0, {str(CHECKOUT)!r})
 import agent.daemon.scheduler
-print({{name for name in ("pkg_resources", "importlib.metadata") if name in sys.modules}})
-import importlib.metadata
+print({{name for name in {HEAVY} if name in sys.modules}})
+import asyncio, concurrent.futures, importlib.metadata, tzlocal
 print(importlib.metadata.__spec__ is not None, hasattr(importlib.metadata, "Distribution"))
+print(hasattr(asyncio, "run"), hasattr(concurrent.futures, "ProcessPoolExecutor"), tzlocal.get_localzone() is not None)
 """
 
 
 def test_the_stand_ins_are_gone_after_the_import() -> None:
     done = subprocess.run(["/usr/bin/python3", "-I", "-c", IMPORT], capture_output=True, text=True, check=True)
 
-    assert done.stdout.splitlines() == ["set()", "True True"]
+    assert done.stdout.splitlines() == ["set()", "True True", "True True True"]
 
 
 def scheduler_with(delays_s: Sequence[float]) -> tuple[Scheduler, "SimpleQueue[int]"]:
