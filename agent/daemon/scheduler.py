@@ -100,7 +100,12 @@ class _OneThread(BaseScheduler):  # type: ignore[misc]
         while self.state != STATE_STOPPED:
             self._wanted.wait(wait_s)
             self._wanted.clear()
-            wait_s = self._process_jobs()
+            try:
+                wait_s = self._process_jobs()
+            except KeyError:  # JobLookupError: it was stopped while a job was removed
+                if self.state != STATE_STOPPED:
+                    raise
+                return
             if self._is_due:
                 self._is_due = False
                 self._tick()
@@ -114,6 +119,7 @@ class Scheduler:
         self._tick = tick
         self._lock = Lock()
         self._next_at = utc_now()
+        self._stopped = False
         # A thread for a job, which takes long.
         executors = {"default": ThreadPoolExecutor(1), _TICK: DebugExecutor()}
         self._inner = _OneThread(self._run, timezone=_ZONE, executors=executors)
@@ -141,7 +147,9 @@ class Scheduler:
         self._inner.start()
 
     def stop(self) -> None:
-        """Start no more work; running work is not waited for."""
+        """Start no more work; running work is not waited for, and what it requests is ignored."""
+        with self._lock:
+            self._stopped = True
         self._inner.shutdown(wait=False)
 
     def _run(self) -> None:
@@ -153,5 +161,7 @@ class Scheduler:
                 self._set_next(found)
 
     def _set_next(self, at: datetime) -> None:
+        if self._stopped:
+            return
         self._next_at = at
         self._inner.modify_job(_TICK, next_run_time=at)

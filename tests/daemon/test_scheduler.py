@@ -106,6 +106,7 @@ def test_a_tick_that_hangs_delays_neither_requests_nor_the_stop() -> None:
 
     assert not go_on.is_set()
     go_on.set()
+    scheduler.run_now()
 
 
 def test_a_request_for_later_does_not_put_off_an_earlier_tick() -> None:
