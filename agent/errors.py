@@ -51,6 +51,14 @@ class UsageError(AgentError):
     exit_code = ExitCode.USAGE
 
 
+class CommandLineError(UsageError):
+    """The command line cannot be parsed; `usage` shows what is accepted."""
+
+    def __init__(self, message: str, usage: str) -> None:
+        super().__init__(message)
+        self.usage = usage
+
+
 class PrivilegeError(AgentError):
     """The caller has to act: the command needs root."""
 

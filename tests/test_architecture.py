@@ -72,6 +72,7 @@ STARTS_ITSELF = "agent/host/process/spawn.py"
 """An exporter: this very program, in a process of its own."""
 IMPORTS_BY_NAME = {
     "agent/core/packages/gates/registry.py",  # one file a gate: one line registers it
+    "agent/cli/main.py",  # argparse, which `status` does without
     "agent/cli/command_line.py",  # one file a command: `status` must not pay for the others
     "agent/cli/lock.py",  # the same of `lock status`
     "agent/cli/engine.py",  # `docker status` must not pay for what runs jobs

@@ -11,7 +11,7 @@ from types import ModuleType
 
 from agent.cli.output import print_lines
 from agent.core.exporters import ExporterName
-from agent.errors import UsageError
+from agent.errors import CommandLineError
 from agent.state.store import DEFAULT_DIRECTORY
 from agent.version import VERSION
 
@@ -67,14 +67,6 @@ exit codes:
   78  configuration error
 
 example: maestro-agent check; maestro-agent upgrade"""
-
-
-class CommandLineError(UsageError):
-    """The command line cannot be parsed; `usage` shows what is accepted."""
-
-    def __init__(self, message: str, usage: str) -> None:
-        super().__init__(message)
-        self.usage = usage
 
 
 class _HelpFormatter(argparse.RawDescriptionHelpFormatter):

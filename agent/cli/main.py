@@ -4,16 +4,19 @@ Output that cannot be written changes no exit code: a command ends with the code
 """
 
 import gc
+import importlib
 import os
 import syslog
 from collections.abc import Sequence
 
-from agent.cli.command_line import CommandLineError, parse
 from agent.cli.output import finish_output, prepare_output, print_error, print_failure, print_traceback, print_usage
 from agent.core.package_label import set_native
 from agent.core.redact import redact
-from agent.errors import AgentError, ExitCode, missing_module
+from agent.errors import AgentError, CommandLineError, ExitCode, missing_module
 from agent.state.native_architecture import native_architecture
+
+_SHORT = (["status"], ["status", "--json"])
+"""What people and scripts run most, and without argparse: importing it and building the parser is half of `status`."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -37,9 +40,7 @@ def main_and_exit(argv: Sequence[str]) -> None:
 def _run(argv: Sequence[str], *, as_json: bool) -> int:
     set_native(native_architecture())
     try:
-        arguments = parse(argv)
-        _collect_again()
-        code: int = arguments.run(arguments)
+        code = _command(argv)
     except SystemExit:  # after --help and --version
         return ExitCode.OK
     except CommandLineError as error:
@@ -59,6 +60,17 @@ def _run(argv: Sequence[str], *, as_json: bool) -> int:
             f"internal error, please report it with the traceback below: {error}", ExitCode.FAILED, as_json=as_json
         )
         print_traceback(error)
+    return code
+
+
+def _command(argv: Sequence[str]) -> int:
+    """Run the command. Both ways are imported by name, so that neither pays for the other."""
+    if list(argv) in _SHORT:
+        shown: int = importlib.import_module("agent.cli.show_status").show_status(as_json="--json" in argv)
+        return shown
+    arguments = importlib.import_module("agent.cli.command_line").parse(argv)
+    _collect_again()
+    code: int = arguments.run(arguments)
     return code
 
 

@@ -3,15 +3,11 @@
 import argparse
 
 from agent.cli.flags import add_output
-from agent.cli.output import print_json, print_lines, write_out
+from agent.cli.output import write_out
 from agent.cli.quiet import print_needs
+from agent.cli.show_status import current_status, show_status
 from agent.errors import AgentError
 from agent.report.status.check_line import CheckState, check_line, check_state, failed_check_line
-from agent.report.status.collect import collect_status
-from agent.report.status.document import Status, build_status, status_document
-from agent.report.status.lines import status_lines
-from agent.state.store import Store
-from agent.state.timestamps import utc_now
 
 EXAMPLE = "example: maestro-agent status --json | jq .reasons"
 
@@ -28,26 +24,19 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the status; exit 0 healthy, 10 attention, 3 unknown or stale; with `--check` as a Nagios plugin."""
     if arguments.check:
         return _check(arguments.state_dir)
-    status = _status(arguments.state_dir)
     if arguments.quiet:
+        status = current_status(arguments.state_dir)
         print_needs(status)
-    elif arguments.json:
-        print_json(status_document(status))
-    else:
-        print_lines(status_lines(status, verbose=arguments.verbose))
-    return status.health.exit_code
+        return status.health.exit_code
+    return show_status(arguments.state_dir, as_json=arguments.json, verbose=arguments.verbose)
 
 
 def _check(state_dir: str) -> int:
     """Print one line; exit with a state of a Nagios plugin, also where the record cannot be read."""
     try:
-        status = _status(state_dir)
+        status = current_status(state_dir)
         line, state = check_line(status), check_state(status)
     except (AgentError, OSError) as error:
         line, state = failed_check_line(str(error)), CheckState.UNKNOWN
     write_out(f"{line}\n")
     return state
-
-
-def _status(state_dir: str) -> Status:
-    return build_status(collect_status(Store(state_dir)), utc_now().replace(microsecond=0))

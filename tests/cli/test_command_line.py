@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from agent.cli.command_line import COMMANDS, CommandLineError, parse
+from agent.cli.command_line import COMMANDS, parse
 from agent.cli.main import main
 from agent.cli.suggestions import suggestion
+from agent.errors import CommandLineError
 
 PEOPLE_TYPE = {
     "stat": "status",
