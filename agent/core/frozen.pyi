@@ -1,0 +1,11 @@
+# What type checkers see: `frozen` makes dataclasses. (typing has `dataclass_transform` since Python 3.11 only.)
+from dataclasses import field as field
+from dataclasses import replace as replace
+from typing import TypeVar
+
+from typing_extensions import dataclass_transform
+
+_Class = TypeVar("_Class")
+
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field,))
+def frozen(cls: type[_Class]) -> type[_Class]: ...
