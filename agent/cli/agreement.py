@@ -4,11 +4,11 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TextIO
 
 from agent.cli.output import print_lines, write_out
 from agent.cli.run_job import answer_of, choose_runner
+from agent.core.frozen import replace
 from agent.core.job_kinds import JobKind, JobOption
 from agent.errors import ExitCode, StoppedError
 from agent.host.dpkg.unit_files import restarted_units

@@ -1,12 +1,12 @@
 """`docker upgrade` and `weave upgrade`: the plan, a question on a terminal, then exactly that plan."""
 
 import argparse
-from dataclasses import replace
 
 from agent.cli.agreement import confirmed, is_terminal, use_default_signals
 from agent.cli.engine_plan import allowed, plan_request
 from agent.cli.output import print_lines
 from agent.cli.run_job import answer_of, choose_runner, run_job, run_quietly
+from agent.core.frozen import replace
 from agent.core.job_control import Progress
 from agent.core.job_kinds import JobKind
 from agent.errors import ExitCode, PlanChangedError

@@ -3,11 +3,11 @@
 import argparse
 import tempfile
 from contextlib import ExitStack
-from dataclasses import replace
 
 from agent.cli.flags import add_output, add_verbose, add_wait
 from agent.cli.options import config_path, requested_by
 from agent.cli.run_job import choose_runner, is_chroot, run_job, run_quietly
+from agent.core.frozen import replace
 from agent.core.job_kinds import JobKind, JobOption
 from agent.host.machine.session import own_session
 from agent.host.systemd import systemd_runs

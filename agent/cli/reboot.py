@@ -3,7 +3,6 @@
 import argparse
 import os
 from contextlib import suppress
-from dataclasses import replace
 
 from agent.cli.agreement import confirmed, is_terminal, use_default_signals
 from agent.cli.flags import add_output, add_wait
@@ -12,6 +11,7 @@ from agent.cli.output import print_lines
 from agent.cli.reboot_schedule import cancel, schedule
 from agent.cli.run_job import answer_of, choose_runner, run_job, run_quietly
 from agent.core.docker.boot import after_boot
+from agent.core.frozen import replace
 from agent.core.job_kinds import JobKind, JobOption
 from agent.errors import ExitCode, HostError, UsageError
 from agent.host.docker.observer import LocalEngines

@@ -1,13 +1,13 @@
 """`maestro-agent restart-services`: restart what still runs replaced files, one by one, each verified."""
 
 import argparse
-from dataclasses import replace
 
 from agent.cli.agreement import confirmed, is_terminal, use_default_signals
 from agent.cli.flags import add_output, add_wait
 from agent.cli.options import config_path, requested_by
 from agent.cli.output import print_lines
 from agent.cli.run_job import answer_of, choose_runner, run_job, run_quietly
+from agent.core.frozen import replace
 from agent.core.job_kinds import JobKind, JobOption
 from agent.errors import ExitCode
 from agent.host.machine.user import is_root

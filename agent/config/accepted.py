@@ -10,7 +10,6 @@ import os
 import stat
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from enum import Enum
 from pathlib import Path
@@ -20,6 +19,7 @@ from agent.config.fragments import Fragment, configuration_files, read_fragments
 from agent.config.load import Inputs, UnmatchedPatternsError, load, merge, to_policy
 from agent.config.manifest import check_values, load_manifest, read_manifest
 from agent.config.signers import check_signers
+from agent.core.frozen import frozen
 from agent.core.manifest import Manifest, ManifestValue, to_manifest
 from agent.core.policy.distro import Distro
 from agent.core.policy.policy import DockerPolicy, Policy
@@ -41,7 +41,7 @@ class FilesState(Enum):
     INVALID = "invalid"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class AcceptedConfig:
     """The accepted configuration."""
 
@@ -54,7 +54,7 @@ class AcceptedConfig:
     """Which patterns match nothing and have no effect: an older version of the agent has accepted them."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ConfigInUse:
     """The configuration of the daemon and its jobs."""
 

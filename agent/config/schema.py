@@ -4,7 +4,6 @@ Sections and keys are the fields of `Policy` and of its parts; a test holds both
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import time, timedelta
 
 from agent.config.manifest import DEFAULT_MANIFEST
@@ -52,6 +51,7 @@ from agent.config.reboot_parsers import (
     parse_warning,
 )
 from agent.config.soak_parsers import parse_cohort, parse_overrides, parse_rollout, parse_soak
+from agent.core.frozen import frozen
 from agent.core.policy.policy import (
     Conffiles,
     DailyJobMode,
@@ -67,7 +67,7 @@ Value = str | bool | int | tuple[str, ...] | timedelta | time | Choice | ScriptD
 """A parsed configuration value."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Key:
     """One key of the configuration file."""
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import Protocol
 
+from agent.core.frozen import frozen
 from agent.core.hooks import HookVerdict
 from agent.core.model.docker import Container, ContainerTimes, DockerFacts, EngineUnit
 from agent.core.model.engine_plan import PackageChange
@@ -12,7 +12,7 @@ from agent.core.model.engine_state import EngineState
 from agent.core.model.weave import WeaveFacts
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Offer:
     """One version of a package that an authenticated source, or dpkg's database, has."""
 
@@ -22,7 +22,7 @@ class Offer:
     """Where it comes from: origin and archive; empty if only the installed one is known."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Simulation:
     """What apt would do to bring some packages to exact versions."""
 
@@ -199,7 +199,7 @@ class RuntimeArchives(Protocol):
         """Return by name the version of each package with files, and whether dpkg's state is "installed"."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class EngineActs:
     """What changes an engine."""
 

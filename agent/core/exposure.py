@@ -13,11 +13,11 @@ version, because no process maps those (`agent.core.reboot.services`).
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
 
 from agent.core.debian_version import version_key
+from agent.core.frozen import field, frozen, replace
 from agent.core.kernel_release import IMAGE_PREFIXES, flavour, image_release
 from agent.core.model.facts import PackageState, Reboot, Unseen, Update
 from agent.core.model.package import OfPackage, PackageId
@@ -51,7 +51,7 @@ class WaitsFor(Enum):
     RESTART = "restart"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Fix(OfPackage):
     """One version of one package that fixes a security flaw, with the dates of its steps."""
 
@@ -89,7 +89,7 @@ class Fix(OfPackage):
         return WaitsFor.RESTART if self.units else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Exposure:
     """The fixes of one machine: those that are not active, oldest first, then the active ones, newest first."""
 
@@ -105,7 +105,7 @@ NO_EXPOSURE = Exposure()
 """No fix is known."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class InstalledFiles:
     """What dpkg's database has of one package."""
 
@@ -115,7 +115,7 @@ class InstalledFiles:
     """Those of some replaced files that the package owns."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ExposureFacts:
     """One observation."""
 

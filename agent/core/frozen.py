@@ -40,7 +40,7 @@ def frozen(cls: type) -> type:
 
     A value is made with names only and cannot be changed. It equals another one of the same class with equal fields.
     """
-    inherited = {name: one for base in reversed(cls.__mro__[1:]) for name, one in _fields(base).items()}
+    inherited = {name: one for base in reversed(cls.__bases__) for name, one in _fields(base).items()}
     own = {name: _as_field(cls.__dict__.get(name, _NOTHING)) for name in cls.__annotations__}
     fields = {**inherited, **own}
     body = {name: value for name, value in cls.__dict__.items() if name not in {*own, "__dict__", "__weakref__"}}
@@ -63,12 +63,12 @@ def frozen(cls: type) -> type:
 
 def replace(value: Any, /, **changes: object) -> Any:
     """Return a value with other values of these fields, as `dataclasses.replace`."""
-    kept = {name: getattr(value, name) for name in value._frozen_fields if name not in changes}
+    kept = {name: getattr(value, name) for name in _fields(value.__class__) if name not in changes}
     return value.__class__(**kept, **changes)
 
 
 def _fields(cls: type) -> Mapping[str, _Field]:
-    found: Mapping[str, _Field] = cls.__dict__.get("_frozen_fields", {})
+    found: Mapping[str, _Field] = getattr(cls, "_frozen_fields", {})
     return found
 
 
@@ -155,9 +155,7 @@ class _DataclassFields:
 
     def __get__(self, _value: object, cls: Any) -> object:
         dataclasses = importlib.import_module("dataclasses")
-        fields = [
-            (name, object, _dataclass_field(dataclasses, one)) for name, one in cls._frozen_fields.items()
-        ]
+        fields = [(name, object, _dataclass_field(dataclasses, one)) for name, one in cls._frozen_fields.items()]
         return dataclasses.make_dataclass(cls.__name__, fields, kw_only=True).__dataclass_fields__
 
 

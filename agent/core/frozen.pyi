@@ -1,4 +1,5 @@
 # What type checkers see: `frozen` makes dataclasses. (typing has `dataclass_transform` since Python 3.11 only.)
+import dataclasses
 from dataclasses import field as field
 from dataclasses import replace as replace
 from typing import TypeVar
@@ -7,5 +8,5 @@ from typing_extensions import dataclass_transform
 
 _Class = TypeVar("_Class")
 
-@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field,))
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(dataclasses.field,))
 def frozen(cls: type[_Class]) -> type[_Class]: ...

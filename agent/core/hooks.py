@@ -1,14 +1,15 @@
 """The administrator's hooks before and after a change, as a port. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Protocol
+
+from agent.core.frozen import frozen
 
 PRE_UPGRADE, POST_UPGRADE = "pre-upgrade.d", "post-upgrade.d"
 """The directories of an upgrade of packages."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class HookVerdict:
     """How the hooks of one directory ended: of a `pre-` directory up to the first one that failed."""
 

@@ -1,7 +1,8 @@
 """What a job gets from whoever requested it: progress, a reason to stop, keep-alives. Light: the daemon imports it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from agent.core.frozen import frozen
 
 Progress = Callable[[str], None]
 """Takes one line of progress."""
@@ -15,7 +16,7 @@ StopReason = Callable[[], str]
 """Returns why to stop at the next safe point ("on request"); empty to continue."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class JobControl:
     """What a job reports to whoever requested it, and how it learns that it should stop."""
 

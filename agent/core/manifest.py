@@ -1,10 +1,11 @@
 """The versions that the manifest asks for. Pure; `agent.config.manifest` reads the file."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from agent.core.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Manifest:
     """What the manifest asks for; None: the component is not mentioned, so it is never changed."""
 
@@ -21,7 +22,7 @@ DOCKER_VERSION = "docker_version"
 WEAVE_VERSION = "weave_version"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ManifestValue:
     """One value of the manifest and its source."""
 

@@ -7,9 +7,10 @@ change; a window that lies in the skipped hour comes that much later. A window m
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone, tzinfo
 from enum import Enum
+
+from agent.core.frozen import frozen
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _EVERY = {"daily": range(7)}
@@ -29,7 +30,7 @@ _AHEAD = 64
 """Days to search: a monthly window opens at most 35 days after the last one."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Window:
     """A recurring window. Times are minutes of the local day."""
 
@@ -46,7 +47,7 @@ class Window:
     """None: that of the machine."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Opening:
     """One opening of a window, in UTC; `end` itself is outside."""
 
@@ -67,7 +68,7 @@ class WindowState(Enum):
     """No opening is as long as the work."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Standing:
     """Whether work may start now, and the opening in which it may: the present one, or the next one."""
 

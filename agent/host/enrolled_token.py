@@ -7,8 +7,8 @@ import json
 import os
 import re
 import stat
-from dataclasses import dataclass
 
+from agent.core.frozen import frozen
 from agent.core.schemas import ENDPOINT_TOKEN_SCHEMA
 from agent.errors import ConfigError, HostError
 from agent.host.machine.facts import host_id
@@ -21,7 +21,7 @@ _MAX_BYTES = 1 << 14
 _TOKEN = re.compile(r"[\x21-\x7e]{1,4096}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class EnrolledToken:
     """A token, with what it is for."""
 

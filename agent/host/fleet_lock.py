@@ -6,7 +6,6 @@ at a time (job lock): nothing here guards against another process.
 
 import importlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from agent.core.fleet_lock.answers import Meaning, ServerAnswer, describe, meaning_of_acquire, meaning_of_release
@@ -24,6 +23,7 @@ from agent.core.fleet_lock.transitions import (
     same_slot,
     with_answer,
 )
+from agent.core.frozen import frozen, replace
 from agent.core.reboot.model import BootIdentity
 from agent.core.redact import one_line
 from agent.errors import HostError, RecordError
@@ -34,7 +34,7 @@ from agent.state.timestamps import utc_now
 _GRANTED = LockAnswer(granted=True)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class LockOwner:
     """For what a slot is taken."""
 

@@ -7,10 +7,10 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from agent.core.frozen import frozen
 from agent.core.job_control import JobControl
 from agent.core.model.outcome import LockWait
 from agent.errors import BusyError, HostError, StoppedError
@@ -21,7 +21,7 @@ _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 1.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class LockHolder:
     """The process that holds a lock."""
 

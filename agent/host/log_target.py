@@ -10,8 +10,9 @@ import sys
 import syslog
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from types import ModuleType
+
+from agent.core.frozen import field, frozen
 
 IDENTIFIER = "maestro-agent"
 """SYSLOG_IDENTIFIER of every process: `journalctl -t maestro-agent` shows them all."""
@@ -25,7 +26,7 @@ _FILTERS = ("job", "run", "package", "exporter")
 """Fields of an event that are journal fields, too, for `journalctl MAESTRO_RUN=...`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class LogEntry:
     """One entry."""
 

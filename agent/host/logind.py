@@ -6,10 +6,10 @@ call has a deadline. D-Bus starts logind if it does not run.
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any, TypeVar
 
+from agent.core.frozen import frozen
 from agent.core.model.facts import Unseen
 from agent.core.reboot.gates import Inhibitor, ScheduledShutdown, UserSession
 from agent.errors import HostError
@@ -32,7 +32,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _Read = TypeVar("_Read")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class LogindState:
     """logind's own properties at one moment."""
 

@@ -5,9 +5,9 @@ cursor is written together with the events that it covers, so that a kill betwee
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
+from agent.core.frozen import frozen
 from agent.core.schemas import ENGINE_OUTCOME_SCHEMA, REBOOT_OUTCOME_SCHEMA, RESTART_OUTCOME_SCHEMA
 from agent.errors import SUCCESS_CODES
 from agent.state.request_steps import RequestSteps
@@ -23,7 +23,7 @@ Fields = Mapping[str, object]
 Cursor = dict[str, object]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Event:
     """Something that happened and is to be sent."""
 
@@ -32,7 +32,7 @@ class Event:
     document: Fields
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class DaemonStart:
     """The running daemon, and when it started."""
 
@@ -40,7 +40,7 @@ class DaemonStart:
     at: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Snapshot:
     """The present, to compare with the cursor."""
 

@@ -1,9 +1,9 @@
 """The sentence of a held fix of the container runtime: what installs it, the cost, and since when it waits. Pure."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 
 from agent.core.docker.versions import upstream
+from agent.core.frozen import replace
 from agent.core.model.engine_plan import FixRoute, HeldFix
 from agent.core.model.plan import Plan, Why
 from agent.core.model.reasons import ReasonCode

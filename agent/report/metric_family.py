@@ -1,13 +1,12 @@
 """One metric: its name, help text and values. Pure."""
 
-from dataclasses import dataclass
-
+from agent.core.frozen import frozen
 from agent.report.metric_values import Extractor
 
 _SUFFIX = {"s": "_seconds", "By": "_bytes"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class MetricFamily:
     """A metric with its name, and one point per label set."""
 

@@ -1,9 +1,9 @@
 """The sentence of every reason code, and the remedy that opens each gate. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
 
+from agent.core.frozen import replace
 from agent.core.model.kernels import Removal
 from agent.core.model.plan import Held, Plan, Why
 from agent.core.model.reasons import Reason, ReasonCode

@@ -1,10 +1,10 @@
 """`maestro.explain/1` about a reboot: whether one is required, and every gate with what opens it. Pure."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from agent.core.fleet_lock.model import NO_LOCK, LockRecord
+from agent.core.frozen import frozen
 from agent.core.model.facts import Reboot, Unseen
 from agent.core.reboot.gates import GateState, RebootGate, RebootWhy, Verdict
 from agent.core.reboot.model import RebootCourse, RebootPhase, RebootSchedule
@@ -21,7 +21,7 @@ _VERDICTS = {Verdict.CLOSED: "shut"}
 """Where the word of this document is another one."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RebootLook:
     """What is known of a reboot at one moment."""
 

@@ -1,13 +1,13 @@
 """What a report says of this machine's own configuration, so that a page on the endpoint can show it. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from agent.core.frozen import frozen
 from agent.core.policy.policy import Policy
 from agent.core.requests.verb_windows import verb_windows
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ReportedSettings:
     """The settings that a report carries."""
 

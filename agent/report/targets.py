@@ -1,17 +1,17 @@
 """Which exporters a policy turns on, and how each runs: the registry's member paths resolved."""
 
-from dataclasses import dataclass
 from datetime import timedelta
 from operator import attrgetter
 
 from agent.core.exporters import ExporterName
+from agent.core.frozen import frozen
 from agent.core.policy.policy import Policy
 
 _INTERVAL = timedelta(minutes=5)
 _TIMEOUT = timedelta(seconds=30)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ExportTarget:
     """One exporter that is on."""
 

@@ -1,8 +1,8 @@
 """The document owed-hooks.json: a run whose hooks of a `post-` directory have to run, even if it was interrupted."""
 
-from dataclasses import dataclass
 from datetime import datetime
 
+from agent.core.frozen import frozen
 from agent.core.hooks import POST_UPGRADE
 from agent.core.schemas import OWED_HOOKS_SCHEMA
 from agent.errors import RecordError
@@ -10,7 +10,7 @@ from agent.state.store import OWED_HOOKS, Store
 from agent.state.timestamps import format_utc
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class OwedHooks:
     """Hooks that have to run."""
 

@@ -1,9 +1,9 @@
 """The context of a job: ports, policy, record and control, as each step gets them."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from agent.core.engine_ports import EngineActs, EngineObserver, EnginePackages
+from agent.core.frozen import field, frozen
 from agent.core.hooks import HookRunner
 from agent.core.job_control import JobControl
 from agent.core.manifest import NO_MANIFEST, Manifest
@@ -16,7 +16,7 @@ from agent.core.weave.ports import WeaveActs
 from agent.state.record import Record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class JobContext:
     """Everything that a step of a job needs."""
 

@@ -1,7 +1,6 @@
 """Reports a running job: its start, its kept lines and its failure to the log, all of its lines to followers."""
 
-from dataclasses import replace
-
+from agent.core.frozen import replace
 from agent.core.job_control import JobControl
 from agent.errors import AgentError, BusyError, ExitCode, NothingDoneError, StoppedError
 from agent.host import log

@@ -5,10 +5,10 @@ The same values pass over the pipe between a command and the job that it forks.
 
 import json
 import re
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from agent.core.frozen import frozen
 from agent.core.job_kinds import JobKind, JobOption
 from agent.core.model.package import is_package_name
 from agent.core.model.scope import Scope
@@ -44,7 +44,7 @@ _FIELDS = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class JobRequest:
     """A request to run one job."""
 
@@ -85,7 +85,7 @@ class JobRequest:
         return self.kind.needs_root(refresh=self.refresh)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class JobAnswer:
     """Result of a job: its document, or the message of the error that prevented one."""
 

@@ -12,9 +12,9 @@ import time
 import traceback
 from collections.abc import Callable
 from contextlib import ExitStack, nullcontext, suppress
-from dataclasses import replace
 from types import ModuleType
 
+from agent.core.frozen import replace
 from agent.core.job_control import JobControl, Progress, StopReason
 from agent.core.job_kinds import JobKind, JobOption
 from agent.core.redact import redact

@@ -11,10 +11,10 @@ import socket
 import sys
 import time
 from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime
 
 from agent.config.accepted import load_in_use
+from agent.core.frozen import replace
 from agent.core.job_control import JobControl
 from agent.core.job_kinds import REBOOT_JOBS, REQUEST_JOBS, WINDOW_JOBS, JobKind
 from agent.core.model.scope import Scope

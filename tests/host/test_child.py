@@ -36,7 +36,7 @@ def test_values_and_output_of_the_work_reach_the_parent(tmp_path: Path) -> None:
 
     report = supervise(work, log=tmp_path / "log", limits=LONG, control=JobControl(progress=lines.append))
 
-    assert report == ChildReport(values={"held_s": 1.5}, complete=True)
+    assert vars(report) == {**vars(ChildReport()), "values": {"held_s": 1.5}, "complete": True}
     assert lines == ["half done"]
     assert (tmp_path / "log").read_text() == "output\n"
     assert (tmp_path / "log").stat().st_mode & 0o777 == 0o600
@@ -60,7 +60,7 @@ def test_an_error_of_the_work_is_returned_with_the_values_so_far(tmp_path: Path)
 def test_a_killed_child_is_incomplete(tmp_path: Path) -> None:
     report = supervise(lambda _: os.kill(os.getpid(), signal.SIGKILL), log=tmp_path / "log", limits=LONG, control=QUIET)
 
-    assert report == ChildReport()
+    assert vars(report) == vars(ChildReport())
 
 
 def test_status_lines_become_progress_and_errors(tmp_path: Path) -> None:

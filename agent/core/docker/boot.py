@@ -1,13 +1,12 @@
 """Which of the running containers run again after a reboot: Docker starts them by policy, the agent none. Pure."""
 
-from dataclasses import dataclass
-
 from agent.core.docker.fate import Restart, fate, killed
+from agent.core.frozen import frozen
 from agent.core.model.docker import Container, DockerFacts, EngineUnit
 from agent.core.model.engine_plan import Fate
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class BootFate:
     """The containers that run now."""
 

@@ -6,9 +6,8 @@ stopped, leaves `unless-stopped` stopped after a SIGKILL of dockerd or after `do
 `--net=weave` before Weave's router runs.
 """
 
-from dataclasses import dataclass
-
 from agent.core.docker.restore import slow_first
+from agent.core.frozen import frozen
 from agent.core.model.docker import NO_STOP_LIMIT_S, Container, RestartPolicy, WeaveAttachment
 from agent.core.model.engine_plan import Fate
 from agent.core.version_numbers import version_numbers
@@ -18,7 +17,7 @@ _KEEPS_AUTO_REMOVED = (26,)
 _LOOPING = "restarting"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Restart:
     """One restart of the engine."""
 

@@ -4,9 +4,8 @@ With live-restore off the engine starts no container before the last one has end
 slowest stop that is left to it, plus its start. Figures are from runs with 20.10.24, 26.1.5 and 28.5.2.
 """
 
-from dataclasses import dataclass
-
 from agent.core.docker.fate import Restart, fate, killed, left_to_engine, stopped_first
+from agent.core.frozen import frozen
 from agent.core.model.docker import Container, RestartPolicy
 from agent.core.model.engine_plan import ContainerForecast, Downtime, Fate
 
@@ -30,7 +29,7 @@ AGENT_START_HIGH_S = 3.0
 """The agent compares the containers and starts those that the engine did not; 1 s more for each."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Span:
     """At least `low` and at most `high`."""
 

@@ -1,11 +1,11 @@
 """Which packages of Docker change, and why they may not. Pure."""
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 
 from agent.core.debian_version import version_key
 from agent.core.docker.versions import choose, parse_request, release_key, upstream
 from agent.core.engine_ports import Offer, Simulation
+from agent.core.frozen import frozen
 from agent.core.model.docker import DockerFacts, Flavour, RunningEngine
 from agent.core.model.engine_plan import Block, EngineWhy, PackageChange
 from agent.core.policy.distro import Distro
@@ -19,7 +19,7 @@ RESTARTS_ENGINE = "docker-ce"
 _OTHER = {"docker.io": "docker-ce", "docker-ce": "docker.io"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class DockerOptions:
     """What an operator allows, and the release of the distribution."""
 
@@ -32,7 +32,7 @@ class DockerOptions:
     """Whether engine and client may be changed although they are on hold; the hold is in force again afterwards."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class PackagePorts:
     """The methods of `EnginePackages`; each may raise HostError."""
 
@@ -40,7 +40,7 @@ class PackagePorts:
     simulate: Callable[[Mapping[str, str], Collection[str]], Simulation]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Resolved:
     """The packages of an upgrade."""
 

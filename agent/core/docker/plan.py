@@ -1,6 +1,5 @@
 """Decides what an upgrade of Docker would do now. Pure: what it needs from apt is handed in."""
 
-from dataclasses import replace
 from datetime import datetime
 
 from agent.core.docker.fate import Restart, killed, left_to_engine, stop_limit_s, stopped_first
@@ -14,6 +13,7 @@ from agent.core.docker.notices import (
 )
 from agent.core.docker.observed import observed_docker
 from agent.core.docker.packages import MAIN, RESTARTS_ENGINE, DockerOptions, PackagePorts, Resolved, resolve
+from agent.core.frozen import replace
 from agent.core.manifest import Manifest
 from agent.core.model.docker import Container, DockerFacts, EngineUnit, Flavour, RunningEngine, SwarmState
 from agent.core.model.engine_plan import (

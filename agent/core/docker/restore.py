@@ -6,8 +6,8 @@ and leaves `unless-stopped` stopped after a SIGKILL of dockerd.
 """
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
 
+from agent.core.frozen import frozen
 from agent.core.model.docker import NO_STOP_LIMIT_S, Container, RestartPolicy, WeaveAttachment
 
 _LOOPING = "restarting"
@@ -17,7 +17,7 @@ _WEAVE_ROUTER = "weave"
 _HAS_ADDRESS = frozenset({"running", "paused"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Restoration:
     """What brings the containers back to the state of before. Containers are those of after."""
 

@@ -1,9 +1,9 @@
 """What is saved before Docker is changed, as frozen values: enough to finish or to roll back after a crash."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
+from agent.core.frozen import frozen
 from agent.core.model.docker import Container, DockerFacts, EngineUnit, RunningEngine
 from agent.core.model.engine_plan import PackageChange
 from agent.core.model.facts import Unseen
@@ -28,7 +28,7 @@ class Phase(Enum):
     """Needs a person: the agent does not go on by itself."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class SavedPackage:
     """A package of the container runtime as it was."""
 
@@ -39,7 +39,7 @@ class SavedPackage:
     """Name of its archive among the saved ones; empty if there is none."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class KeptArchive:
     """The archive of a package's new version."""
 
@@ -47,7 +47,7 @@ class KeptArchive:
     file: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class DockerSnapshot:
     """Docker before a change."""
 

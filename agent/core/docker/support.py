@@ -5,8 +5,9 @@ is kept by the distribution, whatever upstream does: these dates are about Docke
 """
 
 import re
-from dataclasses import dataclass
 from datetime import date
+
+from agent.core.frozen import frozen
 
 TABLE_FROM = date(2026, 11, 28)
 """When the table was made: lines that are newer than its newest are supported as far as is known."""
@@ -25,7 +26,7 @@ _OLDEST = (20, 10)
 _LINE = re.compile(r"(?:\d+:)?v?(\d+)\.(\d+)")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class SupportEnd:
     """A line of Docker that gets no fixes any more."""
 

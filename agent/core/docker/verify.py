@@ -1,12 +1,12 @@
 """Judges an upgrade of Docker by what runs after it, never by exit codes. Pure."""
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 from enum import Enum
 
 from agent.core.docker.restore import restoration, unattached
 from agent.core.docker.snapshot import DockerSnapshot
 from agent.core.docker.versions import same_release, upstream
+from agent.core.frozen import frozen
 from agent.core.model.docker import Container, ContainerTimes, DockerFacts, EngineUnit, RunningEngine
 from agent.core.model.engine_outcome import ContainerDowntime
 from agent.core.model.engine_plan import PackageChange
@@ -81,7 +81,7 @@ _MANY = 2
 """Containers that are down count as the engine's fault from one in so many on."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Fault:
     """One thing that is wrong, with its parameters."""
 

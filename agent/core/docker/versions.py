@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from agent.core.debian_version import version_key
 from agent.core.engine_ports import Offer
+from agent.core.frozen import frozen
 from agent.core.policy.distro import Distro
 from agent.core.version_numbers import version_numbers
 
@@ -24,7 +24,7 @@ _BELOW = 2
 """How many available versions below the requested one are listed as nearest."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class VersionRequest:
     """A version as a manifest asks for it."""
 
@@ -36,7 +36,7 @@ class VersionRequest:
     """Whether the version must have no further numbers."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Choice:
     """Which offer a request stands for on this machine."""
 

@@ -6,9 +6,10 @@ status and kind together. What is not certain counts as "may have been carried o
 """
 
 import json
-from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
+
+from agent.core.frozen import frozen
 
 _DONE = frozenset({200, 204})
 """The protocol names 200 only; Zincati accepts all of 2xx. 202 would be a promise, not a slot."""
@@ -39,7 +40,7 @@ class Meaning(Enum):
     """The server may carry it out yet."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ServerAnswer:
     """One answer, or why there is none."""
 
@@ -55,7 +56,7 @@ class ServerAnswer:
     retry_after: timedelta | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ServerError:
     """The body of an error, `{"kind": …, "value": …}`; empty texts where it has another shape."""
 

@@ -4,16 +4,17 @@ The protocol is "FleetLock" of Zincati: a client takes a slot of its group befor
 gives it back once it is up again (`/v1/steady-state`). Both calls are idempotent for the client that sends them.
 """
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import Literal
+
+from agent.core.frozen import frozen
 
 LockWhy = Literal["", "fleet-lock", "lock-unreachable"]
 """Why a call did not succeed: the server refused, or nothing certain is known. Empty: it did."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class LockAnswer:
     """What a call to take or to give back a slot ended with."""
 
@@ -36,7 +37,7 @@ class LockPhase(Enum):
     """About to be given back, or given back and the answer got lost."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class HeldLock:
     """A slot that this host holds, or may hold: a call without a certain answer counts as taken."""
 
@@ -72,7 +73,7 @@ class LockCall(Enum):
     RELEASE = "release"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class LockRefusal:
     """The last call that did not succeed, for `status` and `explain`."""
 
@@ -83,7 +84,7 @@ class LockRefusal:
     answer: LockAnswer
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class LockRecord:
     """What is on record: a slot, and a call that did not succeed since."""
 

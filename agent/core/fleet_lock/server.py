@@ -1,9 +1,10 @@
 """The configured FleetLock server, the requests to it, and this host's name there. Pure."""
 
 import json
-from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
+
+from agent.core.frozen import frozen
 
 ACQUIRE, RELEASE = "/v1/pre-reboot", "/v1/steady-state"
 PROTOCOL_HEADER = "fleet-lock-protocol"
@@ -24,7 +25,7 @@ class IdScheme(Enum):
     """Zincati's, with which poseidon/fleetlock finds the Kubernetes node."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class LockServer:
     """The server and how it is reached."""
 
@@ -45,7 +46,7 @@ class LockServer:
     proxy: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class LockTimeouts:
     """How long one call may take, from the connection to the end of the answer."""
 

@@ -6,12 +6,12 @@ what it may hold: intent → held → releasing → no record. A call without an
 - one to give it back: no slot is taken until then, or another host could take it while this one reboots.
 """
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from agent.core.fleet_lock.answers import Meaning
 from agent.core.fleet_lock.model import HeldLock, LockAnswer, LockCall, LockPhase, LockRecord, LockRefusal
 from agent.core.fleet_lock.server import LockServer
+from agent.core.frozen import replace
 
 ACQUIRE_SETTLES = timedelta(minutes=30)
 """How long a server may be at work on a call to take a slot whose sender has gone. Zincati waits as long for an

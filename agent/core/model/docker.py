@@ -1,9 +1,9 @@
 """Facts about Docker, as frozen values. A fact that could not be read is `Unseen`."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
+from agent.core.frozen import frozen
 from agent.core.model.facts import Unseen
 
 
@@ -31,7 +31,7 @@ SUPPORTED_FLAVOURS = frozenset({Flavour.DOCKER_IO, Flavour.DOCKER_CE})
 """Flavours that the agent can upgrade and restart."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RuntimePackage:
     """An installed package of the container runtime."""
 
@@ -42,7 +42,7 @@ class RuntimePackage:
     """Whether dpkg's state is "installed", without error flag."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class EngineUnit:
     """docker.service as systemd shows it."""
 
@@ -81,7 +81,7 @@ class SwarmState(Enum):
     LOCKED = "locked"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RunningEngine:
     """The engine that runs, as its own API shows it."""
 
@@ -102,7 +102,7 @@ class RunningEngine:
     """Whether images are in containerd's image store, which older engines cannot read."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class DaemonConfig:
     """/etc/docker/daemon.json."""
 
@@ -141,7 +141,7 @@ NO_STOP_LIMIT_S = 86400
 """Stands for `--stop-timeout -1`: the engine waits for such a container without limit."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Container:
     """One container."""
 
@@ -186,7 +186,7 @@ class Container:
         return self.state in {"running", "paused", "restarting"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ContainerTimes:
     """When a container last ended and started; None: never, or unknown."""
 
@@ -196,7 +196,7 @@ class ContainerTimes:
     exit_code: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class DockerFacts:
     """One observation of Docker. Nothing of it starts a stopped engine."""
 

@@ -1,9 +1,9 @@
 """Outcome of an upgrade of Docker or Weave (`maestro.engine-outcome/1`), as frozen values. Durations are seconds."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
+from agent.core.frozen import frozen
 from agent.core.model.engine_plan import Block, Component, EnginePlan, Fate, PackageChange
 
 
@@ -22,7 +22,7 @@ class EngineResult(Enum):
     INTERRUPTED = "interrupted"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Rollback:
     """A return to the versions of before."""
 
@@ -32,7 +32,7 @@ class Rollback:
     """What made it necessary; with `done` False also why it failed."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ContainerDowntime:
     """How long one container did not run."""
 
@@ -41,7 +41,7 @@ class ContainerDowntime:
     """None: unknown, or still down."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ContainerRange:
     """How long one container was expected not to run."""
 
@@ -50,7 +50,7 @@ class ContainerRange:
     high_s: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class OutcomeForecast:
     """What the plan expected, to be compared with what was measured."""
 
@@ -62,7 +62,7 @@ class OutcomeForecast:
     """Names of containers whose removal was announced (`--rm`)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class EngineOutcome:
     """Outcome of one upgrade of an engine. Versions are upstream versions, as in `EnginePlan`."""
 

@@ -1,9 +1,10 @@
 """The plan of an upgrade of Docker or Weave (`maestro.engine-plan/1`), as frozen values. Durations are seconds."""
 
 import hashlib
-from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+
+from agent.core.frozen import frozen
 
 
 class Component(Enum):
@@ -121,7 +122,7 @@ class EngineStep(Enum):
     VERIFY = "verify"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class PackageChange:
     """One package that changes; `before` None: newly installed; `after` None: removed."""
 
@@ -130,7 +131,7 @@ class PackageChange:
     after: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Block:
     """One reason why the upgrade may not happen now."""
 
@@ -139,7 +140,7 @@ class Block:
     """Parameters of its sentence (`agent.report.engine_reasons`)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Notice:
     """One warning with its parameters."""
 
@@ -147,7 +148,7 @@ class Notice:
     values: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Downtime:
     """A forecast: at least `low` and at most `high`."""
 
@@ -157,7 +158,7 @@ class Downtime:
     """What it was computed from, one code each with its numbers: "slow-containers 3", "live-restore"."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ContainerForecast:
     """What happens to one container."""
 
@@ -182,7 +183,7 @@ class FixRoute(Enum):
     """`upgrade`, once the configuration includes the runtime."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class HeldFix:
     """A fix of the container runtime that `upgrade` holds back."""
 
@@ -196,7 +197,7 @@ class HeldFix:
     """Of the engine; None: unknown."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class EngineWindow:
     """The maintenance window in which the daemon carries the plan out by itself."""
 
@@ -206,7 +207,7 @@ class EngineWindow:
     closes_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class EnginePlan:
     """What an explicit upgrade would do now. Component not installed and not wanted: `flavour` is "none"."""
 

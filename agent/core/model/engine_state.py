@@ -1,7 +1,8 @@
 """The state of docker.service at one moment, and whether it is final. Pure."""
 
-from dataclasses import dataclass
 from enum import Enum
+
+from agent.core.frozen import frozen
 
 
 class UnitPhase(Enum):
@@ -17,7 +18,7 @@ class UnitPhase(Enum):
 _FINAL = {"active": UnitPhase.RUNNING, "inactive": UnitPhase.STOPPED, "failed": UnitPhase.FAILED}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class EngineState:
     """docker.service at one moment."""
 

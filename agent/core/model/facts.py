@@ -1,9 +1,9 @@
 """Facts observed on the machine, as frozen values."""
 
-from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
 
+from agent.core.frozen import frozen, replace
 from agent.core.model.kernels import NO_KERNEL_FACTS, UNKNOWN_KERNEL, KernelFacts, RunningKernel
 from agent.core.model.package import OfPackage
 from agent.core.model.waiting import Age, Snooze
@@ -62,14 +62,14 @@ APT_SOURCE = "apt"
 """The `source` of an error that belongs to no source, but to apt itself."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Unseen:
     """A fact that could not be read, and why."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class SourceError:
     """One package source that may be out of date."""
 
@@ -81,7 +81,7 @@ class SourceError:
     """Whether this source carries an allowed origin; None if its Release file was never fetched."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class SourceLists:
     """How current the lists of one configured source are."""
 
@@ -101,7 +101,7 @@ class SourceLists:
     """False: apt's preferences exclude everything in it, as the Pro client does for a service that is not enabled."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Lists:
     """State of the package lists at an observation."""
 
@@ -112,7 +112,7 @@ class Lists:
     sources: tuple[SourceLists, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Update(OfPackage):
     """A newer version available for an installed package, with everything that the gates evaluate."""
 
@@ -148,7 +148,7 @@ UNMET_DEPENDENCIES = "unmet-dependencies"
 """State of an installed package whose dependencies are not met: dpkg cannot finish it by itself."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Repair(OfPackage):
     """A package that dpkg left unfinished; `state` is dpkg's ("half-configured"), or `UNMET_DEPENDENCIES`."""
 
@@ -157,7 +157,7 @@ class Repair(OfPackage):
     state: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Reboot:
     """Whether a reboot is required, by `/run/reboot-required` or by a newer kernel than the running one, and why."""
 
@@ -181,7 +181,7 @@ class Reboot:
         return replace(self, since=earlier)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Facts:
     """One observation of the machine. `seen_at` is the only clock."""
 
@@ -200,7 +200,7 @@ class Facts:
     """Those in force."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class PackageState:
     """State of one package in dpkg's database; `state` is dpkg's, "installed" for a healthy package."""
 
@@ -208,7 +208,7 @@ class PackageState:
     state: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class KnownPackage(OfPackage):
     """One package that apt knows, installed or not."""
 

@@ -1,10 +1,11 @@
 """Facts about the host itself, as a report holds them."""
 
-from dataclasses import dataclass
 from datetime import datetime
 
+from agent.core.frozen import frozen
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+@frozen
 class HostFacts:
     """Facts about the host itself. None: not known."""
 

@@ -1,12 +1,11 @@
 """Kernel images, packages that nothing needs, and facts about them, as frozen values."""
 
-from dataclasses import dataclass
-
+from agent.core.frozen import frozen
 from agent.core.model.package import OfPackage, PackageId
 from agent.core.model.reasons import NO_REASON, Reason
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class KernelImage:
     """An installed kernel image; `release` is what `uname -r` prints when it runs."""
 
@@ -14,7 +13,7 @@ class KernelImage:
     version: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class AutoRemovable(OfPackage):
     """An installed package that libapt marks as garbage: no manually installed package needs it."""
 
@@ -25,7 +24,7 @@ class AutoRemovable(OfPackage):
     on_hold: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Dependency:
     """One dependency of an installed package: any one of these satisfies it."""
 
@@ -33,7 +32,7 @@ class Dependency:
     any_of: tuple[PackageId, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class NewlyUnneeded:
     """What becomes unneeded by some steps, with every dependency that one of these packages helps to satisfy."""
 
@@ -42,7 +41,7 @@ class NewlyUnneeded:
     needs: tuple[Dependency, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class KernelFacts:
     """Facts about the kernels."""
 
@@ -61,7 +60,7 @@ NO_KERNEL_FACTS = KernelFacts(running="", patterns=(), images=(), unneeded=(), n
 """A machine without obsolete kernels."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Removal(OfPackage):
     """A package that nothing needs and that is removed, or one that is kept although apt would remove it."""
 
@@ -73,7 +72,7 @@ class Removal(OfPackage):
     """The sentence of `cause`, as in `agent.core.model.plan.Held.detail`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ObsoleteKernels:
     """The kernels that apt marks as garbage: which are removed, and which are kept."""
 
@@ -85,7 +84,7 @@ NO_OBSOLETE_KERNELS = ObsoleteKernels()
 """No kernel is removed or kept."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RunningKernel:
     """Releases of the running kernel and of the newest installed one; None: not known."""
 

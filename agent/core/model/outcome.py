@@ -1,9 +1,9 @@
 """Outcome of an upgrade run, as frozen values."""
 
-from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 
+from agent.core.frozen import field, frozen
 from agent.core.model.facts import Lists, Reboot, Repair, Unseen
 from agent.core.model.kernels import Removal
 from agent.core.model.package import PackageId
@@ -35,7 +35,7 @@ class Stage(Enum):
     CONFIGURE = "configure"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Failure:
     """One package that the run did not bring to its planned version or state."""
 
@@ -45,7 +45,7 @@ class Failure:
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class LockWait:
     """Time spent waiting for and holding the package manager's locks, in seconds."""
 
@@ -55,7 +55,7 @@ class LockWait:
     """The last holder that was waited for: program, pid and start time."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Undo:
     """How to take a run back: one of the two is empty."""
 
@@ -73,7 +73,7 @@ class ProvisionPhase(Enum):
     DONE = "done"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ForeignChange:
     """What a transaction of another program did."""
 
@@ -84,7 +84,7 @@ class ForeignChange:
     removed: tuple[PackageId, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ProvisionNote:
     """How far provisioning had come after a run that belongs to it."""
 
@@ -96,7 +96,7 @@ class ProvisionNote:
     """What another program changed on the new server before."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Outcome:
     """Outcome of a run. Its lists are read from dpkg's state afterwards, never from the plan."""
 

@@ -1,8 +1,8 @@
 """Identity of a package, as a frozen value, and what refers to one."""
 
 import re
-from dataclasses import dataclass
 
+from agent.core.frozen import frozen
 from agent.core.package_label import package_label
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9+.-]{0,127}(:[a-z0-9][a-z0-9-]{0,31})?")
@@ -14,12 +14,20 @@ def is_package_name(text: str) -> bool:
     return _NAME.fullmatch(text) is not None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+@frozen
 class PackageId:
     """One package of one architecture, never `all`: dpkg counts those as the native architecture."""
 
     name: str
     architecture: str
+
+    def __lt__(self, other: "PackageId") -> bool:
+        """Order by name, then by architecture."""
+        return (self.name, self.architecture) < (other.name, other.architecture)
+
+    def __hash__(self) -> int:
+        """Return the hash of both; here because a check looks up thousands of these."""
+        return hash((self.name, self.architecture))
 
     def __str__(self) -> str:
         """Return `name:architecture`, as dpkg writes it."""

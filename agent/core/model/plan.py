@@ -4,10 +4,10 @@ All of `agent.core.model` is pure. Times are aware UTC `datetime`s, sizes are by
 is `Unseen`, never a default.
 """
 
-from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
 
+from agent.core.frozen import frozen, replace
 from agent.core.model.facts import UNMET_DEPENDENCIES, Lists, Reboot, Repair, Unseen, Update
 from agent.core.model.kernels import Removal
 from agent.core.model.package import OfPackage, PackageId
@@ -39,7 +39,7 @@ class Why(Enum):
     NOT_IN_COHORT = "not-in-cohort"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Step(OfPackage):
     """The installation of one version of one package; steps of the same `group` depend on each other."""
 
@@ -65,7 +65,7 @@ class Step(OfPackage):
         return self.installed is None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Blocker:
     """The package whose own gate is shut, where an update is held because it needs that package."""
 
@@ -74,7 +74,7 @@ class Blocker:
     why: Why
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Refusal:
     """Why a package may not be upgraded, or not be touched at all."""
 
@@ -90,7 +90,7 @@ class Refusal:
         return replace(self, reason=self.reason.after(clause))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Held(OfPackage):
     """An update that is held, and why."""
 
@@ -130,7 +130,7 @@ class Held(OfPackage):
         return Refusal(why=self.why, reason=self.cause, blocker=self.blocker, until=self.until)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Overridden(OfPackage):
     """A step that is carried out although something would have it wait."""
 
@@ -142,7 +142,7 @@ class Overridden(OfPackage):
     """As in `Held`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Resolution:
     """The resolver's answer to the admitted updates."""
 
@@ -150,7 +150,7 @@ class Resolution:
     refused: tuple[Held, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Plan:
     """What a run would do now, and what is held and why. The same work has the same `id`."""
 

@@ -1,8 +1,9 @@
 """Reasons as codes and parameters; `agent.report.reasons` holds the sentence of each code."""
 
-from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
+
+from agent.core.frozen import frozen, replace
 
 
 class ReasonCode(Enum):
@@ -97,7 +98,7 @@ class ReasonCode(Enum):
     LISTS_STALE = "lists-stale"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Reason:
     """One reason: the code of its sentence, the parameters, and clauses ahead of it."""
 

@@ -1,13 +1,13 @@
 """The release of the distribution that a machine runs, as frozen values."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
+from agent.core.frozen import field, frozen
 from agent.core.model.facts import Lists, ListsState
 from agent.core.release_support import STANDARD, ConfiguredArchive, SupportPhase, UnknownEnd, support_phases
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Release:
     """A release, and what distro-info-data has of it."""
 
@@ -21,7 +21,7 @@ class Release:
     """Why there is no row; None if there is one."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ReleaseSupport:
     """A release and the phases of its support, with those that this machine has."""
 

@@ -1,12 +1,12 @@
 """Errors that dpkg transactions reported, as a frozen value."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
+from agent.core.frozen import field, frozen
 from agent.core.model.package import PackageId
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class TransactionReport:
     """Errors of one or more transactions. Their results are read from dpkg's states, never from this."""
 

@@ -1,10 +1,11 @@
 """Why an update waits for a time: a person's snooze, and how long this machine has known of it. Frozen values."""
 
-from dataclasses import dataclass
 from datetime import datetime
 
+from agent.core.frozen import frozen
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+@frozen
 class Snooze:
     """A person's decision to leave an update alone until a time."""
 
@@ -21,7 +22,7 @@ class Snooze:
     """When it was seen to be over; it stays over, whatever the clock says later."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Age:
     """How long this machine has known of one version of a package."""
 

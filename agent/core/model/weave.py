@@ -1,8 +1,8 @@
 """Facts about Weave Net, as frozen values. A fact that could not be read is `Unseen`. No value holds a password."""
 
-from dataclasses import dataclass
 from enum import Enum
 
+from agent.core.frozen import frozen
 from agent.core.model.facts import Unseen
 
 
@@ -24,7 +24,7 @@ class Vendor(Enum):
     OTHER = "other"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class WeaveScript:
     """The installed script."""
 
@@ -34,7 +34,7 @@ class WeaveScript:
     sha256: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RouterArguments:
     """What the router was launched with, so that the same can be launched again."""
 
@@ -50,7 +50,7 @@ class RouterArguments:
     """False: launched with `--no-restart`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RouterReport:
     """What the running router's `/report` shows."""
 
@@ -69,7 +69,7 @@ class RouterReport:
     active_addresses: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class WeaveFacts:
     """One observation of Weave. Neither its script nor anything else of it is run."""
 

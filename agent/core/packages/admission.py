@@ -1,8 +1,8 @@
 """Which updates the resolver may try: one per package, every gate open, no atomic group split. Pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
+from agent.core.frozen import frozen
 from agent.core.model.facts import Facts, Update
 from agent.core.model.package import PackageId
 from agent.core.model.plan import Held, Refusal
@@ -12,7 +12,7 @@ from agent.core.packages.gates.registry import first_refusal
 from agent.core.policy.policy import Policy
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Admission:
     """Which updates the resolver may try, and which are held before it runs."""
 

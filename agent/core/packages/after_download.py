@@ -1,29 +1,29 @@
 """What a run does after a download: install, plan again without some packages, or refresh the package lists. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from agent.core.frozen import frozen
 from agent.core.model.package import PackageId
 from agent.core.model.plan import Plan, Refusal, Step, Why
 from agent.core.model.reasons import text_reason
 from agent.errors import HostError, NoSpaceError
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Install:
     """All packages are downloaded and none is held: install these steps."""
 
     steps: tuple[Step, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Replan:
     """Plan again without these packages."""
 
     excluded: Mapping[PackageId, Refusal]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Refresh:
     """Refresh the package lists and plan again: a missing package was most likely superseded by a newer version."""
 

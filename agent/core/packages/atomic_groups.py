@@ -1,15 +1,15 @@
 """Packages that are upgraded together or not at all. Pure."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import TypeVar
 
+from agent.core.frozen import frozen
 from agent.core.model.facts import Update
 from agent.core.model.plan import Blocker, Held, Refusal, Step, Why
 from agent.core.model.reasons import Reason, ReasonCode
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class AtomicGroup:
     """Packages of which all pending updates are installed in one transaction, or none."""
 

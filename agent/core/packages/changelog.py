@@ -6,8 +6,8 @@ entries; it is never an error.
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 
+from agent.core.frozen import frozen
 from agent.core.packages.cve_ids import find_cve_ids
 from agent.core.packages.cves import ChangelogFindings
 
@@ -20,7 +20,7 @@ _URGENCY = re.compile(r"urgency=([a-z]{1,20})", re.IGNORECASE)
 _LONGEST_HEADER = 1000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ChangelogEntry:
     """One entry of a changelog: one version of the source package."""
 

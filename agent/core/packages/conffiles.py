@@ -7,9 +7,10 @@ tests/machines/test_conffiles.py repeats.
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import Enum
 from fnmatch import fnmatchcase
+
+from agent.core.frozen import frozen
 
 
 class NoPlainFile(Enum):
@@ -29,7 +30,7 @@ class PromptReason(Enum):
     UNCHANGED = "was changed on this machine, and dpkg is configured to ask about that (--force-confask)"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Conffile:
     """One conffile of a new version, and its state on this machine."""
 
@@ -40,7 +41,7 @@ class Conffile:
     """None if the new version contains no file that dpkg would unpack."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ConffilePrompt:
     """One predicted prompt: the file and the reason."""
 
@@ -48,7 +49,7 @@ class ConffilePrompt:
     reason: PromptReason
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class DpkgOptions:
     """The part of an administrator's dpkg configuration that concerns conffiles."""
 

@@ -7,7 +7,8 @@ a range are no ids; the text is then in doubt.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from agent.core.frozen import frozen
 
 _HYPHEN = "[-\N{HYPHEN}\N{NON-BREAKING HYPHEN}\N{EN DASH}_]"
 _YEAR = "(?:19|20)[0-9]{2}"
@@ -45,7 +46,7 @@ _FIRST_LONG_YEAR = "2014"
 """Until 2013 every number had four digits (MITRE, "CVE-ID syntax change")."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class CveIds:
     """The ids in a text."""
 

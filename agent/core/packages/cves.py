@@ -1,14 +1,14 @@
 """Changelog findings: what updates fix, by package and versions. Pure."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
+from agent.core.frozen import frozen
 from agent.core.model.facts import Update
 from agent.core.model.package import OfPackage
 from agent.core.model.plan import Held, Plan, Step
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ChangelogFindings:
     """What a changelog lists between the installed version and the candidate."""
 
@@ -28,7 +28,7 @@ class ChangelogFindings:
         return self.complete or bool(self.cves)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class VersionChange(OfPackage):
     """The change of one package from one version to another: the key of changelog findings."""
 

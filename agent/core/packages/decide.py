@@ -5,8 +5,8 @@ Pure given the package resolver (libapt), which is a parameter.
 
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
 
+from agent.core.frozen import replace
 from agent.core.model.facts import Facts, Repair, Update
 from agent.core.model.kernels import NO_OBSOLETE_KERNELS, ObsoleteKernels, Removal
 from agent.core.model.package import PackageId

@@ -1,10 +1,10 @@
 """Explains why a package is or is not upgraded: the verdict of every gate, not only the first that is shut. Pure."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
 
+from agent.core.frozen import frozen, replace
 from agent.core.model.facts import UNMET_DEPENDENCIES, Facts, KnownPackage, ListsState, Repair, Update
 from agent.core.model.plan import Held, Plan, Refusal, Why
 from agent.core.model.reasons import Reason, ReasonCode
@@ -48,7 +48,7 @@ class Opener(Enum):
     FIX_BROKEN = "fix-broken"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class GateReport:
     """One gate: its verdict, the reason, and what opens it if it is shut."""
 
@@ -64,7 +64,7 @@ class GateReport:
     """The package that the remedy concerns; empty: the explained one."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Explanation:
     """Everything that decides about one package."""
 

@@ -5,9 +5,9 @@ A CVE that no changelog names proves nothing: the machine may be affected, or ne
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from enum import Enum
 
+from agent.core.frozen import frozen
 from agent.core.model.facts import Update
 from agent.core.model.plan import Held, Plan, Step
 from agent.core.model.waiting import Snooze
@@ -32,7 +32,7 @@ class CveConclusion(Enum):
     """No changelog that is on this machine, or that a check has read, names it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class InstalledFix:
     """An installed source package whose changelog names a CVE."""
 
@@ -45,7 +45,7 @@ class InstalledFix:
     """Its installed packages."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class InstalledFixes:
     """What the changelogs on a machine say about one CVE."""
 
@@ -56,7 +56,7 @@ class InstalledFixes:
     """Whether all that exist were read: there is a limit of time."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class CveExplanation:
     """Everything that is known about one CVE on this machine."""
 

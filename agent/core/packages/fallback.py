@@ -1,8 +1,8 @@
 """The next attempt after the resolver refused part of the admitted updates. Pure."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
+from agent.core.frozen import frozen
 from agent.core.model.facts import Facts, Update
 from agent.core.model.plan import Held, Resolution
 from agent.core.model.scope import Scope
@@ -11,7 +11,7 @@ from agent.core.packages.gates.registry import first_refusal
 from agent.core.policy.policy import Policy
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Fallback:
     """The next attempt, without some of the refused updates."""
 

@@ -11,10 +11,10 @@ A clock behind the date of the package lists is certainly wrong: that date is th
 """
 
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from agent.core.debian_version import version_key
+from agent.core.frozen import frozen, replace
 from agent.core.model.facts import Facts, ListsState, Update
 from agent.core.model.package import OfPackage, PackageId
 from agent.core.model.waiting import Age
@@ -28,7 +28,7 @@ _NOTHING = timedelta(0)
 _CURRENT = (ListsState.FRESH, ListsState.PARTIAL)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Counted:
     """How long a version has waited since the clock was found behind its first sight."""
 
@@ -37,7 +37,7 @@ class Counted:
     """When that was counted, by this clock."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Sighting(OfPackage):
     """One version of one package as an update of one class."""
 

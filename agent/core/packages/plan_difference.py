@@ -1,9 +1,9 @@
 """The work of a plan, small enough to keep, and what changed from one plan's work to another's. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 
+from agent.core.frozen import field, frozen
 from agent.core.model.plan import Plan, Step
 from agent.core.model.scope import Scope
 
@@ -12,7 +12,7 @@ _KEPT_PARTS = 5000
 """Packages in all kept plans together, unless the newest plan alone has more: about a million bytes."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class VersionStep:
     """One step of a plan: from which version to which, and from which source."""
 
@@ -22,7 +22,7 @@ class VersionStep:
     """Origin and archive: "Debian/stable-security"."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class PlannedWork:
     """Everything that the id of a plan stands for, by `name:architecture`."""
 
@@ -41,7 +41,7 @@ class PlannedWork:
         return len(self.install) + len(self.remove) + len(self.repair)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class PlanDifference:
     """What changed between two plans; each list has `name:architecture`, sorted."""
 

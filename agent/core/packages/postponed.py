@@ -4,8 +4,8 @@ Pure. A new package that an update needs has no age: it comes with the update, u
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from agent.core.frozen import frozen
 from agent.core.model.facts import Facts
 from agent.core.model.package import PackageId
 from agent.core.model.plan import Refusal
@@ -17,7 +17,7 @@ from agent.core.packages.soak import waiting
 from agent.core.policy.policy import Policy
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Postponed:
     """Snoozed packages, and the packages whose updates wait."""
 

@@ -1,8 +1,8 @@
 """Which steps of a plan a request for some packages means, and why a name is not in the plan. Pure."""
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
 
+from agent.core.frozen import frozen, replace
 from agent.core.model.facts import Facts, KnownPackage, ListsState
 from agent.core.model.package import PackageId
 from agent.core.model.plan import Held, Plan, Step
@@ -18,7 +18,7 @@ _USABLE = frozenset({ListsState.FRESH, ListsState.PARTIAL})
 _WORST_FIRST = (ExitCode.USAGE, ExitCode.ATTENTION, ExitCode.STALE, ExitCode.FAILED)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Absence:
     """Why a requested name is in no step of the plan: a sentence, or a reason that has one."""
 

@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta, timezone, tzinfo
 
+from agent.core.frozen import replace
 from agent.core.model.package import is_package_name
 from agent.core.model.waiting import Snooze
 from agent.core.packages.explain_cve import cve_id, looks_like_cve

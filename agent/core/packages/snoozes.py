@@ -5,9 +5,9 @@ changelog was read completely: otherwise the update fixes something that nobody 
 """
 
 from collections.abc import Collection, Iterable
-from dataclasses import replace
 from datetime import datetime, timedelta
 
+from agent.core.frozen import replace
 from agent.core.model.facts import Update
 from agent.core.model.package import PackageId
 from agent.core.model.plan import Refusal, Why

@@ -4,10 +4,10 @@ An update is due at first seen + soak of its class + rollout x cohort / 100.
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
 from datetime import datetime
 from fnmatch import fnmatchcase
 
+from agent.core.frozen import frozen, replace
 from agent.core.model.facts import Facts, Update
 from agent.core.model.plan import Refusal, Why
 from agent.core.model.reasons import Reason, ReasonCode
@@ -18,7 +18,7 @@ from agent.core.policy.policy import Policy, SoakPolicy
 COHORTS = 100
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Due:
     """When an update is due."""
 

@@ -1,8 +1,8 @@
 """Verifies a run against dpkg's states after it. Pure."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 
+from agent.core.frozen import replace
 from agent.core.model.facts import UNMET_DEPENDENCIES, ListsState, PackageState
 from agent.core.model.outcome import Failure, Outcome, Result, Stage
 from agent.core.model.package import PackageId

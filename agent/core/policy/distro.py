@@ -1,7 +1,8 @@
 """The distribution, and the default origins of its security updates. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from agent.core.frozen import frozen
 
 _DEFAULT_ORIGINS: Mapping[str, tuple[str, ...]] = {
     # As in the archives' Release files; ESM: Ubuntu Pro's esm.ubuntu.com.
@@ -17,7 +18,7 @@ _DEFAULT_ORIGINS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Distro:
     """The fields of os-release(5) that are used; empty if the file does not hold them."""
 

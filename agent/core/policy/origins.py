@@ -6,9 +6,10 @@ literal comma is written `\,`. Pure.
 """
 
 import re
-from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
+
+from agent.core.frozen import frozen
 
 _KEYS = {
     "o": "origin",
@@ -27,7 +28,7 @@ _KEYS = {
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ReleaseFields:
     """Fields of a repository's Release file, and the host that serves it."""
 
@@ -40,7 +41,7 @@ class ReleaseFields:
     site: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class OriginPattern:
     """One parsed pattern; `text` is the configured text with its variables replaced."""
 

@@ -1,9 +1,9 @@
 """The policy that the configuration is parsed into, as frozen values. Defaults are in `agent.config`."""
 
-from dataclasses import dataclass
 from datetime import time, timedelta
 from enum import Enum
 
+from agent.core.frozen import frozen
 from agent.core.policy.origins import OriginPattern
 
 
@@ -59,7 +59,7 @@ class DailyJobMode(Enum):
     """The job installs the updates; the daemon never does."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class SecurityPolicy:
     """Which updates count as security updates, and which packages are not touched."""
 
@@ -74,7 +74,7 @@ class SecurityPolicy:
     remove_unused: RemoveUnused = RemoveUnused.NEVER
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class AptPolicy:
     """Timeouts and limits while working with apt, and the prefetch mode."""
 
@@ -87,7 +87,7 @@ class AptPolicy:
     fetch_ahead: PrefetchMode
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class AgentPolicy:
     """What the daemon does without a request, and when."""
 
@@ -103,7 +103,7 @@ class AgentPolicy:
     """Words that group this machine with others; reports carry them."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class DockerPolicy:
     """Where the wanted versions of Docker and Weave are read from, and when Docker is upgraded."""
 
@@ -117,7 +117,7 @@ class DockerPolicy:
     """Whether live-restore is switched on for the restart of an upgrade, so that containers run on."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ScriptDigests:
     """SHA-256 of Weave's script by version, both as text: no vendor publishes checksums or signatures."""
 
@@ -128,7 +128,7 @@ class ScriptDigests:
         return dict(self.by_version).get(version, "")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class WeavePolicy:
     """Which Weave the machine is to have."""
 
@@ -142,7 +142,7 @@ class WeavePolicy:
     """When the daemon upgrades Weave by itself, as the text of a window; empty: never."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RebootPolicy:
     """When a required reboot is taken, what has to be clear before, and the fleet lock."""
 
@@ -172,7 +172,7 @@ class RebootPolicy:
     fleetlock_client_key: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ProvisionPolicy:
     """Whether a new server gets every package at its latest."""
 
@@ -180,7 +180,7 @@ class ProvisionPolicy:
     """Whether the daemon provisions a server that booted for the first time a few days ago at most."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ServicesPolicy:
     """Which services `restart-services` leaves alone, beside those of its own list."""
 
@@ -188,7 +188,7 @@ class ServicesPolicy:
     """Shell patterns of unit names."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class SoakPolicy:
     """How long an update waits after this machine has first seen it, by class, and the staged rollout of a fleet."""
 
@@ -204,7 +204,7 @@ class SoakPolicy:
     """What does not wait: shell patterns of package names, and CVE ids."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class EndpointPolicy:
     """The endpoint that reports are sent to."""
 
@@ -226,7 +226,7 @@ class EndpointPolicy:
     """The key that is exchanged for a token of this host; empty: none."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RequestsPolicy:
     """Which requests of the endpoint this machine carries out."""
 
@@ -236,7 +236,7 @@ class RequestsPolicy:
     """Path of an allowed-signers file (ssh-keygen(1)): only requests signed by them run; empty: unsigned ones, too."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class MetricsPolicy:
     """Metrics for Prometheus' node exporter."""
 
@@ -246,7 +246,7 @@ class MetricsPolicy:
     """Whether the metrics also have the names of apt_info.py."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class OtlpPolicy:
     """Logs and metrics for an OpenTelemetry collector."""
 
@@ -262,14 +262,14 @@ class OtlpPolicy:
     metrics: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class UnattendedUpgradesPolicy:
     """Who installs the updates where the distribution has a daily job, too."""
 
     mode: DailyJobMode = DailyJobMode.COEXIST
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Policy:
     """The whole policy of this machine."""
 

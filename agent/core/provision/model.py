@@ -1,9 +1,9 @@
 """The course of provisioning: every package of a new server to its latest, then one restart if required. Pure."""
 
-from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
 
+from agent.core.frozen import frozen, replace
 from agent.core.model.outcome import ForeignChange, Outcome, ProvisionNote, ProvisionPhase, Result
 
 _DONE = frozenset({Result.UP_TO_DATE, Result.UPDATED, Result.DEGRADED})
@@ -19,7 +19,7 @@ class NextStep(Enum):
     NOTHING = "nothing"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Provision:
     """How far provisioning has come on one server."""
 

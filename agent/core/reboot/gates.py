@@ -1,10 +1,10 @@
 """The gates of a reboot, in their order, and what they look at, as frozen values."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
+from agent.core.frozen import frozen
 from agent.core.model.facts import Unseen
 
 
@@ -64,7 +64,7 @@ PASSABLE = frozenset({RebootGate.LAST_RUN, RebootGate.SESSIONS, RebootGate.SCHED
 """Gates that a request may pass although they are closed."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class GateState:
     """One gate: its verdict, and why."""
 
@@ -87,7 +87,7 @@ class GateState:
         return self.verdict in {Verdict.CLOSED, Verdict.UNKNOWN} and not self.passed
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class UserSession:
     """A login session of class `user`."""
 
@@ -100,7 +100,7 @@ class UserSession:
     """The host from which the user is logged in; empty: unknown or local."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Inhibitor:
     """A program that blocks shutdowns (systemd-inhibit(1), mode `block`)."""
 
@@ -109,7 +109,7 @@ class Inhibitor:
     pid: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ScheduledShutdown:
     """A reboot or power-off that is scheduled at logind."""
 
@@ -118,7 +118,7 @@ class ScheduledShutdown:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class LastRun:
     """How the last upgrade run ended."""
 
@@ -129,7 +129,7 @@ class LastRun:
     """Whether the machine may be rebooted after it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class GateFacts:
     """What the gates ask of this machine, at one moment."""
 
@@ -146,7 +146,7 @@ class GateFacts:
     """Whether logind runs. Without it there are neither inhibitors nor scheduled shutdowns."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class GateRequest:
     """A wish to reboot."""
 

@@ -3,9 +3,9 @@
 Hooks and the fleet lock come after them, and then these once more.
 """
 
-from dataclasses import replace
 from datetime import datetime, timedelta, tzinfo
 
+from agent.core.frozen import replace
 from agent.core.model.facts import Unseen
 from agent.core.policy.policy import RebootMode, SessionsMode
 from agent.core.reboot.gates import (

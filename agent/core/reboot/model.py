@@ -1,14 +1,14 @@
 """A reboot: its outcome (`maestro.reboot-outcome/1`), its course and its schedule, as frozen values."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
+from agent.core.frozen import frozen
 from agent.core.job_kinds import JobOption
 from agent.core.reboot.gates import GateState, RebootGate, RebootOrigin
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class BootIdentity:
     """Identity of a boot: a soft-reboot keeps the kernel and its boot id."""
 
@@ -54,7 +54,7 @@ class RebootTrouble(Enum):
     """A hook of post-reboot.d failed."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RebootProblem:
     """One thing that was found wrong after a reboot."""
 
@@ -75,7 +75,7 @@ class LockUse(Enum):
     """The server did not accept the release yet; it is tried again."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RebootReason:
     """Why a reboot is required."""
 
@@ -84,7 +84,7 @@ class RebootReason:
     since: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RebootOutcome:
     """Outcome of one reboot, from the first gate to the verification after it."""
 
@@ -150,7 +150,7 @@ class RebootPhase(Enum):
     """systemd is asked to reboot."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RebootCourse:
     """The reboot that is under way: what a job has to know that finishes it after the boot, or after a crash."""
 
@@ -177,7 +177,7 @@ class RebootCourse:
     """When logind reboots, as it is shown to others; None: nothing is scheduled there."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RebootSchedule:
     """A reboot that root has scheduled with `reboot --at`."""
 

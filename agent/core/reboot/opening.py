@@ -1,14 +1,14 @@
 """Whether a reboot fits into the maintenance window of the policy now, and when it does next. Pure."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 
+from agent.core.frozen import frozen
 from agent.core.policy.policy import RebootMode, RebootPolicy
 from agent.core.reboot.hold_off import hold_off_ends
 from agent.core.windows import Standing, Window, WindowState, standing
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RebootRules:
     """The part of the configuration that decides about reboots."""
 

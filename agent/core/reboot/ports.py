@@ -1,11 +1,11 @@
 """What a reboot needs from a machine and from the fleet lock, as protocols."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from agent.core.fleet_lock.model import HeldLock, LockAnswer
+from agent.core.frozen import frozen
 from agent.core.hooks import HookVerdict
 from agent.core.model.facts import Unseen
 from agent.core.policy.policy import RebootPolicy
@@ -82,7 +82,7 @@ class FleetLock(Protocol):
         """Remove the record of a lock whose server does not exist any more, without a call."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RebootActs:
     """What reboots a machine."""
 

@@ -6,8 +6,8 @@ a service has not reloaded.
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 
+from agent.core.frozen import field, frozen
 from agent.core.model.facts import Unseen
 from agent.core.restart.model import FailedRestart, RestartUnit
 
@@ -32,7 +32,7 @@ _USER_MANAGER = re.compile(r"user@([0-9]{1,10})\.service")
 _OURS, _OUR_DAEMON = "maestro-agent", "maestro-agent.service"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ReplacedFile:
     """A replaced or deleted file that still runs, under the name that it had."""
 
@@ -41,7 +41,7 @@ class ReplacedFile:
     """As in `ServiceScan.replaced`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ServiceScan:
     """Units that ran replaced files at one moment; valid only for that boot, and until the next soft-reboot."""
 
@@ -60,7 +60,7 @@ class ServiceScan:
     """Services whose restart by `restart-services` failed, and that are not active again; sorted."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Process:
     """One process that still runs a replaced file."""
 

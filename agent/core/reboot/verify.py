@@ -1,14 +1,14 @@
 """Whether a reboot did what it was for. Pure."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 
+from agent.core.frozen import frozen
 from agent.core.model.facts import Reboot, Unseen
 from agent.core.reboot.model import RebootProblem, RebootTrouble
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class AfterBoot:
     """The machine after the boot."""
 

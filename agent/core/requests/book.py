@@ -6,9 +6,9 @@ this machine says meanwhile.
 """
 
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import replace
 from datetime import datetime, timedelta
 
+from agent.core.frozen import replace
 from agent.core.redact import one_line
 from agent.core.requests.model import (
     Authentic,

@@ -1,8 +1,8 @@
 """How a request ends, from the document of its job: `maestro.outcome/1` and those of engines and reboots. Pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 
+from agent.core.frozen import frozen, replace
 from agent.core.requests.model import Ending, RequestEntry, RequestState, RequestWhy, Verb
 from agent.core.schemas import (
     ENGINE_OUTCOME_SCHEMA,
@@ -24,7 +24,7 @@ _GOING_DOWN = "requested"
 NO_TRACE = "the job was killed before its work began or could be recorded; it does not run again"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class JobEnd:
     """How the job for a request ended."""
 

@@ -1,15 +1,15 @@
 """Whether a request is accepted: everything that can be said before, and after, it is known who it is from. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 
+from agent.core.frozen import frozen
 from agent.core.requests.book import CLOCK_TOLERANCE, MOST_OPEN, open_entries
 from agent.core.requests.model import Malformed, Request, RequestBook, RequestRefusal, RequestWhy, Verb
 from agent.core.windows import Window, WindowState, standing
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class WorkWindow:
     """The maintenance window for one kind of work."""
 
@@ -18,7 +18,7 @@ class WorkWindow:
     """How much of it the work needs."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RequestRules:
     """What this machine's accepted configuration says about requests."""
 

@@ -1,10 +1,10 @@
 """Requests of the endpoint (`maestro.request/1`) and the record of their lives, as frozen values."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
+from agent.core.frozen import frozen
 from agent.core.schemas import Document
 
 
@@ -66,7 +66,7 @@ ENDED = frozenset(
 """States that never change again."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Request:
     """One request, valid by itself. Whether it is allowed here is another matter."""
 
@@ -95,7 +95,7 @@ class Request:
         return (self.verb, Verb.REBOOT_IF_REQUIRED) if self.reboot_if_required else (self.verb,)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Malformed:
     """A document with a request's id that is not a valid request."""
 
@@ -106,7 +106,7 @@ class Malformed:
     detail: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class LifeStep:
     """One change of a request's state."""
 
@@ -120,7 +120,7 @@ class LifeStep:
     """Id of the run in the history; empty: none, or not known yet."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RequestEntry:
     """One request on record."""
 
@@ -159,7 +159,7 @@ class RequestEntry:
         return self.state in ENDED
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RequestBook:
     """All requests on record (`requests.json`): what makes each id run at most once."""
 
@@ -176,7 +176,7 @@ class RequestBook:
         return next((entry for entry in self.entries if entry.id == request_id), None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RequestRefusal:
     """Why a request is not accepted."""
 
@@ -184,14 +184,14 @@ class RequestRefusal:
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Authentic:
     """Who a request is from, as verified: the principal of its signature, or empty where the endpoint confirmed it."""
 
     signed_by: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Ending:
     """How a request ends."""
 
@@ -201,7 +201,7 @@ class Ending:
     run: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RequestOffers:
     """What an answer of the endpoint carries. Nothing in it has been verified."""
 

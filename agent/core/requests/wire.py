@@ -7,9 +7,9 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
+from agent.core.frozen import frozen
 from agent.core.model.package import is_package_name
 from agent.core.requests.model import Malformed, Request, RequestOffers, RequestWhy, Verb
 from agent.core.schemas import REQUEST_SCHEMA, Document
@@ -53,7 +53,7 @@ class _FaultError(ValueError):
     """A value of a request is not accepted; the message names it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Arguments:
     in_window: bool = False
     reboot_if_required: bool = False

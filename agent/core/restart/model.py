@@ -1,8 +1,9 @@
 """Units that run replaced files, as systemd has them, and what `restart-services` did with each. Pure values."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+
+from agent.core.frozen import frozen
 
 MANAGER_UNIT = "init.scope"
 """The unit of systemd itself, PID 1; needrestart calls it "systemd-manager"."""
@@ -80,7 +81,7 @@ class RestartResult(Enum):
     INTERRUPTED = "interrupted"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class SystemdUnit:
     """One unit as systemd has it now. Spans are seconds; times are seconds of the monotonic clock."""
 
@@ -126,7 +127,7 @@ class SystemdUnit:
         return self.active_state == "active" or self.active_state in STEPPING
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RestartUnit:
     """One unit of a plan or an outcome."""
 
@@ -149,7 +150,7 @@ class RestartUnit:
     duration_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class FailedRestart:
     """A service whose restart failed, and that was not seen active since."""
 
@@ -158,7 +159,7 @@ class FailedRestart:
     """As read last; empty if systemd did not answer."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RestartOutcome:
     """A run of `restart-services`, or the plan of a dry run."""
 

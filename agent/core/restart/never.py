@@ -7,9 +7,9 @@ restart is recognized by its properties (`agent.core.restart.plan`), not by its 
 
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+from agent.core.frozen import frozen
 from agent.core.restart.model import MANAGER_UNIT, LeftWhy
 
 _SUFFIX = ".service"
@@ -17,7 +17,7 @@ _USER = re.compile(r"user(?:-runtime-dir)?@([0-9]+)\.service")
 _SESSION = re.compile(r"session-.+\.scope")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class NeverRestarted:
     """Why a unit is never restarted; values as in `LeftWhy`."""
 

@@ -1,8 +1,8 @@
 """When the daemon upgrades Docker or Weave by itself: in a maintenance window, once in each opening at most. Pure."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 
+from agent.core.frozen import frozen
 from agent.core.model.engine_outcome import EngineResult
 from agent.core.model.engine_plan import EngineWindow
 from agent.core.schedule.slots import boot_grace_ends_at
@@ -13,7 +13,7 @@ PREPARATION = timedelta(minutes=15)
 _UNKNOWN_DOWNTIME = timedelta(minutes=15)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class EngineWork:
     """What the last check planned for an engine."""
 
@@ -29,7 +29,7 @@ class EngineWork:
         return needed_time(self.expected_s)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class LastTry:
     """The last upgrade of an engine, whoever requested it."""
 

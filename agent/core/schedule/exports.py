@@ -4,17 +4,17 @@ The clocks of a fleet are right, so whatever follows a common time (the end of a
 response) would bring all machines at the same moment. Slots are spread by machine; delays after failures have jitter.
 """
 
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from agent.core.clock import EXPORT_ATTEMPT_TOLERANCE, MAX_EXPORT_WAIT, is_future
+from agent.core.frozen import frozen, replace
 from agent.core.schedule.backoff import LONGEST, ResponseClass, backoff_delay
 from agent.core.schedule.slots import Interval
 
 _MINUTE = timedelta(minutes=1)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ExportState:
     """An exporter's backoff state, kept from run to run."""
 
@@ -61,7 +61,7 @@ class ExportState:
         return self if self.last is None else ExportState(last=self.last, not_before=self.last + _MINUTE * sent / burst)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ExportTick:
     """What one tick of the daemon knows about one exporter."""
 
@@ -74,7 +74,7 @@ class ExportTick:
     """A value that differs once there is something new to send; None while that is not known."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ExportSchedule:
     """What the daemon remembers about one exporter between ticks."""
 

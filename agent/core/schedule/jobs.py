@@ -1,9 +1,9 @@
 """Which of the scheduled jobs is due when, from the policy and the recorded attempts. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 
+from agent.core.frozen import frozen
 from agent.core.job_kinds import JobKind
 from agent.core.model.facts import Unseen
 from agent.core.policy.policy import AgentPolicy
@@ -24,7 +24,7 @@ _LEAST_INTERVAL = timedelta(hours=1)
 """Shortest time between two checks, for machines on which another program installs packages all day."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ScheduleContext:
     """What the schedule depends on besides the policy and the attempts."""
 

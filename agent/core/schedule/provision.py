@@ -1,9 +1,9 @@
 """When the daemon starts or continues provisioning. Pure."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from agent.core.clock import is_future
+from agent.core.frozen import frozen
 from agent.core.model.outcome import ProvisionPhase
 from agent.core.provision.model import Provision
 from agent.core.schedule.slots import JobAttempts, retry_delay
@@ -15,7 +15,7 @@ _MANY = 20
 """Failures after which the pauses of other jobs grow no more."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class NewServer:
     """What decides whether a server is new."""
 

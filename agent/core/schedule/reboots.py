@@ -1,8 +1,8 @@
 """When the daemon has the machine rebooted: as root has scheduled it, or in the window of the policy. Pure."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 
+from agent.core.frozen import frozen
 from agent.core.job_kinds import JobOption
 from agent.core.reboot.gates import GateState, RebootOrigin
 from agent.core.reboot.model import RebootCourse, RebootOutcome, RebootPhase, RebootReason, RebootResult, RebootSchedule
@@ -17,7 +17,7 @@ _LONGEST_RETRY = timedelta(minutes=30)
 _NEEDS_PERSON = frozenset({RebootResult.REBOOTED_WITH_PROBLEMS, RebootResult.NOT_REBOOTED, RebootResult.FAILED})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RebootWish:
     """A reboot that is asked for: by a command, by a schedule, or by the configuration."""
 
@@ -31,7 +31,7 @@ class RebootWish:
     schedule: RebootSchedule | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RebootPast:
     """What is on record of reboots."""
 

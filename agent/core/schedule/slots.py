@@ -7,11 +7,11 @@ most; a missed one gets one catch-up run.
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, timezone, tzinfo
 from itertools import takewhile
 
 from agent.core.clock import JOB_ATTEMPT_TOLERANCE, is_future
+from agent.core.frozen import frozen
 from agent.core.schedule.backoff import doubling_bound
 from agent.core.windows import Opening, Window, openings
 
@@ -26,7 +26,7 @@ _LONGEST_PAUSE = timedelta(days=40)
 """Longer than a monthly window is closed."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Daily:
     """Once a day at a local time, plus this machine's part of the splay."""
 
@@ -53,7 +53,7 @@ class Daily:
         return next(slot for slot in (self.slot(today + _DAY * ahead) for ahead in (-1, 0, 1, 2)) if slot > now)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Interval:
     """At a fixed interval of UTC, plus this machine's part of it."""
 
@@ -70,7 +70,7 @@ class Interval:
         return self.last(now) + self.interval
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class OnceAnOpening:
     """Once in each opening of a maintenance window, plus this machine's part of the splay as far as it has room."""
 
@@ -104,7 +104,7 @@ class OnceAnOpening:
         return opening.start + min(self.splay, (opening.end - opening.start) / 2) * self.share
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class JobAttempts:
     """The recorded attempts of one job."""
 

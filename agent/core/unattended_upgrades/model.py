@@ -1,9 +1,9 @@
 """What is known of the distribution's daily job, unattended-upgrades: settings, timer, last run. Pure."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 
+from agent.core.frozen import frozen
 from agent.core.model.facts import Unseen
 
 ALWAYS = timedelta(0)
@@ -48,7 +48,7 @@ class StandDown(Enum):
     """`unattended-upgrades disable`: until `enable`, the mode "delegate" or the removal of the agent."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RebootKeys:
     """When unattended-upgrades reboots the machine itself, as its configuration has it."""
 
@@ -62,7 +62,7 @@ class RebootKeys:
     """The same."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class JobSettings:
     """The merged apt configuration, as far as the daily job reads it."""
 
@@ -82,7 +82,7 @@ class JobSettings:
     """`Update-Days`; empty: every day."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class UnitFacts:
     """One unit as systemd has it (systemctl(1), show)."""
 
@@ -95,7 +95,7 @@ class UnitFacts:
     """When a timer elapses next."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class TheirJob:
     """Everything that was seen of the daily job."""
 
@@ -111,7 +111,7 @@ class TheirJob:
     """Whether it is at work now."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class DailyPatcher:
     """Who patches this machine daily, and why it is not the other one."""
 

@@ -4,9 +4,9 @@ Weave's router and script ask Docker for one API version each time. An engine th
 the router in a restart loop (W5), while Weave's script says that Weave is not running (W6).
 """
 
-from dataclasses import dataclass
 from enum import Enum
 
+from agent.core.frozen import frozen
 from agent.core.model.engine_plan import Block, EngineWhy
 from agent.core.model.weave import RouterReport, WeaveFacts, WeaveKind
 from agent.core.version_numbers import version_numbers
@@ -57,7 +57,7 @@ class Remedy(Enum):
     """Weave's version is unknown, so it may be too old."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class DockerApi:
     """The engine that runs, or would run."""
 
@@ -71,7 +71,7 @@ class DockerApi:
     """ApiVersion as the running engine itself shows it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class WeaveApi:
     """The Weave that runs, or would run."""
 

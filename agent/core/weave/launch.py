@@ -1,8 +1,8 @@
 """The words and the environment that launch the same router again, with another version (weave-behaviour.md). Pure."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 
+from agent.core.frozen import replace
 from agent.core.model.weave import RouterArguments, RouterReport
 from agent.core.version_numbers import version_numbers
 from agent.core.weave.arguments import PASSWORD, options_of

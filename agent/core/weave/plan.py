@@ -4,9 +4,9 @@ Only the script kind can be upgraded, only within its vendor, and only while an 
 """
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, replace
 from datetime import datetime
 
+from agent.core.frozen import frozen, replace
 from agent.core.manifest import Manifest
 from agent.core.model.docker import Container, DockerFacts, RunningEngine, WeaveAttachment
 from agent.core.model.engine_plan import (
@@ -48,7 +48,7 @@ _OUTAGE_S = (
 _ROUTER = "weave"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class WeaveVersions:
     """The versions that count for a decision; None: not there, or unknown."""
 
@@ -56,7 +56,7 @@ class WeaveVersions:
     running: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class WeaveOptions:
     """What the configuration has and a request allows."""
 

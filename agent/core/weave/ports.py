@@ -1,9 +1,9 @@
 """What an upgrade of Weave needs from a machine, as protocols. Methods that act return a problem, empty: none."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
+from agent.core.frozen import frozen
 from agent.core.model.docker import DockerFacts
 from agent.core.weave.snapshot import AttachedContainer, SavedScript, WeaveNetwork
 
@@ -88,7 +88,7 @@ class WeaveFiles(Protocol):
         """Remove everything that is kept, and a fetched script that was not installed."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class WeaveActs:
     """What changes Weave."""
 

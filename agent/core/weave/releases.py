@@ -3,9 +3,9 @@
 weaveworks/weave was archived; rajch/weave continues it under the images rajchaudhuri/weave (docker-weave.md 3.4).
 """
 
-from dataclasses import dataclass
 from datetime import date
 
+from agent.core.frozen import frozen
 from agent.core.model.weave import Vendor
 from agent.core.version_numbers import version_numbers
 
@@ -14,7 +14,7 @@ TABLE_FROM = date(2026, 11, 28)
 LATEST = "latest"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ReleaseLine:
     """The releases X.Y.FIRST up to X.Y.LAST of one vendor."""
 

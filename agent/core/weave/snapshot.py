@@ -3,10 +3,10 @@
 No value holds WEAVE_PASSWORD: it is in a file of its own, as is a copy of the script (`WeaveFiles`).
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
+from agent.core.frozen import frozen
 from agent.core.model.docker import DockerFacts, RunningEngine, WeaveAttachment
 from agent.core.model.facts import Unseen
 from agent.core.model.weave import RouterArguments, RouterReport, WeaveFacts, WeaveScript
@@ -37,7 +37,7 @@ class WeavePhase(Enum):
     """Needs a person: the agent does not go on by itself."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class SavedScript:
     """Weave's script as it was."""
 
@@ -52,7 +52,7 @@ class SavedScript:
     """Numbers of user and group."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class AttachedContainer:
     """A container on Weave's network, with what is needed to attach it again."""
 
@@ -71,7 +71,7 @@ class AttachedContainer:
     """Whether a restart of the engine left it stopped although it ran (W3)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class WeaveNetwork:
     """Docker's network "weave" and every container on Weave's network."""
 
@@ -80,7 +80,7 @@ class WeaveNetwork:
     containers: tuple[AttachedContainer, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class WeaveSnapshot:
     """Weave before a change."""
 

@@ -4,9 +4,9 @@ The script's exit codes and texts prove nothing (weave-behaviour.md W6, W9, M5).
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import Enum
 
+from agent.core.frozen import frozen
 from agent.core.model.facts import Unseen
 from agent.core.model.weave import RouterReport, WeaveFacts, WeaveScript
 from agent.core.version_numbers import version_numbers
@@ -66,7 +66,7 @@ _OWN_FAULT = ("unable to decrypt", "incompatible ip allocation", "no password", 
 """What a connection's error has in it if the router was launched otherwise than before (W8, W9)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RouterFault:
     """One thing that is wrong, with its parameters."""
 
@@ -84,7 +84,7 @@ class RouterFault:
         return self.rolls_back and self.code not in _OF_OTHERS
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ExpectedWeave:
     """What has to be there: the target after an upgrade, the version of before after a rollback."""
 

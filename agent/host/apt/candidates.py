@@ -5,10 +5,10 @@ definition of "security update" that unattended-upgrades uses (its README; LP #1
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import apt_pkg
 
+from agent.core.frozen import frozen
 from agent.core.model.facts import UNMET_DEPENDENCIES, Repair, Update
 from agent.core.policy.origins import OriginPattern
 from agent.host.apt.cache import PackageCache, package_id
@@ -32,7 +32,7 @@ _FORCED = 1000
 """From this priority on, apt installs a version even if that is a downgrade (apt_preferences(5))."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class UpdateScan:
     """Result of `scan`."""
 

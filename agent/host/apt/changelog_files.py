@@ -10,11 +10,11 @@ import posixpath
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 
 import apt_inst
 import apt_pkg
 
+from agent.core.frozen import frozen
 from agent.core.packages.changelog import collect_findings
 from agent.core.packages.cves import ChangelogFindings
 from agent.state.safe_open import open_regular
@@ -32,7 +32,7 @@ _MAX_LINKS = 3
 _GZIP = b"\x1f\x8b"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ChangelogQuery:
     """Selects the changelog entries between two versions of a source package."""
 

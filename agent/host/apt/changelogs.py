@@ -10,13 +10,13 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
 import apt_pkg
 
+from agent.core.frozen import frozen, replace
 from agent.core.job_control import JobControl
 from agent.core.packages.changelog import source_version
 from agent.core.packages.cves import ChangelogFindings, Findings, VersionChange
@@ -42,7 +42,7 @@ _READING_TIME = timedelta(minutes=5)
 _READING_INSTALLED_S = 2.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Item:
     """A requested changelog and where to read it."""
 

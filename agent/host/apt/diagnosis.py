@@ -1,10 +1,10 @@
 """Explains why the resolver refused an update: the failing relation, and which source could satisfy it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 
 import apt_pkg
 
+from agent.core.frozen import frozen, replace
 from agent.core.model.facts import Update
 from agent.core.model.plan import Blocker, Held, Refusal, Why
 from agent.core.model.reasons import text_reason
@@ -16,7 +16,7 @@ _POSITIVE = ("PreDepends", "Depends")
 _NEGATIVE = ("Conflicts", "Breaks")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class SearchScope:
     """Constraints on steps: allowed index files, vetoed packages, and package IDs refused in the same pass."""
 

@@ -1,10 +1,10 @@
 """Finds what else apt-get has to downgrade with some packages, so that all dependencies are met."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 
 import apt_pkg
 
+from agent.core.frozen import replace
 from agent.core.model.package import PackageId
 from agent.host.apt.cache import PackageCache
 from agent.host.apt.candidates import newer, offered

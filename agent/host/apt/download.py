@@ -4,11 +4,11 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 import apt_pkg
 
+from agent.core.frozen import frozen
 from agent.core.job_control import JobControl
 from agent.core.model.package import PackageId
 from agent.core.model.plan import Step
@@ -23,7 +23,7 @@ from agent.host.dpkg.conffiles import conffile_prompts
 from agent.host.locks import LockWaiter, locked
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class AptDownload:
     """A download, behind the port `agent.core.ports.Download`."""
 

@@ -1,10 +1,10 @@
 """Groups steps that must share a transaction: those connected by any package relation."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import apt_pkg
 
+from agent.core.frozen import replace
 from agent.core.model.plan import Step
 from agent.core.packages.atomic_groups import ATOMIC_GROUPS, AtomicGroup
 from agent.host.apt.cache import PackageCache

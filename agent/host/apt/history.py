@@ -3,14 +3,15 @@
 import os
 import pwd
 from contextlib import suppress
-from dataclasses import dataclass
 
 import apt_pkg
+
+from agent.core.frozen import frozen
 
 _MAX_HISTORY_BYTES = 2_000_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RunOrigin:
     """Which run made a transaction, and who requested it."""
 

@@ -1,10 +1,10 @@
 """Plans reinstalls of packages that dpkg can only finish from their archive."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import apt_pkg
 
+from agent.core.frozen import replace
 from agent.core.model.facts import Repair
 from agent.core.model.plan import Step
 from agent.host.apt.cache import PackageCache

@@ -6,10 +6,10 @@ refused.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 
 import apt_pkg
 
+from agent.core.frozen import field, frozen
 from agent.core.kernel_release import IMAGE_PREFIXES
 from agent.core.model.package import PackageId
 from agent.core.packages.decide import Veto
@@ -18,7 +18,7 @@ from agent.host.apt.errors import LIBAPT_ERRORS
 from agent.host.apt.marks import mark, marked
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Rules:
     """Which versions steps may install, and which packages they may not touch."""
 
@@ -26,7 +26,7 @@ class Rules:
     veto: Veto
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Replaced:
     """The versions to install, and the packages that are removed for them."""
 

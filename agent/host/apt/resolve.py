@@ -6,10 +6,10 @@ updates are tried one by one; each that does not fit is rolled back.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 
 import apt_pkg
 
+from agent.core.frozen import frozen, replace
 from agent.core.model.facts import Update
 from agent.core.model.plan import Held, Refusal, Resolution, Step, Why
 from agent.core.model.reasons import Reason, ReasonCode
@@ -23,7 +23,7 @@ from agent.host.apt.marks import find_version, mark, marked
 from agent.host.apt.replace import Replaced, Rules, replace_packages
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class StepOrigins:
     """Index files by their ids: those that steps may come from, and those that make a step a security update."""
 

@@ -6,8 +6,8 @@ The final status of the items counts: libapt passes over errors on its way, as w
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
+from agent.core.frozen import frozen
 from agent.core.model.facts import APT_SOURCE, SourceError, SourceFault
 from agent.core.ports import RefreshAttempt
 from agent.core.redact import redact
@@ -21,7 +21,7 @@ _DPKG_MESSAGE = "needs to be reinstalled"
 _HOOK = "Problem executing scripts"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class FetchedItem:
     """One file of an update, at its end."""
 
@@ -39,7 +39,7 @@ class FetchedItem:
         return self.done and self.in_place and not self.error
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class FetchedSource:
     """What the names of a source's files begin with, and the name of its list of mirrors."""
 
@@ -50,7 +50,7 @@ class FetchedSource:
     """What libapt says if it has no method for the URI, of which its items know nothing; empty if it has one."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class FinishedUpdate:
     """An update of the lists, at its end."""
 

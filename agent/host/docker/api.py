@@ -11,9 +11,9 @@ import socket
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
+from agent.core.frozen import frozen
 from agent.core.redact import redact
 from agent.errors import HostError
 
@@ -36,7 +36,7 @@ class EngineApiError(HostError):
         self.status = status
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class EngineAnswer:
     """One successful answer."""
 

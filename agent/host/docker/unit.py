@@ -3,8 +3,8 @@
 import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
+from agent.core.frozen import frozen
 from agent.core.model.docker import EngineUnit
 from agent.core.model.facts import Unseen
 from agent.host.process.run import ProgramResult, run_program
@@ -25,7 +25,7 @@ _VARIABLE = re.compile(r"\$\{(\w+)\}")
 Systemctl = Callable[[Sequence[str]], ProgramResult]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class SeenUnit:
     """docker.service, and what only the look at the engine needs of it."""
 

@@ -14,7 +14,6 @@ import sys
 import traceback
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -66,24 +65,24 @@ class ChildChannel:
             os.write(self.descriptor, f"{json.dumps(document)}\n".encode())
 
 
-@dataclass(kw_only=True)
 class ChildReport:
     """Result of the child's work, as received by the parent."""
 
-    errors: dict[PackageId | str, str] = field(default_factory=dict)
-    """dpkg's error messages, with keys as in `TransactionReport`."""
-    archives: dict[str, PackageId] = field(default_factory=dict)
-    """The packages by the path that dpkg gets for each, as the work sends them."""
-    fatal: str = ""
-    """Why the child was abandoned, or an error about a file that is none of `archives`; empty otherwise."""
-    values: Values = field(default_factory=dict)
-    """`ChildChannel.values` of the work."""
-    raised: AgentError | None = None
-    """Exception that ended the work early."""
-    locked: bool = False
-    """True once the child holds dpkg's locks. From then on it gets no SIGTERM."""
-    complete: bool = False
-    """True if the work returned normally."""
+    def __init__(self) -> None:
+        self.errors: dict[PackageId | str, str] = {}
+        """dpkg's error messages, with keys as in `TransactionReport`."""
+        self.archives: dict[str, PackageId] = {}
+        """The packages by the path that dpkg gets for each, as the work sends them."""
+        self.fatal = ""
+        """Why the child was abandoned, or an error about a file that is none of `archives`; empty otherwise."""
+        self.values: Values = {}
+        """`ChildChannel.values` of the work."""
+        self.raised: AgentError | None = None
+        """Exception that ended the work early."""
+        self.locked = False
+        """True once the child holds dpkg's locks. From then on it gets no SIGTERM."""
+        self.complete = False
+        """True if the work returned normally."""
 
     def add_error(self, package: PackageId | str, message: str) -> None:
         """Add an error unless one is known: the first is the cause, such as the timeout that killed a script.

@@ -6,12 +6,12 @@ import re
 import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 import apt_inst
 import apt_pkg
 
+from agent.core.frozen import frozen
 from agent.core.model.package import PackageId
 from agent.core.model.plan import Step
 from agent.core.packages.conffiles import (
@@ -113,7 +113,7 @@ def administrators_options() -> DpkgOptions:
     return read_options([forced, *lines, *from_apt[: len(from_apt) - len(KEEP_LOCAL_CONFFILES)]])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _FileDatabase:
     """dpkg's recorded conffiles and its diversions."""
 

@@ -2,11 +2,11 @@
 
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import apt_pkg
 
+from agent.core.frozen import frozen
 from agent.core.model.facts import PackageState
 from agent.core.model.package import PackageId
 from agent.core.packages.changelog import source_version
@@ -38,7 +38,7 @@ def journal() -> tuple[Path, ...]:
         raise HostError(f"{error.filename}: {error.strerror}") from error
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Stanza:
     """The fields of one package in the status file that are used."""
 
@@ -94,7 +94,7 @@ def states() -> Mapping[PackageId, PackageState]:
     return found
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Selection:
     """dpkg's three words about a package, and its version."""
 
@@ -158,7 +158,7 @@ def as_arguments(packages: Iterable[PackageId]) -> list[str]:
     return [package.name if stanza.for_all else str(package) for package, stanza in found.items()]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RecordedConffile:
     """One conffile that dpkg has on record for one package."""
 

@@ -7,8 +7,9 @@ The forms are those of dpkg's lib/dpkg/ehandle.c and src/main/errors.c, in Engli
 import re
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from agent.core.frozen import field, frozen
 
 _MAX_BYTES = 4 * 1024 * 1024
 """Of the end of a transaction's output; the rest is ignored."""
@@ -30,7 +31,7 @@ _BY_PACKAGE_MANAGER = re.compile(
 _BY_LIBAPT = re.compile("Sub-process |Problem executing |Failure running script ")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class DpkgError:
     """dpkg's error about one package or archive."""
 
@@ -39,7 +40,7 @@ class DpkgError:
     """The last lines that the maintainer script wrote before, joined; empty if there are none."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class DpkgOutput:
     """The errors in the output of one transaction."""
 

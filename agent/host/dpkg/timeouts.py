@@ -8,13 +8,13 @@ is then still held, and the error names the processes that hold it.
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
 from pathlib import Path
 
 import apt_pkg
 
+from agent.core.frozen import frozen
 from agent.core.model.package import PackageId
 from agent.host.dpkg.names import reported_package
 from agent.host.process.quiet_psutil import psutil
@@ -24,7 +24,7 @@ _SCRIPT_SUFFIXES = {".preinst", ".postinst", ".prerm", ".postrm"}
 _PACKAGE_MANAGERS = {"dpkg", "apt"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class DpkgTimeouts:
     """How long a transaction may make no progress."""
 

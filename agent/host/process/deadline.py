@@ -1,9 +1,9 @@
 """Adds a time limit to a job's control."""
 
 import time
-from dataclasses import replace
 from datetime import timedelta
 
+from agent.core.frozen import replace
 from agent.core.job_control import JobControl
 
 

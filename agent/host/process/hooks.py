@@ -13,8 +13,8 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
+from agent.core.frozen import frozen
 from agent.core.redact import redact_document
 from agent.host.process.environment import LANGUAGE, PATH
 from agent.host.process.file_trust import distrust
@@ -28,7 +28,7 @@ _ENVIRONMENT = {**LANGUAGE, "PATH": PATH, "HOME": "/"}
 _NO_VARIABLES: Mapping[str, str] = {}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class HookResult:
     """How a hook ended."""
 

@@ -3,12 +3,13 @@
 import pwd
 import socket
 import struct
-from dataclasses import dataclass
+
+from agent.core.frozen import frozen
 
 _UCRED = struct.Struct("iII")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class PeerCredentials:
     """The process that connected, with its IDs at connect time."""
 

@@ -6,9 +6,9 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from types import MappingProxyType
 
+from agent.core.frozen import frozen
 from agent.core.redact import redact
 from agent.host.process.environment import system_environment
 
@@ -17,7 +17,7 @@ _MAX_OUTPUT = 64 * 1024
 _ALIVE_S = 10.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ProgramResult:
     """How a program ended."""
 

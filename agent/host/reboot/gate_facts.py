@@ -1,8 +1,8 @@
 """What the gates of a reboot look at, read from this machine and its record."""
 
 import os
-from dataclasses import replace
 
+from agent.core.frozen import replace
 from agent.core.model.facts import Unseen
 from agent.core.reboot.gates import GateFacts, Inhibitor, LastRun, UserSession
 from agent.core.schemas import OUTCOME_SCHEMA

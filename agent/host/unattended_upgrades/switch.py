@@ -7,9 +7,9 @@ on to its end.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 
+from agent.core.frozen import frozen, replace
 from agent.core.model.facts import Unseen
 from agent.core.schemas import UNATTENDED_UPGRADES_BEFORE_SCHEMA
 from agent.core.unattended_upgrades.model import JobSettings, StandDown, TheirJob, UnitFacts
@@ -25,7 +25,7 @@ _TIMERS = ("apt-daily.timer", TIMER)
 _RUNNING = frozenset({"active", "activating", "reloading"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _TimerBefore:
     """The timer as systemd had it."""
 
@@ -34,7 +34,7 @@ class _TimerBefore:
     enabled: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Before:
     """How the job was before it was stood down."""
 

@@ -4,8 +4,8 @@ import hashlib
 import os
 import stat
 from contextlib import suppress
-from dataclasses import replace
 
+from agent.core.frozen import replace
 from agent.core.policy.policy import WeavePolicy
 from agent.core.version_numbers import version_numbers
 from agent.core.weave.snapshot import SavedScript

@@ -1,9 +1,9 @@
 """One observation of Weave. Neither its script nor a container is run; a stopped engine is not contacted."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
+from agent.core.frozen import replace
 from agent.core.model.docker import DockerFacts, RunningEngine
 from agent.core.model.facts import Unseen
 from agent.core.model.weave import NO_WEAVE, RouterReport, Vendor, WeaveFacts, WeaveKind

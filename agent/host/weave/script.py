@@ -4,9 +4,9 @@ import hashlib
 import os
 import re
 import stat
-from dataclasses import dataclass
 from pathlib import Path
 
+from agent.core.frozen import frozen
 from agent.core.model.facts import Unseen
 from agent.core.model.weave import WeaveScript
 from agent.core.redact import redact
@@ -22,7 +22,7 @@ _SIGN = re.compile(rb"^SCRIPT_VERSION=|weaveexec", re.MULTILINE)
 _USER = re.compile(rb'DOCKERHUB_USER(?:=|:-|=\$\{DOCKERHUB_USER:-)"?([a-z0-9]{1,64})\b')
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ScriptFile:
     """The script and the user of the images that it pulls."""
 

@@ -5,10 +5,10 @@ Safe to kill at any point: a message that was not acknowledged is sent again as 
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
+from agent.core.frozen import frozen, replace
 from agent.core.policy.policy import EndpointPolicy
 from agent.core.requests.model import NO_OFFERS, RequestOffers
 from agent.core.schedule.backoff import ResponseClass
@@ -34,7 +34,7 @@ class EndpointPeer(Protocol):
         """Send a heartbeat outside a batch."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class DeliveryResult:
     """The result of one run."""
 

@@ -3,11 +3,11 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from typing import Any
 
+from agent.core.frozen import frozen
 from agent.core.requests.model import NO_OFFERS, RequestOffers
 from agent.core.requests.wire import read_offers
 from agent.core.schemas import BATCH_SCHEMA, RECEIPT_SCHEMA, Document
@@ -47,7 +47,7 @@ class ResultCode(Enum):
     """A state or heartbeat with a higher sequence is stored already."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Message:
     """One message of a batch."""
 
@@ -69,7 +69,7 @@ class Message:
         }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class MessageResult:
     """The receipt's result for one message."""
 
@@ -86,7 +86,7 @@ class MessageResult:
         return self.status is MessageStatus.REFUSED and (not codes or self.code in codes)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Receipt:
     """The answer to a batch."""
 

@@ -1,9 +1,9 @@
 """What the endpoint's answer to a batch means for the stream. Pure: state and messages in, state and deletions out."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from agent.core.frozen import frozen, replace
 from agent.core.redact import one_line
 from agent.core.requests.model import NO_OFFERS, RequestOffers
 from agent.core.schedule.backoff import ResponseClass
@@ -25,7 +25,7 @@ OFFER_AGAIN = timedelta(days=1)
 """How long something that the endpoint refused or does not offer is not tried again: it may be fixed by then."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Settlement:
     """What is to be written after one request."""
 

@@ -6,11 +6,11 @@ their numbers, 64-bit integers as strings of digits, unknown values left out.
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from enum import Enum
 from math import isfinite
 
+from agent.core.frozen import frozen
 from agent.core.schemas import Document
 from agent.report.event_text import event_sentence
 from agent.report.metric_values import Labels, Number, value_at
@@ -66,7 +66,7 @@ class Signal(Enum):
         return "rejectedLogRecords" if self is Signal.LOGS else "rejectedDataPoints"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class OtlpRequest:
     """One request to a collector."""
 
@@ -76,7 +76,7 @@ class OtlpRequest:
     """Log records or data points."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class OtlpResponse:
     """A collector's response to an accepted request."""
 

@@ -5,10 +5,10 @@ exist. It is bounded; what a limit or the collector's answer takes away is count
 """
 
 import os
-from dataclasses import dataclass, replace
 from datetime import timedelta
 from time import monotonic
 
+from agent.core.frozen import frozen, replace
 from agent.core.policy.policy import OtlpPolicy, Policy
 from agent.core.schedule.backoff import ResponseClass
 from agent.core.schemas import Document
@@ -37,7 +37,7 @@ def create(policy: Policy) -> "OtlpExporter":
     return OtlpExporter(policy.otlp)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Exchange:
     """One request and its result."""
 

@@ -3,10 +3,10 @@
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from agent.core.frozen import frozen
 from agent.core.schemas import EVENT_SCHEMA
 from agent.state.timestamps import format_utc
 
@@ -16,7 +16,7 @@ _FIRST_EVENT = {"first_sequence": 1, "last_sequence": 1}
 """The sequence of the `outbox-begun` event, which arrives: a loss event with this range explains no gap."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class QueuedEvent:
     """An event that is not acknowledged yet."""
 

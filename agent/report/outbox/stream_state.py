@@ -1,16 +1,16 @@
 """Everything that an outbox stores besides its events: one typed value, kept as one JSON object. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from agent.core.frozen import field, frozen, replace
 from agent.core.schedule.exports import ExportState
 from agent.core.schemas import Document
 from agent.report.export_state import export_state_from_document, export_state_to_document
 from agent.state.timestamps import format_utc, parse_utc_or_none
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Loss:
     """Events that will never arrive and were not reported as lost yet."""
 
@@ -32,7 +32,7 @@ class Loss:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RefusedState:
     """A state that the endpoint refused: it is not sent again before `until`."""
 
@@ -41,7 +41,7 @@ class RefusedState:
     why: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class StreamState:
     """Where one stream of events stands. What only one exporter uses keeps its default in the others' outboxes."""
 

@@ -3,10 +3,10 @@
 import sqlite3
 import uuid
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from agent.core.clock import OUTBOX_PAUSE
+from agent.core.frozen import frozen, replace
 from agent.report.outbox.event import MESSAGES_LOST, OUTBOX_BEGUN, for_new_stream, parse_event, write_event
 from agent.report.outbox.stream_state import Loss, StreamState, loss_from_document, loss_to_document
 from agent.state.timestamps import format_utc, minus_clamped
@@ -19,7 +19,7 @@ _OLDEST = "SELECT sequence, body FROM events {} ORDER BY sequence LIMIT 1"
 """One at a time: together the events may not fit into memory."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class OutboxLimits:
     """What the queue may hold before the oldest events are dropped and counted as lost."""
 

@@ -1,9 +1,9 @@
 """`maestro.engine-plan/1`, encoded and decoded side by side. Pure. Decoders raise RecordError."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 
+from agent.core.frozen import frozen
 from agent.core.model.engine_plan import (
     Block,
     Component,
@@ -29,7 +29,7 @@ from agent.state.json_reader import JsonReader
 from agent.state.timestamps import format_utc
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class EngineSentences:
     """Text for people of a plan's codes (`agent.report.engine_reasons`)."""
 

@@ -1,8 +1,8 @@
 """`maestro.outcome/1`, encoded and decoded side by side. Pure."""
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 
+from agent.core.frozen import replace
 from agent.core.model.facts import Lists
 from agent.core.model.kernels import Removal
 from agent.core.model.outcome import Failure, LockWait, Outcome, Result, Stage, Undo

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import replace
 
+from agent.core.frozen import replace
 from agent.core.model.facts import ListsState
 from agent.core.model.plan import Plan
 from agent.core.model.scope import Scope

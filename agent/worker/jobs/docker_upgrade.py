@@ -1,10 +1,10 @@
 """`docker-upgrade`: bring Docker to the version of the manifest, or restart an engine that runs an older version."""
 
 from collections.abc import Collection
-from dataclasses import replace
 
 from agent.core.docker.snapshot import Phase
 from agent.core.docker.versions import upstream
+from agent.core.frozen import replace
 from agent.core.job_kinds import JobOption
 from agent.core.model.docker import DockerFacts, EngineUnit, RunningEngine
 from agent.core.model.engine_outcome import EngineResult

@@ -5,8 +5,8 @@ next one. From its end on the agent installs security updates only.
 """
 
 from contextlib import suppress
-from dataclasses import replace
 
+from agent.core.frozen import replace
 from agent.core.job_kinds import JobKind, JobOption
 from agent.core.model.facts import Unseen
 from agent.core.model.outcome import Outcome, ProvisionPhase

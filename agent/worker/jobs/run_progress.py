@@ -1,8 +1,8 @@
 """What an upgrade run has done so far, as a frozen value. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 
+from agent.core.frozen import field, frozen, replace
 from agent.core.model.facts import Repair
 from agent.core.model.outcome import Failure, Outcome
 from agent.core.model.package import PackageId
@@ -13,7 +13,7 @@ from agent.worker.steps.install import TransactionResult
 from agent.worker.steps.remove import RemovalResult
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RunProgress:
     """The outcome so far, and the packages that the run no longer tries."""
 

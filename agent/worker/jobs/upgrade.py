@@ -2,8 +2,8 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import replace
 
+from agent.core.frozen import replace
 from agent.core.job_kinds import JobKind, JobOption
 from agent.core.model.outcome import Outcome, Result
 from agent.core.model.plan import Step

@@ -4,8 +4,8 @@ Without that a new update would be installed, or would soak, before anybody know
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 
+from agent.core.frozen import replace
 from agent.core.model.facts import Facts
 from agent.core.model.package import PackageId
 from agent.core.model.plan import Refusal

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
 
+from agent.core.frozen import frozen, replace
 from agent.core.model.engine_outcome import EngineOutcome
 from agent.errors import HostError
 from agent.host import log
@@ -14,7 +14,7 @@ from agent.worker.steps.engines import observe_engines
 from agent.worker.steps.exposure import record_services
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Performed:
     """A change that has ended."""
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime
 
+from agent.core.frozen import replace
 from agent.core.model.engine_outcome import EngineOutcome, EngineResult, forecast_of
 from agent.core.model.engine_plan import Block, Component, EnginePlan, EngineWhy
 from agent.errors import ExitCode, HostError, PlanChangedError

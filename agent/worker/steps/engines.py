@@ -1,7 +1,6 @@
 """Observes Docker and Weave, and plans their upgrades. A failure is part of the result: it fails no check."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import replace
 from typing import TypeVar
 
 from agent.config.windows import window_of
@@ -9,6 +8,7 @@ from agent.core.docker.held_fixes import held_fixes
 from agent.core.docker.observed import observed_docker
 from agent.core.docker.packages import DockerOptions, PackagePorts
 from agent.core.docker.plan import plan_docker
+from agent.core.frozen import replace
 from agent.core.job_kinds import JobOption
 from agent.core.model.docker import NO_DOCKER, DockerFacts, Flavour
 from agent.core.model.engine_plan import Block, Component, EnginePlan, EngineWhy, HeldFix

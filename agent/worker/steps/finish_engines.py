@@ -2,8 +2,8 @@
 
 import importlib
 from contextlib import suppress
-from dataclasses import replace
 
+from agent.core.frozen import replace
 from agent.core.model.engine_plan import Component
 from agent.errors import AgentError, HostError
 from agent.host import log

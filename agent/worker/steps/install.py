@@ -5,8 +5,8 @@ failure are retried, together while that helps and then one by one. The order is
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from agent.core.frozen import frozen
 from agent.core.model.facts import PackageState
 from agent.core.model.outcome import Failure
 from agent.core.model.package import PackageId
@@ -23,7 +23,7 @@ _NOT_REACHED = "dpkg ended before it reached the package, and ended again when t
 States = Mapping[PackageId, PackageState]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class TransactionResult:
     """Result of one transaction."""
 

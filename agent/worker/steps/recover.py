@@ -6,8 +6,8 @@ reads dpkg's states before it changes anything.
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 
+from agent.core.frozen import replace
 from agent.core.model.facts import PackageState
 from agent.core.model.outcome import Outcome
 from agent.core.model.package import PackageId

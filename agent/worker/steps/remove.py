@@ -1,8 +1,8 @@
 """Removes packages that nothing needs in one transaction and verifies it against dpkg's states."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
+from agent.core.frozen import frozen
 from agent.core.model.facts import PackageState
 from agent.core.model.kernels import Removal
 from agent.core.model.outcome import Failure, Stage
@@ -13,7 +13,7 @@ from agent.core.ports import PackageEngine
 from agent.errors import ChangedError, HostError
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RemovalResult:
     """Result of a removal."""
 

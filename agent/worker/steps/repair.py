@@ -1,8 +1,8 @@
 """Packages that dpkg has not finished after a repair, and what an administrator can do about each."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import replace
 
+from agent.core.frozen import replace
 from agent.core.model.facts import UNMET_DEPENDENCIES, PackageState, Repair
 from agent.core.model.outcome import Failure, Stage
 from agent.core.model.package import PackageId

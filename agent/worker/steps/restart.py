@@ -2,8 +2,8 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import replace
 
+from agent.core.frozen import replace
 from agent.core.model.facts import Unseen
 from agent.core.restart.model import (
     MANAGER_UNIT,

@@ -1,8 +1,8 @@
 """The part of a plan that a run carries out: all of it, only some packages, or only what was agreed to."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
+from agent.core.frozen import replace
 from agent.core.model.package import is_package_name
 from agent.core.model.plan import Plan
 from agent.core.packages import selection

@@ -1,8 +1,8 @@
 """Looks at the services: which run replaced files, what helps each, and which did not survive their restart."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import replace
 
+from agent.core.frozen import replace
 from agent.core.model.facts import Unseen
 from agent.core.reboot.services import ServiceScan
 from agent.core.restart.model import FailedRestart, LeftWhy, RestartUnit, SystemdUnit

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime
 
+from agent.core.frozen import replace
 from agent.core.model.facts import Facts, Update
 from agent.core.model.waiting import Snooze
 from agent.core.packages.cohort import cohort_of

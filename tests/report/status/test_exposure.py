@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from agent.core.exposure import NO_EXPOSURE, Exposure, Fix
+from agent.core.frozen import replace
 from agent.core.model.facts import Lists, ListsState
 from agent.report.exposure_text import fix_text, run_fixes_lines, why_inactive
 from agent.report.status.exposure import exposure_lines
@@ -109,8 +110,7 @@ def test_the_json_of_a_boot_ago_knows_no_number_of_installed_fixes() -> None:
     ids=["pending", "reboot", "dbus", "restart", "restarts", "unknown", "active"],
 )
 def test_why_a_fix_is_not_active(changes: dict[str, Any], why: str) -> None:
-    fields = {name: getattr(INSTALLED, name) for name in INSTALLED.__slots__}
-    fix = Fix(**{**fields, **changes})
+    fix = replace(INSTALLED, **changes)
 
     assert why_inactive(FixView(JsonReader(fix_to_document(fix), "fix"))) == why
 

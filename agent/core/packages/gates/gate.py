@@ -1,14 +1,14 @@
 """A gate: one rule that may hold an update, evaluated before the resolver runs. Pure."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from agent.core.frozen import frozen
 from agent.core.model.facts import Update
 from agent.core.model.plan import Refusal
 from agent.core.policy.policy import Policy
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Gate:
     """One gate; `explain` shows its name."""
 

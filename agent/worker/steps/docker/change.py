@@ -6,11 +6,11 @@ recorded before it begins, so that a later run can finish or roll back one that 
 """
 
 from contextlib import suppress
-from dataclasses import dataclass, replace
 
 from agent.core.docker.snapshot import DockerSnapshot, Phase
 from agent.core.docker.verify import Fault, FaultCode, Faults, InstallationState, installation_state, package_faults
 from agent.core.docker.versions import upstream
+from agent.core.frozen import frozen, replace
 from agent.core.model.docker import EngineUnit
 from agent.core.model.engine_outcome import EngineResult, Rollback
 from agent.core.model.engine_plan import PackageChange
@@ -21,7 +21,7 @@ from agent.worker.steps.docker.starter import EngineStarter
 from agent.worker.steps.docker.tools import Course, Tools
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Ended:
     """How a change ended."""
 

@@ -5,11 +5,11 @@ containers that ignore the stop signal are stopped next, and dpkg configures the
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from agent.core.docker.observed import ENGINE_PACKAGES
 from agent.core.docker.packages import RESTARTS_ENGINE
 from agent.core.docker.verify import Fault, FaultCode, Faults, package_faults
+from agent.core.frozen import replace
 from agent.core.model.docker import EngineUnit
 from agent.core.model.engine_plan import PackageChange
 from agent.errors import BusyError, HostError, StoppedError

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
-from dataclasses import replace
 
 from agent.core.docker.snapshot import DockerSnapshot, Phase
+from agent.core.frozen import replace
 from agent.core.model.docker import NO_DOCKER, ContainerTimes, DockerFacts, EngineUnit
 from agent.core.model.engine_outcome import EngineOutcome, EngineResult
 from agent.core.model.facts import Unseen

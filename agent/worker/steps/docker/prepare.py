@@ -1,9 +1,9 @@
 """What happens before the first change of Docker: plan, space, archives, and the plan once more."""
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
 
 from agent.core.docker.snapshot import DockerSnapshot, Phase
+from agent.core.frozen import frozen, replace
 from agent.core.job_kinds import JobOption
 from agent.core.manifest import Manifest
 from agent.core.model.docker import NO_DOCKER, DockerFacts, EngineUnit, RunningEngine
@@ -22,7 +22,7 @@ Kept = tuple[dict[str, str], dict[str, str]]
 """Archives of before and after, as file name by package."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Prospect:
     """Docker as it is, and what an upgrade would do."""
 

@@ -1,8 +1,7 @@
 """Finishes or rolls back a change of Docker that was interrupted, from the snapshot that it left."""
 
-from dataclasses import replace
-
 from agent.core.docker.snapshot import DockerSnapshot, Phase
+from agent.core.frozen import replace
 from agent.core.model.docker import DockerFacts, EngineUnit, Flavour
 from agent.core.model.engine_outcome import EngineOutcome
 from agent.core.model.engine_plan import Component

@@ -1,10 +1,10 @@
 """What the steps of a change of Docker work with, and the record of how far it came."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 
 from agent.core.docker.snapshot import DockerSnapshot, Phase
 from agent.core.engine_ports import EngineObserver, EngineOperator, RuntimeArchives
+from agent.core.frozen import frozen, replace
 from agent.core.job_control import JobControl
 from agent.worker.steps.docker.attachments import RunScript
 from agent.worker.steps.engine_course import EngineCourse
@@ -13,7 +13,7 @@ _FINAL = frozenset({Phase.ROLLING_BACK, Phase.FORWARD_AGAIN})
 """Phases that stay on record while the engine is restarted: a run that is interrupted in one goes on with it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Tools:
     """What a change works with."""
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from agent.config.windows import reboot_rules
+from agent.core.frozen import replace
 from agent.core.job_kinds import JobOption
 from agent.core.model.facts import Reboot, Unseen
 from agent.core.policy.policy import SessionsMode

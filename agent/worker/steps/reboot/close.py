@@ -1,8 +1,8 @@
 """Ends a reboot that did not happen, or that was verified: its hooks, its lock, its outcome."""
 
 from contextlib import suppress
-from dataclasses import replace
 
+from agent.core.frozen import replace
 from agent.core.reboot.model import (
     LockUse,
     RebootCourse,

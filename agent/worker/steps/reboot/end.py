@@ -1,8 +1,8 @@
 """How a try to reboot ends without a reboot: what was prepared is undone, and the record has why."""
 
-from dataclasses import dataclass, replace
 from datetime import datetime
 
+from agent.core.frozen import frozen, replace
 from agent.core.job_kinds import JobOption
 from agent.core.model.facts import Unseen
 from agent.core.reboot.gates import GateState, RebootOrigin, RebootWhy
@@ -15,7 +15,7 @@ from agent.worker.steps.reboot.attempt import GateClosedError, RebootAttempt
 from agent.worker.steps.reboot.close import end_course, record_outcome, undo
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class End:
     """How a try ends."""
 

@@ -4,9 +4,9 @@ Loaded by name, and only where a reboot or a fleet lock is on record.
 """
 
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from agent.core.frozen import frozen, replace
 from agent.core.reboot.course import CourseEnd, course_end
 from agent.core.reboot.model import LockUse, RebootCourse, RebootOutcome, RebootPhase, RebootResult
 from agent.errors import AgentError, BusyError, HostError, RecordError
@@ -21,7 +21,7 @@ _INTERRUPTED = "interrupted before the reboot"
 _UNRECORDED = "its outcome was not on record"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Finished:
     """What was left of earlier jobs."""
 

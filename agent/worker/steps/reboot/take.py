@@ -4,10 +4,10 @@ What closes on the way undoes what was prepared. The record has each step before
 """
 
 from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from agent.core.fleet_lock.model import LockAnswer
+from agent.core.frozen import replace
 from agent.core.job_kinds import JobOption
 from agent.core.model.facts import Unseen
 from agent.core.reboot.gates import GateState, RebootGate, RebootOrigin, RebootWhy, Verdict

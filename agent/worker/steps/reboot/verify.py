@@ -1,8 +1,8 @@
 """Verifies a reboot after the boot; only then, and only if nothing is wrong, the fleet lock is released."""
 
-from dataclasses import replace
 from datetime import timedelta
 
+from agent.core.frozen import replace
 from agent.core.model.facts import Unseen
 from agent.core.reboot.model import (
     LockUse,

@@ -4,8 +4,7 @@ The new script and its images are there before anything stops. Traffic within th
 down. Each phase is recorded before it begins, so that a later run can finish or roll back one that was interrupted.
 """
 
-from dataclasses import dataclass, replace
-
+from agent.core.frozen import frozen, replace
 from agent.core.model.engine_outcome import EngineResult, Rollback
 from agent.core.weave.snapshot import WeavePhase, WeaveSnapshot
 from agent.core.weave.verify import ExpectedWeave, RouterFault, RouterFaultCode
@@ -15,7 +14,7 @@ from agent.worker.steps.weave.router import RouterChange, RouterFaults
 from agent.worker.steps.weave.tools import WeaveCourse, WeaveTools
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class WeaveEnded:
     """How a change ended."""
 

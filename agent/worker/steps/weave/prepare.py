@@ -1,9 +1,9 @@
 """What happens before the first change of Weave: plan, script, images, and the snapshot."""
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from agent.core.frozen import frozen, replace
 from agent.core.job_kinds import JobOption
 from agent.core.model.docker import DockerFacts
 from agent.core.model.engine_plan import Block, EnginePlan, EngineWhy
@@ -24,7 +24,7 @@ _SCRIPT = "/usr/local/bin/weave"
 """Where the script is put on a machine that has only the router."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class WeaveProspect:
     """Weave as it is, and what an upgrade would do."""
 

@@ -2,16 +2,16 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 
 from agent.core.engine_ports import EngineObserver
+from agent.core.frozen import frozen, replace
 from agent.core.job_control import JobControl
 from agent.core.weave.ports import WeaveActs
 from agent.core.weave.snapshot import WeavePhase, WeaveSnapshot
 from agent.worker.steps.engine_course import EngineCourse
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class WeaveTools:
     """What a change works with."""
 
