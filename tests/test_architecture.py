@@ -79,6 +79,7 @@ IMPORTS_BY_NAME = {
     "agent/cli/engine.py",  # `docker status` must not pay for what runs jobs
     "agent/worker/runner.py",  # one file a job: a process loads only the job that it runs
     "agent/host/docker/observer.py",  # a machine without Docker does not load what reads it
+    "agent/host/process/quiet_psutil.py",  # psutil where a process is looked at through it
     "agent/host/log_target.py",  # python3-systemd only where journald runs
     "agent/daemon/export_supervisor.py",  # an exporter that is off costs the daemon no memory
     "agent/cli/export.py",  # one module an exporter: none loads the libraries of another

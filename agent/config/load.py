@@ -4,7 +4,6 @@ A *fragment* is one parsed file. *Inputs* are the merged, validated values with 
 rest of the program sees: every field has its declared type.
 """
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
@@ -16,6 +15,7 @@ from agent.config.fragments import Fragment, read_fragments
 from agent.config.package_patterns import UnmatchedNamesError
 from agent.config.schema import KEYS, Key, Value
 from agent.config.windows import SECTION, resolved, window_key, window_problems
+from agent.core.pattern import lazy_pattern
 from agent.core.policy.distro import Distro, default_origins
 from agent.core.policy.origins import UnmatchedOriginError, parse_pattern
 from agent.core.policy.policy import Policy
@@ -23,9 +23,9 @@ from agent.core.redact import redact
 from agent.errors import ConfigError
 
 DEFAULT_SOURCE = "default"
-_USER = re.compile(r"(//|^'(?!\w+://)).*@")
+_USER = lazy_pattern(r"(//|^'(?!\w+://)).*@")
 """User and password of a URL, also of one without a scheme."""
-_QUERY = re.compile(r"(//[^?#]*[?#]).*")
+_QUERY = lazy_pattern(r"(//[^?#]*[?#]).*")
 _SECRET = frozenset(
     {
         *("endpoint.token_file", "endpoint.client_key", "otlp.headers_file"),

@@ -9,14 +9,16 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from string import ascii_lowercase, digits
 
+from agent.core.pattern import lazy_pattern
+
 _FIRST = ascii_lowercase + digits
 _NAME = f"{_FIRST}+-."
-_PART = re.compile(r"\[!?\]?[^\]]*\]|.", re.DOTALL)
+_PART = lazy_pattern(r"\[!?\]?[^\]]*\]|.", re.DOTALL)
 """A bracket expression, or one character."""
 _REGULAR_EXPRESSION = (
-    (re.compile(r"(?:^|[^0-9*?\]])\.\*"), '".*" matches a dot and more'),
-    (re.compile(r"\.\+|\][+]"), '"+" is a character of names'),
-    (re.compile(r"[\^$\\|(){}]"), '"^", "$", "\\", "|", "(", ")", "{" and "}" are in no name'),
+    (lazy_pattern(r"(?:^|[^0-9*?\]])\.\*"), '".*" matches a dot and more'),
+    (lazy_pattern(r"\.\+|\][+]"), '"+" is a character of names'),
+    (lazy_pattern(r"[\^$\\|(){}]"), '"^", "$", "\\", "|", "(", ")", "{" and "}" are in no name'),
 )
 _MEANT = 'accepted: shell patterns of package names, such as "linux-*"'
 _OTHERS = (

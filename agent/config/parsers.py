@@ -4,16 +4,17 @@ import ipaddress
 import re
 from datetime import time, timedelta
 
+from agent.core.pattern import lazy_pattern
 from agent.core.policy.policy import Conffiles, DailyJobMode, PrefetchMode, RemoveUnused, ScriptDigests
 
-_DURATION = re.compile(r"([0-9]{1,6})(s|m|h|d)")
-_TIME = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
-_URL = re.compile(
+_DURATION = lazy_pattern(r"([0-9]{1,6})(s|m|h|d)")
+_TIME = lazy_pattern(r"([01][0-9]|2[0-3]):([0-5][0-9])")
+_URL = lazy_pattern(
     r"(?P<scheme>https?)://(?P<host>[0-9A-Za-z]([0-9A-Za-z.-]{0,252}[0-9A-Za-z])?|\[[0-9A-Fa-f:.]{2,45}\])"
     r"(:(?P<port>[0-9]{1,5}))?(?P<path>(/[0-9A-Za-z._~%!$&'()*+,;=:@-]*)*)"
 )
 _LAST_PORT = 65535
-_ENVIRONMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+_ENVIRONMENT = lazy_pattern(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _VENDORS = ("", "weaveworks", "rajchaudhuri")
 """The values of `agent.core.model.weave.Vendor` that can be wanted."""
 _VERBS = (
@@ -21,14 +22,14 @@ _VERBS = (
     *("reboot-if-required", "apply-docker", "apply-weave"),
 )
 """The values of `agent.core.requests.model.Verb`."""
-_TAG = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}")
+_TAG = lazy_pattern(r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}")
 _MOST_TAGS = 32
 _VERSION = "{version}"
 _SCRIPT_SOURCE = (
     'accepted: a URL such as "https://example.org/weave-{version}" (http:// only for 127.0.0.1, [::1] and localhost), '
     'the absolute path of a directory that has files such as weave-2.9.0, or "" for none'
 )
-_RELEASE = re.compile(r"[0-9]{1,4}(\.[0-9]{1,4}){1,3}")
+_RELEASE = lazy_pattern(r"[0-9]{1,4}(\.[0-9]{1,4}){1,3}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _DIGESTS = 'accepted: a table of versions with the SHA-256 of each script, such as {"2.9.0" = "64 hexadecimal digits"}'
 _MAX_LABEL = 63

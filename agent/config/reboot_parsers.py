@@ -1,18 +1,18 @@
 """Parsers of [reboot] and [services]. Each raises ValueError with what it accepts, as in `agent.config.parsers`."""
 
-import re
 from datetime import timedelta
 
 from agent.config.parsers import duration_within, match_url, parse_words
+from agent.core.pattern import lazy_pattern
 from agent.core.policy.policy import RebootMode, SessionsMode
 from agent.core.reboot.hold_off import parse_hold_off
 
 ENDPOINT = "endpoint"
 """The value of `reboot.fleetlock_url` that stands for the agent's own endpoint."""
-_GROUP = re.compile(r"[A-Za-z0-9.-]{1,100}")
+_GROUP = lazy_pattern(r"[A-Za-z0-9.-]{1,100}")
 """The protocol's rule for groups, with a bound."""
-_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
-_UNIT_PATTERN = re.compile(r"[A-Za-z0-9:_.\\@*?\[\]!-]{1,255}")
+_ID = lazy_pattern(r"[A-Za-z0-9._:-]{1,128}")
+_UNIT_PATTERN = lazy_pattern(r"[A-Za-z0-9:_.\\@*?\[\]!-]{1,255}")
 _NOTHING = timedelta(0)
 
 

@@ -1,14 +1,14 @@
 """Parsers of [soak]. Each raises ValueError with what it accepts, as in `agent.config.parsers`."""
 
-import re
 from datetime import timedelta
 
 from agent.config.package_patterns import UnmatchedNamesError, parse_package_patterns
 from agent.config.parsers import duration_within, parse_words
 from agent.core.packages.explain_cve import cve_id, looks_like_cve
+from agent.core.pattern import lazy_pattern
 
-_NONE = re.compile(r"0[smhd]")
-_COHORT = re.compile(r"[0-9]{1,2}")
+_NONE = lazy_pattern(r"0[smhd]")
+_COHORT = lazy_pattern(r"[0-9]{1,2}")
 _AUTO = "auto"
 
 

@@ -1,19 +1,19 @@
 """The section [windows]: named maintenance windows, and the keys that name one."""
 
 import importlib
-import re
 from collections.abc import Iterator, Mapping
 from datetime import timedelta, tzinfo
 
 from agent.config.cross_checks import Found
 from agent.config.schema import Key
 from agent.core.model.facts import Unseen
+from agent.core.pattern import lazy_pattern
 from agent.core.policy.policy import AgentPolicy, RebootPolicy
 from agent.core.reboot.opening import RebootRules
 from agent.core.windows import Window, parse_window
 
 SECTION = "windows"
-_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
+_NAME = lazy_pattern(r"[a-z0-9][a-z0-9_-]{0,39}")
 _USERS = ("agent.upgrade_window", "docker.window", "weave.window", "reboot.window")
 """Keys whose value is a window's name."""
 

@@ -1,10 +1,10 @@
 """Debian's order of version numbers (deb-version(7)) where libapt is not loaded. Pure and light."""
 
-import re
+from agent.core.pattern import lazy_pattern
 
 VersionKey = tuple[tuple[int, str], "_Part", "_Part"]
 _Part = tuple[tuple[tuple[int, ...], int, str], ...]
-_PAIR = re.compile(r"([^0-9]*)([0-9]*)")
+_PAIR = lazy_pattern(r"([^0-9]*)([0-9]*)")
 _END: tuple[tuple[int, ...], int, str] = ((0,), 0, "")
 
 

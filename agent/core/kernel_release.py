@@ -8,8 +8,9 @@ import re
 from collections.abc import Iterable
 
 from agent.core.debian_version import version_key
+from agent.core.pattern import lazy_pattern
 
-_IMAGE = re.compile(
+_IMAGE = lazy_pattern(
     r"(?:linux-image-(?:unsigned-)?|proxmox-kernel-|pve-kernel-)"
     r"([0-9]+\.[0-9]+(?:\.[0-9]+|-rc[0-9]+)[^ ]*?)"  # 6.8.0-31-generic, 6.13-rc6-amd64
     r"(?:-unsigned|-signed)?"
@@ -17,15 +18,15 @@ _IMAGE = re.compile(
 IMAGE_PREFIXES = ("linux-image-", "proxmox-kernel-", "pve-kernel-")
 """What the names of kernel images start with."""
 _SYMBOLS = ("-dbg", "-dbgsym")
-_VERSION = re.compile(r"[0-9]+\.[0-9]+[^-]*")
-_ABI = re.compile(r"(?!686$)[0-9].*|rc[0-9]+")
+_VERSION = lazy_pattern(r"[0-9]+\.[0-9]+[^-]*")
+_ABI = lazy_pattern(r"(?!686$)[0-9].*|rc[0-9]+")
 """The first part after the version if more follow: 31, 0.deb12.4. 686 is an architecture."""
-_NO_FLAVOUR = re.compile(r"(?!686$)[0-9]+|rc[0-9]+")
-_COUNTER = re.compile(r"(?<=[a-z]{2})(?!32$|64$)[0-9]{1,2}$|(?<=v)[0-9]{2,}$")
+_NO_FLAVOUR = lazy_pattern(r"(?!686$)[0-9]+|rc[0-9]+")
+_COUNTER = lazy_pattern(r"(?<=[a-z]{2})(?!32$|64$)[0-9]{1,2}$|(?<=v)[0-9]{2,}$")
 """A build's number at the end of a flavour's part: xanmod1, rt22, v595. In amd64, v8 and bcm2711 it is a part of the
 name."""
-_COUNTER_ALONE = re.compile(r"[0-9]{1,2}|bpo[0-9]+")
-_BUILD = re.compile(r"\bDebian (?P<version>[0-9]\S*)")
+_COUNTER_ALONE = lazy_pattern(r"[0-9]{1,2}|bpo[0-9]+")
+_BUILD = lazy_pattern(r"\bDebian (?P<version>[0-9]\S*)")
 """The package version in the build string of Debian's kernels; Ubuntu gives every build its own release."""
 
 

@@ -8,6 +8,8 @@ import json
 import re
 from collections.abc import Callable, Iterable
 
+from agent.core.pattern import lazy_pattern
+
 REDACTED = "..."
 _LONGEST_LINE = 300
 _SLASHES = r"(?:/|\\/){2}"
@@ -49,7 +51,7 @@ _PROSE = (
 _PATH = r"/[\w.-]+/"
 _NEEDLES = ("password", "passphrase", "token", "secret", "credential", "key")
 """Each of `_WORDS` has one."""
-_BEFORE_SECRET = re.compile("[:?#]")
+_BEFORE_SECRET = lazy_pattern("[:?#]")
 _Replacement = str | Callable[[re.Match[str]], str]
 
 
@@ -137,7 +139,7 @@ _RULES: tuple[tuple[tuple[str, ...], str, _Replacement], ...] = (
         rf"\1{REDACTED}",
     ),
     (
-        ("-u", "user"),
+        (" -u", " --user", " --proxy-user"),
         rf"((?<!\S)(?:-u|--(?:proxy-)?user)[ \t=]*['\"]?[^\s:'\"]*:)(?!{_DONE})[^\s'\"]+",
         rf"\1{REDACTED}",
     ),
@@ -154,7 +156,8 @@ _RULES: tuple[tuple[tuple[str, ...], str, _Replacement], ...] = (
         rf"\1{REDACTED}",
     ),
 )
-"""What a text must have for a rule to apply, in lower case; the rule; what replaces a match.
+"""What a text must have for a rule to apply, in lower case and with one space before each word; the rule; what replaces
+a match.
 
 Compiled when first needed: most texts need none. Each must take time in proportion to the text's length.
 """
@@ -165,13 +168,13 @@ _SHORTEST_WORD = 12
 """Characters of one that consists of lower-case letters."""
 _SHORTEST_ANYWHERE = 8
 """Characters of a known secret that is replaced inside of words, too."""
-_IDENTIFIER = re.compile(r"[A-Za-z0-9.+:~_-]*")
-"""Codes, ids, package names, versions and times of documents."""
-_NAME = re.compile(r"[a-z0-9][a-z0-9+.:~-]{0,14}")
+_NAME = lazy_pattern(r"[a-z0-9][a-z0-9+.:~-]{0,14}")
 """A package's name or version: a document keeps it although a password is the same, or it would name no package."""
 
-_ESCAPE = re.compile("%[0-9A-F]{2}")
+_ESCAPE = lazy_pattern("%[0-9A-F]{2}")
 _ALPHANUMERIC = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+_IDENTIFIER = f"{_ALPHANUMERIC}.+:~_-"
+"""Characters of codes, ids, package names, versions and times of documents."""
 
 _known: dict[str, re.Pattern[str]] = {}
 
@@ -192,7 +195,7 @@ def redact(text: str) -> str:
     for value in sorted(_known, key=len, reverse=True):
         if value in text:
             text = _known[value].sub(REDACTED, text)
-    lower = text.lower()
+    lower = " ".join(("", *text.lower().split()))
     if not _contains_any(lower, _ALL_NEEDLES):
         return text
     for needles, pattern, replacement in _RULES:
@@ -212,7 +215,7 @@ def _contains_any(text: str, needles: Iterable[str]) -> bool:
 def redact_document(value: object) -> object:
     """Return a JSON value whose texts are redacted; codes, package names and versions stay as they are."""
     if isinstance(value, str):
-        keep = _IDENTIFIER.fullmatch(value) and (value not in _known or _NAME.fullmatch(value))
+        keep = not value.strip(_IDENTIFIER) and (value not in _known or _NAME.fullmatch(value))
         return value if keep else redact(value)
     if isinstance(value, dict):
         return {key: redact_document(one) for key, one in value.items()}

@@ -1,8 +1,8 @@
 """The numbers of an upstream version of Docker or Weave, in any spelling. Pure."""
 
-import re
+from agent.core.pattern import lazy_pattern
 
-_NUMBERS = re.compile(r"(?:\d+:)?v?(\d+(?:\.\d+)*)")
+_NUMBERS = lazy_pattern(r"(?:\d+:)?v?(\d+(?:\.\d+)*)")
 
 
 def version_numbers(version: str) -> tuple[int, ...]:

@@ -5,17 +5,17 @@ hour longer or shorter in a night in which the clock changes. A time that is ski
 change; a window that lies in the skipped hour comes that much later. A window may end after midnight.
 """
 
-import re
 from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta, timezone, tzinfo
 from enum import Enum
 
 from agent.core.frozen import frozen
+from agent.core.pattern import lazy_pattern
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _EVERY = {"daily": range(7)}
 _WEEKS = {"1st": 1, "2nd": 2, "3rd": 3, "4th": 4, "last": -1}
-_PATTERN = re.compile(
+_PATTERN = lazy_pattern(
     r"(?:(?P<week>1st|2nd|3rd|4th|last) )?(?P<days>[A-Za-z,-]+) "
     r"(?P<start>[0-9]{2}:[0-9]{2})-(?P<end>[0-9]{2}:[0-9]{2})(?: (?P<zone>[A-Za-z0-9_+/-]+))?",
 )

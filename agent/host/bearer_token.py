@@ -1,8 +1,8 @@
 """Credentials from files: a bearer token, certificates."""
 
 import os
-import re
 
+from agent.core.pattern import lazy_pattern
 from agent.errors import ConfigError
 from agent.host.enrolled_token import enrolled_token
 from agent.state.safe_open import open_regular
@@ -11,7 +11,7 @@ _CREDENTIAL = "endpoint-token"
 _CREDENTIALS = "/run/credentials/maestro-agent.service"
 """systemd's directory for the running daemon: a process that it did not start does not inherit the variable for it."""
 _TOKEN_BYTES = 1 << 14
-_TOKEN = re.compile(r"[\x21-\x7e]{1,4096}")
+_TOKEN = lazy_pattern(r"[\x21-\x7e]{1,4096}")
 
 
 def read_endpoint_token(path: str, *, url: str = "", enrolled_in: str = "") -> str:

@@ -5,10 +5,10 @@ It is bound to one host and goes to one endpoint only: that of a cloned disk, or
 
 import json
 import os
-import re
 import stat
 
 from agent.core.frozen import frozen
+from agent.core.pattern import lazy_pattern
 from agent.core.schemas import ENDPOINT_TOKEN_SCHEMA
 from agent.errors import ConfigError, HostError
 from agent.host.machine.facts import host_id
@@ -18,7 +18,7 @@ OUTBOX = "outbox"
 """The directory below the state directory that the exporter's user owns."""
 _FILE = "endpoint-token.json"
 _MAX_BYTES = 1 << 14
-_TOKEN = re.compile(r"[\x21-\x7e]{1,4096}")
+_TOKEN = lazy_pattern(r"[\x21-\x7e]{1,4096}")
 
 
 @frozen

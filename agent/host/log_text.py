@@ -4,8 +4,9 @@ A sentence is one line. Lists are cut to a length, with the number of what was l
 is still read; the fields of the event hold everything.
 """
 
-import re
 from collections.abc import Callable, Mapping, Sequence
+
+from agent.core.pattern import lazy_pattern
 
 Fields = Mapping[str, object]
 Sentence = Callable[[Fields], str]
@@ -16,7 +17,7 @@ _MAX_LIST = 400
 """Characters of one list in a message; one item is always shown."""
 _MAX_REASON = 300
 _FAILED = " failed"
-_UNPRINTABLE = re.compile(r"[\x00-\x20\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
+_UNPRINTABLE = lazy_pattern(r"[\x00-\x20\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 
 
 def one_line(text: object, limit: int = MAX_MESSAGE) -> str:

@@ -1,12 +1,12 @@
 """Time spans as systemctl(1) writes them (systemd.time(7))."""
 
-import re
+from agent.core.pattern import lazy_pattern
 
 _SECONDS = {
     "us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0, "month": 2629800.0,
     "y": 31557600.0,
 }  # fmt: skip
-_WORD = re.compile(r"(\d+(?:\.\d+)?)([a-z]+)")
+_WORD = lazy_pattern(r"(\d+(?:\.\d+)?)([a-z]+)")
 
 
 def time_span(text: str) -> float | None:

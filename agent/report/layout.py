@@ -5,11 +5,11 @@ Renderers return lines of any length, as `Line` where indent or colour matter; o
 `harmless`: it comes from repositories, scripts and files, and may hold terminal escapes.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum
 from unicodedata import category, east_asian_width
 
+from agent.core.pattern import lazy_pattern
 from agent.core.redact import redact
 
 NARROWEST = 20
@@ -20,9 +20,9 @@ _LEAST_TEXT = 24
 """Columns that the text behind a hanging indent needs; with fewer it starts near the margin."""
 _SMALL_INDENT = 4
 _TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2} (?:UTC|[+-][0-9]{2}:[0-9]{2})"
-_WORD = re.compile(rf"(?:`[^`]*`|\([<>=]{{1,2}} [^()\s]*\)|{_TIME}|\S)+")
+_WORD = lazy_pattern(rf"(?:`[^`]*`|\([<>=]{{1,2}} [^()\s]*\)|{_TIME}|\S)+")
 """A word: so is a command in backquotes, to be copied from one line, a relation ("(>= 2)"), and a time."""
-_BLANKS = re.compile(r"[\t\n\r]+")
+_BLANKS = lazy_pattern(r"[\t\n\r]+")
 _HARMFUL = ("Cc", "Cs", "Zl", "Zp")
 _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """Bidirectional controls: they can show a line in another order than it is written (CVE-2021-42574)."""

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from agent.core.package_label import package_labels
+from agent.core.pattern import lazy_pattern
 from agent.report.layout import Line, Tone, columns
 from agent.state.lists_view import ListsView
 from agent.state.overridden_view import OverriddenView
@@ -18,7 +19,7 @@ _UNHOLD = "`apt-mark unhold`"
 """Command in the reason of a package on hold, shown with the packages of its source."""
 
 
-_OF_ENDPOINT = re.compile(r"request [0-9a-f-]{36} by (.*)", re.DOTALL)
+_OF_ENDPOINT = lazy_pattern(r"request [0-9a-f-]{36} by (.*)", re.DOTALL)
 """`requested_by` of a run that a request of the endpoint caused."""
 
 

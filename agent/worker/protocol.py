@@ -4,7 +4,6 @@ The same values pass over the pipe between a command and the job that it forks.
 """
 
 import json
-import re
 from datetime import datetime
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from agent.core.job_kinds import JobKind, JobOption
 from agent.core.model.package import is_package_name
 from agent.core.model.scope import Scope
 from agent.core.packages.explain_cve import is_cve
+from agent.core.pattern import lazy_pattern
 from agent.core.redact import redact, redact_document
 from agent.core.requests.wire import is_request_id
 from agent.core.schemas import JOB_REQUEST_SCHEMA, Document
@@ -24,7 +24,7 @@ MAX_CARRIED_BYTES = 32768
 """With a request of the endpoint, whose signature may be long."""
 _MAX_REQUESTED_BY = 64
 """Characters of `requested_by` that are kept."""
-_SESSION = re.compile(r"[A-Za-z0-9]{0,32}")
+_SESSION = lazy_pattern(r"[A-Za-z0-9]{0,32}")
 """An id of a session of logind: "3", "c1"; empty for none."""
 _FIELDS = {
     "schema",

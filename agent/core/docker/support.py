@@ -4,10 +4,10 @@ Sources: endoflife.date (products/docker-engine.md) and moby's project/BRANCHES-
 is kept by the distribution, whatever upstream does: these dates are about Docker Inc.'s packages.
 """
 
-import re
 from datetime import date
 
 from agent.core.frozen import frozen
+from agent.core.pattern import lazy_pattern
 
 TABLE_FROM = date(2026, 11, 28)
 """When the table was made: lines that are newer than its newest are supported as far as is known."""
@@ -23,7 +23,7 @@ _ENDS: dict[tuple[int, int] | tuple[int], date | None] = {
 }
 """End by line; None: still supported without a date. Up to 20.10 a line has two numbers."""
 _OLDEST = (20, 10)
-_LINE = re.compile(r"(?:\d+:)?v?(\d+)\.(\d+)")
+_LINE = lazy_pattern(r"(?:\d+:)?v?(\d+)\.(\d+)")
 
 
 @frozen

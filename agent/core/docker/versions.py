@@ -6,16 +6,17 @@ from collections.abc import Sequence
 from agent.core.debian_version import version_key
 from agent.core.engine_ports import Offer
 from agent.core.frozen import frozen
+from agent.core.pattern import lazy_pattern
 from agent.core.policy.distro import Distro
 from agent.core.version_numbers import version_numbers
 
 LATEST = "latest"
-_EPOCH = re.compile(r"^[0-9]+:")
-_REVISION = re.compile(r"[-~+]")
-_REQUEST = re.compile(r"v?(?P<numbers>[0-9]{1,6}(?:\.[0-9]{1,6}){0,3})(?P<rest>(?:\.[xX*]){0,3})(?:-ce)?")
+_EPOCH = lazy_pattern(r"^[0-9]+:")
+_REVISION = lazy_pattern(r"[-~+]")
+_REQUEST = lazy_pattern(r"v?(?P<numbers>[0-9]{1,6}(?:\.[0-9]{1,6}){0,3})(?P<rest>(?:\.[xX*]){0,3})(?:-ce)?")
 _FULL = 3
 """How many numbers a version of Docker or Weave has: a request with that many is exact."""
-_PRE_RELEASE = re.compile(r"[0-9][~-](?:alpha|beta|rc|tp)\b", re.IGNORECASE)
+_PRE_RELEASE = lazy_pattern(r"[0-9][~-](?:alpha|beta|rc|tp)\b", re.IGNORECASE)
 _BUILT_FOR = re.compile(
     # docker-ce-packaging: "~ubuntu.24.04~noble" since 23.0, "~ubuntu-focal" before that, "~ubuntu" up to 18.06.
     r"~(?P<id>debian|ubuntu|raspbian)(?:\.(?P<version>[0-9.]+)~(?P<codename>[a-z]+)|-(?P<suite>[a-z]+))?$"

@@ -1,11 +1,10 @@
 """Identity of a package, as a frozen value, and what refers to one."""
 
-import re
-
 from agent.core.frozen import frozen
 from agent.core.package_label import package_label
+from agent.core.pattern import lazy_pattern
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9+.-]{0,127}(:[a-z0-9][a-z0-9-]{0,31})?")
+_NAME = lazy_pattern(r"[a-z0-9][a-z0-9+.-]{0,127}(:[a-z0-9][a-z0-9-]{0,31})?")
 """A package name as dpkg takes it, with or without an architecture; Debian Policy, 5.6.1, wants two characters."""
 
 

@@ -9,9 +9,10 @@ from datetime import datetime, timezone, tzinfo
 
 from agent.core.model.outcome import ForeignChange
 from agent.core.model.package import PackageId
+from agent.core.pattern import lazy_pattern
 
-_PACKAGE = re.compile(r"([a-z0-9][a-z0-9+.-]*:[a-z0-9-]+) \([^)]*\)")
-_CLOUD_INIT = re.compile(r"apt-get .*force-unsafe-io", re.IGNORECASE)
+_PACKAGE = lazy_pattern(r"([a-z0-9][a-z0-9+.-]*:[a-z0-9-]+) \([^)]*\)")
+_CLOUD_INIT = lazy_pattern(r"apt-get .*force-unsafe-io", re.IGNORECASE)
 """cloud-init calls apt-get with this option of dpkg, which nobody else has a reason to set (its `apt_get_command`)."""
 _REMOVALS = ("Remove", "Purge")
 

@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterable, Iterator
 from agent.core.frozen import frozen
 from agent.core.packages.cve_ids import find_cve_ids
 from agent.core.packages.cves import ChangelogFindings
+from agent.core.pattern import lazy_pattern
 
-_HEADER = re.compile(
+_HEADER = lazy_pattern(
     r"[a-z0-9][a-z0-9+.-]{0,200}[ \t]{1,9}\((?P<version>[^() \t]{1,300})\)"
     r"(?P<distributions>[^;]{0,300});(?P<fields>.*)",
     re.IGNORECASE,
 )
-_URGENCY = re.compile(r"urgency=([a-z]{1,20})", re.IGNORECASE)
+_URGENCY = lazy_pattern(r"urgency=([a-z]{1,20})", re.IGNORECASE)
 _LONGEST_HEADER = 1000
 
 

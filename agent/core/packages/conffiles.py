@@ -5,12 +5,12 @@ deb-conffiles(5) and, for what they leave open, experiments with dpkg 1.21 to 1.
 tests/machines/test_conffiles.py repeats.
 """
 
-import re
 from collections.abc import Iterable
 from enum import Enum
 from fnmatch import fnmatchcase
 
 from agent.core.frozen import frozen
+from agent.core.pattern import lazy_pattern
 
 
 class NoPlainFile(Enum):
@@ -70,8 +70,8 @@ class DpkgOptions:
 
 DPKG_DEFAULTS = DpkgOptions()
 """dpkg without configuration."""
-_FORCE = re.compile(r"(force|no-force|refuse)(?:-|[ \t]*=[ \t]*|[ \t]+)(\S+)")
-_PATH = re.compile(r"path-(include|exclude)(?:[ \t]*=[ \t]*|[ \t]+)(\S.*)")
+_FORCE = lazy_pattern(r"(force|no-force|refuse)(?:-|[ \t]*=[ \t]*|[ \t]+)(\S+)")
+_PATH = lazy_pattern(r"path-(include|exclude)(?:[ \t]*=[ \t]*|[ \t]+)(\S.*)")
 THINGS = frozenset({"confask", "confdef", "confmiss", "confnew", "confold"})
 """What can be forced about conffiles (dpkg(1), --force-things)."""
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 
 from agent.core.frozen import frozen
+from agent.core.pattern import lazy_pattern
 
 _HYPHEN = "[-\N{HYPHEN}\N{NON-BREAKING HYPHEN}\N{EN DASH}_]"
 _YEAR = "(?:19|20)[0-9]{2}"
@@ -19,26 +20,26 @@ _HEAD = re.compile(
     rf"(?<![a-z0-9])(?:CAN{_WRAPPED}|CVE(?:s|[-_ ]?IDs?)?(?:{_HYPHEN}|[:\#\s]){{0,40}})(?={_YEAR}|[{{(])",
     re.IGNORECASE,
 )
-_FULL = re.compile(rf"({_YEAR}){_WRAPPED}")
-_GROUP = re.compile(r"([0-9]{0,9})(?:\{([^{}\n]{0,400}(?:\n[^{}\n]{0,400}){0,9})\}|\[([^\[\]\n]{0,40})\])")
-_NUMBER = re.compile(r"([0-9]{4,12})(?![0-9])(?!\[)(?!\{)")
-_SEPARATOR = re.compile(r"\s{0,40}(?:,\s{0,40}(?:and|or|&)\s|[,/;&+|]|and\s|or\s)\s{0,40}", re.IGNORECASE)
-_SHORT = re.compile(
+_FULL = lazy_pattern(rf"({_YEAR}){_WRAPPED}")
+_GROUP = lazy_pattern(r"([0-9]{0,9})(?:\{([^{}\n]{0,400}(?:\n[^{}\n]{0,400}){0,9})\}|\[([^\[\]\n]{0,40})\])")
+_NUMBER = lazy_pattern(r"([0-9]{4,12})(?![0-9])(?!\[)(?!\{)")
+_SEPARATOR = lazy_pattern(r"\s{0,40}(?:,\s{0,40}(?:and|or|&)\s|[,/;&+|]|and\s|or\s)\s{0,40}", re.IGNORECASE)
+_SHORT = lazy_pattern(
     rf"{_HYPHEN}?([0-9]{{4,12}})(?![0-9])(?!\s{{0,40}}{_HYPHEN}\s?[0-9])(?![.:~+][0-9])(?![a-z_%@=*])", re.IGNORECASE
 )
-_BARE = re.compile(r"\s{1,40}-?[0-9]{4,5}(?=[,;/)\s]|\Z)")
-_RANGE = re.compile(
+_BARE = lazy_pattern(r"\s{1,40}-?[0-9]{4,5}(?=[,;/)\s]|\Z)")
+_RANGE = lazy_pattern(
     rf"\s{{0,40}}(?:{_HYPHEN}|to\s|through\s|thru\s|until\s|\.\.\.?|\N{{HORIZONTAL ELLIPSIS}})\s{{0,40}}"
     rf"(?:CVE{_HYPHEN})?(?:{_YEAR}{_HYPHEN})?[0-9]{{4,12}}(?![0-9])(?!\S{{0,80}}\.(?:patch|diff))",
     re.IGNORECASE,
 )
-_COUNTED = re.compile(
+_COUNTED = lazy_pattern(
     r"\s{1,40}(?:bytes?|bits?|[kmg]i?b|m?s|seconds?|minutes?|days?|years?|times?|percent|files?|lines?|users?|patches|"
     r"commits?|others?|more|further|additional|issues?|bugs?|of|release|edition|version)\b",
     re.IGNORECASE,
 )
-_ITEMS = re.compile(r"\s*[,|;]\s*|\s+")
-_SPAN = re.compile(r"([0-9]{1,12})(?:\.\.|-)([0-9]{1,12})")
+_ITEMS = lazy_pattern(r"\s*[,|;]\s*|\s+")
+_SPAN = lazy_pattern(r"([0-9]{1,12})(?:\.\.|-)([0-9]{1,12})")
 _MAX_SPAN = 200
 _SHORTEST, _LONGEST = 4, 12
 """Digits of a number."""

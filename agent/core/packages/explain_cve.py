@@ -12,9 +12,10 @@ from agent.core.model.facts import Update
 from agent.core.model.plan import Held, Plan, Step
 from agent.core.model.waiting import Snooze
 from agent.core.packages.cves import Findings, findings_of
+from agent.core.pattern import lazy_pattern
 
-_ID = re.compile(r"CVE-((?:19|20)[0-9]{2})-([0-9]{4,12})")
-_LIKE_AN_ID = re.compile(r"cve-[0-9]{1,9}-[0-9]{1,99}", re.IGNORECASE)
+_ID = lazy_pattern(r"CVE-((?:19|20)[0-9]{2})-([0-9]{4,12})")
+_LIKE_AN_ID = lazy_pattern(r"cve-[0-9]{1,9}-[0-9]{1,99}", re.IGNORECASE)
 
 
 class CveConclusion(Enum):

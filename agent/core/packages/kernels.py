@@ -12,9 +12,10 @@ from agent.core.model.kernels import AutoRemovable, KernelFacts, ObsoleteKernels
 from agent.core.model.package import PackageId
 from agent.core.model.reasons import NO_REASON, Reason, ReasonCode
 from agent.core.packages.removals import keep_needed, own_reason
+from agent.core.pattern import lazy_pattern
 
 _RELEASE = r"[0-9]+\.[0-9]+\.[0-9]+[^ ]*"
-_BEHIND = re.compile(r"-(?:common(?:-[a-z0-9]+)*|unsigned|dbg|dbgsym)$")
+_BEHIND = lazy_pattern(r"-(?:common(?:-[a-z0-9]+)*|unsigned|dbg|dbgsym)$")
 """Suffixes after the release in Debian's package names: headers shared by flavours, unsigned images, symbols."""
 
 

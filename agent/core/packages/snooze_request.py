@@ -1,6 +1,5 @@
 """What a person asks of snoozes: what, until when, with which comment; and the snoozes after that. Pure."""
 
-import re
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta, timezone, tzinfo
 
@@ -9,13 +8,14 @@ from agent.core.model.package import is_package_name
 from agent.core.model.waiting import Snooze
 from agent.core.packages.explain_cve import cve_id, looks_like_cve
 from agent.core.packages.snoozes import in_force
+from agent.core.pattern import lazy_pattern
 from agent.core.reboot.hold_off import parse_hold_off
 
 MAX_IN_FORCE = 500
 LONGEST_COMMENT = 200
 _LONGEST = timedelta(days=366)
 _DAY = timedelta(days=1)
-_AHEAD = re.compile(r"\+([0-9]{1,3})([dw])")
+_AHEAD = lazy_pattern(r"\+([0-9]{1,3})([dw])")
 _DAYS = {"d": 1, "w": 7}
 
 

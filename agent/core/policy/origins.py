@@ -10,6 +10,7 @@ from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
 from agent.core.frozen import frozen
+from agent.core.pattern import lazy_pattern
 
 _KEYS = {
     "o": "origin",
@@ -25,7 +26,7 @@ _KEYS = {
     "component": "component",
     "site": "site",
 }
-_VARIABLE = re.compile(r"\$\{([^}]*)\}")
+_VARIABLE = lazy_pattern(r"\$\{([^}]*)\}")
 
 
 @frozen

@@ -1,8 +1,8 @@
 """Under which names dpkg's database may have a replaced file that still runs. Pure."""
 
-import re
+from agent.core.pattern import lazy_pattern
 
-_SONAME = re.compile(r"(.*\.so\.[0-9]+)((?:\.[0-9]+)+)")
+_SONAME = lazy_pattern(r"(.*\.so\.[0-9]+)((?:\.[0-9]+)+)")
 _ALIASED = ("bin/", "sbin/", "lib/", "lib32/", "lib64/", "libx32/")
 """Directories that are symbolic links to /usr in merged systems, and may be written either way in file lists."""
 

@@ -1,10 +1,11 @@
 """The hold-off of reboots in a window: "not before 2026-12-27". Pure."""
 
-import re
 from datetime import datetime, tzinfo
 
-_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_TIME = re.compile(
+from agent.core.pattern import lazy_pattern
+
+_DATE = lazy_pattern(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_TIME = lazy_pattern(
     r"(?P<date>[0-9]{4}-[0-9]{2}-[0-9]{2})[T ](?P<time>[0-9]{2}:[0-9]{2}(:[0-9]{2})?)(?P<zone>Z|[+-][0-9]{2}:[0-9]{2})?"
 )
 _LATEST_YEAR = 9000

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 from agent.core.frozen import field, frozen
 from agent.core.model.facts import Unseen
+from agent.core.pattern import lazy_pattern
 from agent.core.restart.model import FailedRestart, RestartUnit
 
 PACKAGE_DIRECTORIES = (b"/usr/", b"/opt/", b"/lib/", b"/lib32/", b"/lib64/", b"/libx32/", b"/bin/", b"/sbin/")
@@ -26,9 +27,9 @@ _MAPPED = re.compile(rb"[0-9a-f]+-[0-9a-f]+ ..x. [0-9a-f]+ [0-9a-f]+:[0-9a-f]+ [
 
 Read-only mappings, such as locales or caches, are data; needrestart ignores them, too.
 """
-_UNIT = re.compile(r"[A-Za-z0-9:_.\\@-]{1,250}\.(?:service|scope|socket|mount|swap)")
-_USER_SLICE = re.compile(r"user-([0-9]{1,10})\.slice")
-_USER_MANAGER = re.compile(r"user@([0-9]{1,10})\.service")
+_UNIT = lazy_pattern(r"[A-Za-z0-9:_.\\@-]{1,250}\.(?:service|scope|socket|mount|swap)")
+_USER_SLICE = lazy_pattern(r"user-([0-9]{1,10})\.slice")
+_USER_MANAGER = lazy_pattern(r"user@([0-9]{1,10})\.service")
 _OURS, _OUR_DAEMON = "maestro-agent", "maestro-agent.service"
 
 

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta, timezone
 
 from agent.core.frozen import frozen
 from agent.core.model.package import is_package_name
+from agent.core.pattern import lazy_pattern
 from agent.core.requests.model import Malformed, Request, RequestOffers, RequestWhy, Verb
 from agent.core.schemas import REQUEST_SCHEMA, Document
 
@@ -18,15 +19,15 @@ SIGNATURE_NAMESPACE = "maestro-request"
 """Of `ssh-keygen -Y sign -n`: a signature for another purpose is none for a request."""
 LONGEST_LIFE = timedelta(days=30)
 UNKNOWN = "unknown"
-_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
-_VERB = re.compile(r"[a-z][a-z0-9-]{0,63}")
-_MOMENT = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]{1,6}))?Z")
-_PLAN = re.compile(r"[0-9a-f]{12}")
-_CVE = re.compile(r"CVE-[0-9]{4}-[0-9]{4,19}")
-_SIGNATURE = re.compile(r"-----BEGIN SSH SIGNATURE-----\n[A-Za-z0-9+/=\n]+\n-----END SSH SIGNATURE-----\n?")
+_ID = lazy_pattern(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_VERB = lazy_pattern(r"[a-z][a-z0-9-]{0,63}")
+_MOMENT = lazy_pattern(r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]{1,6}))?Z")
+_PLAN = lazy_pattern(r"[0-9a-f]{12}")
+_CVE = lazy_pattern(r"CVE-[0-9]{4}-[0-9]{4,19}")
+_SIGNATURE = lazy_pattern(r"-----BEGIN SSH SIGNATURE-----\n[A-Za-z0-9+/=\n]+\n-----END SSH SIGNATURE-----\n?")
 _LONGEST_SIGNATURE = 16384
 _LONGEST_FIX = 128
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_CONTROL = lazy_pattern("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _FIELDS = {
     *("schema", "id", "host_id", "verb", "arguments", "created_at", "expires_at"),
     *("requested_by", "comment", "plan_id", "signature"),

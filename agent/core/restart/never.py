@@ -5,16 +5,16 @@ tests/machines/test_restart_services.py compares them with the files of these ve
 restart is recognized by its properties (`agent.core.restart.plan`), not by its name.
 """
 
-import re
 from collections.abc import Collection
 from fnmatch import fnmatchcase
 
 from agent.core.frozen import frozen
+from agent.core.pattern import lazy_pattern
 from agent.core.restart.model import MANAGER_UNIT, LeftWhy
 
 _SUFFIX = ".service"
-_USER = re.compile(r"user(?:-runtime-dir)?@([0-9]+)\.service")
-_SESSION = re.compile(r"session-.+\.scope")
+_USER = lazy_pattern(r"user(?:-runtime-dir)?@([0-9]+)\.service")
+_SESSION = lazy_pattern(r"session-.+\.scope")
 
 
 @frozen
@@ -59,7 +59,7 @@ _REASONS = tuple(
     for breaks, prefixes in names.items()
 )
 _AGENT = "maestro-agent"
-_OF_SYSTEMD_RUN = re.compile(r"run-(?:[pru][0-9a-f]|[0-9]).*\.service")
+_OF_SYSTEMD_RUN = lazy_pattern(r"run-(?:[pru][0-9a-f]|[0-9]).*\.service")
 """Transient units to which nobody gave a name."""
 
 

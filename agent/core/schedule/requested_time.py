@@ -7,12 +7,14 @@ the clock is set back it may show it twice: the next of the two. A time that the
 import re
 from datetime import date, datetime, time, timedelta, timezone, tzinfo
 
+from agent.core.pattern import lazy_pattern
+
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _LONG_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
-_DELAY = re.compile(r"\+(?:(?P<minutes>[0-9]{1,6})|(?P<parts>(?:[0-9]{1,6}[dhms])+))")
-_CLOCK = re.compile(r"(?:(?P<day>[a-z]+) )?(?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{2})")
-_DATED = re.compile(
+_DELAY = lazy_pattern(r"\+(?:(?P<minutes>[0-9]{1,6})|(?P<parts>(?:[0-9]{1,6}[dhms])+))")
+_CLOCK = lazy_pattern(r"(?:(?P<day>[a-z]+) )?(?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{2})")
+_DATED = lazy_pattern(
     r"(?P<date>[0-9]{4}-[0-9]{2}-[0-9]{2})[t ](?P<time>[0-9]{2}:[0-9]{2}(?::[0-9]{2})?)"
     r"(?: ?(?P<zone>z|utc|[+-][0-9]{2}:?[0-9]{2}))?"
 )

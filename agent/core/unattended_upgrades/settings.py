@@ -8,10 +8,11 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 
+from agent.core.pattern import lazy_pattern
 from agent.core.unattended_upgrades.model import ALWAYS, JobSettings, RebootKeys
 
-_LINE = re.compile(r'(?P<key>\S+) "(?P<value>.*)";')
-_EVERY = re.compile(r"(?P<number>[+-]?(?:0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)?)(?P<unit>[smhd]?)")
+_LINE = lazy_pattern(r'(?P<key>\S+) "(?P<value>.*)";')
+_EVERY = lazy_pattern(r"(?P<number>[+-]?(?:0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)?)(?P<unit>[smhd]?)")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "": 86400}
 _LONGEST = timedelta(days=3650)
 """No stamp is older, so that the job would never run."""

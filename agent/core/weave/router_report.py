@@ -1,12 +1,12 @@
 """The router's `/report` as a document from outside (weave-behaviour.md I4 to I6). Pure."""
 
-import re
 from collections.abc import Iterator
 
 from agent.core.model.weave import RouterReport
+from agent.core.pattern import lazy_pattern
 from agent.core.redact import redact
 
-_PEER = re.compile(r"(\S+)\([^()]*\)")
+_PEER = lazy_pattern(r"(\S+)\([^()]*\)")
 """A peer in the text of a connection: "sleeve 4e:ec:26:14:22:3d(w2) encrypted=true mtu=1414"."""
 _RETRY = ", retry:"
 _LONGEST_TEXT = 300

@@ -1,13 +1,14 @@
 """Reads the Release file of a package source from apt's lists, as libapt does (apt-pkg/deb/debmetaindex.cc)."""
 
 import os
-import re
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from functools import cached_property
 from pathlib import Path
 
-_ENTRY = re.compile(r"\s+[0-9a-fA-F]+\s+(?P<size>\d+)\s+(?P<name>\S+)")
+from agent.core.pattern import lazy_pattern
+
+_ENTRY = lazy_pattern(r"\s+[0-9a-fA-F]+\s+(?P<size>\d+)\s+(?P<name>\S+)")
 """A line of a checksum field."""
 
 

@@ -4,7 +4,6 @@ libapt writes them into messages in more than one form: as configured, decoded, 
 """
 
 import os
-import re
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -12,19 +11,20 @@ from urllib.parse import unquote
 
 import apt_pkg
 
+from agent.core.pattern import lazy_pattern
 from agent.core.redact import remember_secrets
 
 _MAX_BYTES = 1 << 20
-_USER_INFO = re.compile(r"//(\S*)@")
-_SPACED_USER_INFO = re.compile(r"//(.*)@")
+_USER_INFO = lazy_pattern(r"//(\S*)@")
+_SPACED_USER_INFO = lazy_pattern(r"//(.*)@")
 """For one value, which may have spaces."""
-_AUTH = re.compile(r"\b(login|password)\s+(\S+)")
-_PATH = re.compile(r"://[^\s/?#]*(/[^\s?#\"]*)")
-_PATH_TOKEN = re.compile(r"(?=[^/]*[0-9])(?=[^/]*[A-Za-z])(?=[^/]*[A-Za-z0-9]{12})[A-Za-z0-9_~-]{16,}")
-_TIME = re.compile(r"\d{8}T\d{6}Z?|[a-z-]*\d{0,8}[a-z-]*")
+_AUTH = lazy_pattern(r"\b(login|password)\s+(\S+)")
+_PATH = lazy_pattern(r"://[^\s/?#]*(/[^\s?#\"]*)")
+_PATH_TOKEN = lazy_pattern(r"(?=[^/]*[0-9])(?=[^/]*[A-Za-z])(?=[^/]*[A-Za-z0-9]{12})[A-Za-z0-9_~-]{16,}")
+_TIME = lazy_pattern(r"\d{8}T\d{6}Z?|[a-z-]*\d{0,8}[a-z-]*")
 """Of a snapshot; a word with a number or a date. No token."""
-_PROXY_VARIABLE = re.compile("(?i)[a-z]+_proxy")
-_MIRROR_LIST = re.compile(r"mirror\+file:(?://)?(/[^\s\"]+)")
+_PROXY_VARIABLE = lazy_pattern("(?i)[a-z]+_proxy")
+_MIRROR_LIST = lazy_pattern(r"mirror\+file:(?://)?(/[^\s\"]+)")
 _SHORTEST_USER = 16
 """Characters of a user name that may be a token."""
 

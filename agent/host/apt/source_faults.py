@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 
 from agent.core.model.facts import SourceFault
+from agent.core.pattern import lazy_pattern
 
 _PATTERNS: tuple[tuple[SourceFault, str], ...] = (
     # libapt's English messages (LC_ALL=C is set); the first match wins. Status codes begin a message of the HTTP
@@ -36,7 +37,7 @@ _ADVICE: Mapping[SourceFault, str] = {
     SourceFault.NOT_YET_VALID: "check this machine's clock",
     SourceFault.RELEASE_CHANGED: "`apt-get update --allow-releaseinfo-change` accepts it",
 }
-_LONG_PART = re.compile(r"\s*\n\s*(?:Hashes of expected file:|Last modification reported:).*", re.DOTALL)
+_LONG_PART = lazy_pattern(r"\s*\n\s*(?:Hashes of expected file:|Last modification reported:).*", re.DOTALL)
 """What libapt appends to a wrong checksum: a dozen lines of checksums."""
 
 

@@ -3,7 +3,6 @@
 From libapt's list of sources and the files, and not from libapt's cache, which omits empty suites.
 """
 
-import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,15 +13,16 @@ from urllib.parse import unquote, urlsplit
 
 import apt_pkg
 
+from agent.core.pattern import lazy_pattern
 from agent.core.policy.origins import OriginPattern, ReleaseFields
 from agent.core.redact import redact
 from agent.host.apt.errors import libapt_errors
 from agent.host.apt.release_file import find_release
 
 _PACKAGES = "Debian Package Index"
-_DESCRIBED = re.compile(r"\((?P<path>(?P<plain>/.*Packages)(?:\.\w+)?)\)$")
+_DESCRIBED = lazy_pattern(r"\((?P<path>(?P<plain>/.*Packages)(?:\.\w+)?)\)$")
 """The end of `IndexFile.describe`: the file that libapt uses."""
-_ARCHITECTURE = re.compile(r"(?:(?P<component>.*)/)?binary-(?P<architecture>[^/]+)/Packages")
+_ARCHITECTURE = lazy_pattern(r"(?:(?P<component>.*)/)?binary-(?P<architecture>[^/]+)/Packages")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

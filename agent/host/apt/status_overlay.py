@@ -14,10 +14,11 @@ from pathlib import Path
 
 import apt_pkg
 
+from agent.core.pattern import lazy_pattern
 from agent.errors import HostError
 from agent.host.dpkg import database as dpkg_database
 
-_NAMED = re.compile(r"The package (\S+) needs to be reinstalled")
+_NAMED = lazy_pattern(r"The package (\S+) needs to be reinstalled")
 _STATE = re.compile(rb"(?m)^(Status: \S+) (?:reinstreq \S+|ok (?:unpacked|half-configured|half-installed))$")
 _DESCRIBED = re.compile(rb"(?m)^Description:")
 _NAME = re.compile(rb"(?m)^Package: (\S+)$")

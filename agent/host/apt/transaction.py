@@ -1,6 +1,5 @@
 """dpkg transactions: exactly the given steps, under dpkg's locks, in a supervised child process."""
 
-import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -16,6 +15,7 @@ from agent.core.model.outcome import LockWait
 from agent.core.model.package import PackageId
 from agent.core.model.plan import Step
 from agent.core.model.transaction import TransactionReport
+from agent.core.pattern import lazy_pattern
 from agent.core.policy.origins import OriginPattern
 from agent.errors import ChangedError, HostError
 from agent.host.apt.archive_items import archive_items
@@ -32,7 +32,7 @@ from agent.host.dpkg.output import FATAL_CODE, read_output
 from agent.host.dpkg.timeouts import DpkgTimeouts
 from agent.host.locks import LockWaiter, first_holder, locked
 
-_HOOK_FAILED = re.compile("Problem executing scripts|Failure running script")
+_HOOK_FAILED = lazy_pattern("Problem executing scripts|Failure running script")
 """In libapt's error after a failed hook: DPkg::Pre-Invoke and Post-Invoke, DPkg::Pre-Install-Pkgs (apt.conf(5))."""
 _LOCAL = ("file:", "copy:", "mirror+file:", "cdrom:")
 """Schemes of archives that stay where they are; a mirror list may name local directories."""

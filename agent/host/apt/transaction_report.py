@@ -1,10 +1,10 @@
 """Composes the report of a transaction from dpkg's status lines, its output, and libapt's error."""
 
-import re
 from pathlib import Path
 
 from agent.core.model.package import PackageId
 from agent.core.model.transaction import TransactionReport
+from agent.core.pattern import lazy_pattern
 from agent.core.redact import redact
 from agent.host.dpkg.child import ChildReport
 from agent.host.dpkg.names import reported_package
@@ -13,7 +13,7 @@ from agent.host.dpkg.output import DpkgError, DpkgOutput
 FATAL, HOOK, LIBAPT = "fatal", "hook", "error"
 """Values of the child: whether dpkg could not work at all, the hook that failed, and libapt's error."""
 
-_OF_PACKAGES = re.compile(r"Sub-process \S+ returned an error code \(1\)")
+_OF_PACKAGES = lazy_pattern(r"Sub-process \S+ returned an error code \(1\)")
 """libapt's error when single packages failed, which are known by their own errors."""
 
 Errors = dict[PackageId | str, str]

@@ -9,13 +9,14 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from agent.core.frozen import frozen
 from agent.core.model.facts import APT_SOURCE, SourceError, SourceFault
+from agent.core.pattern import lazy_pattern
 from agent.core.ports import RefreshAttempt
 from agent.core.redact import redact
 from agent.host.apt.source_faults import detail_of, fault_of
 
-_SPLIT = re.compile(r"(?:^|, |\n)(?=[EW]:)")
+_SPLIT = lazy_pattern(r"(?:^|, |\n)(?=[EW]:)")
 _OF_ITEMS = ("Failed to fetch ", "Some index files failed to download")
-_NOT_VERIFIED = re.compile(r"(?:GPG error|OpenPGP signature verification failed): .*?Release: (.+)", re.DOTALL)
+_NOT_VERIFIED = lazy_pattern(r"(?:GPG error|OpenPGP signature verification failed): .*?Release: (.+)", re.DOTALL)
 _DPKG_MESSAGE = "needs to be reinstalled"
 """From libapt when it opens its cache; reported as a repair."""
 _HOOK = "Problem executing scripts"

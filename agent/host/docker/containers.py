@@ -2,11 +2,11 @@
 
 import json
 import os
-import re
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
 from agent.core.model.docker import NO_STOP_LIMIT_S, Container, RestartPolicy, WeaveAttachment
+from agent.core.pattern import lazy_pattern
 from agent.errors import HostError
 from agent.host.docker.api import EngineApi, EngineApiError
 from agent.host.docker.fields import Fields
@@ -14,7 +14,7 @@ from agent.host.docker.signals import handles_signal, signal_number
 from agent.host.docker.weave_address import weave_interface
 from agent.host.docker.weave_attachment import weave_attachment
 
-_ID = re.compile(r"[0-9a-f]{64}")
+_ID = lazy_pattern(r"[0-9a-f]{64}")
 _STOP_TIMEOUT_S = 10
 """The engine's default."""
 _GONE = 404

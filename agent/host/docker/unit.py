@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from agent.core.frozen import frozen
 from agent.core.model.docker import EngineUnit
 from agent.core.model.facts import Unseen
+from agent.core.pattern import lazy_pattern
 from agent.host.process.run import ProgramResult, run_program
 from agent.host.time_span import time_span
 
@@ -17,10 +18,10 @@ _PROPERTIES = (
     "Id,LoadState,ActiveState,SubState,UnitFileState,MainPID,TimeoutStopUSec,NRestarts,ExecStart,Environment,"
     "EnvironmentFiles,NeedDaemonReload,Listen"
 )
-_ARGUMENTS = re.compile(r"argv\[\]=(.*?) ; ignore_errors=")
-_FILE = re.compile(r"(.+) \(ignore_errors=(?:yes|no)\)")
-_LISTENS = re.compile(r"(/\S+) \(Stream\)")
-_VARIABLE = re.compile(r"\$\{(\w+)\}")
+_ARGUMENTS = lazy_pattern(r"argv\[\]=(.*?) ; ignore_errors=")
+_FILE = lazy_pattern(r"(.+) \(ignore_errors=(?:yes|no)\)")
+_LISTENS = lazy_pattern(r"(/\S+) \(Stream\)")
+_VARIABLE = lazy_pattern(r"\$\{(\w+)\}")
 
 Systemctl = Callable[[Sequence[str]], ProgramResult]
 

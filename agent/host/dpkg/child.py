@@ -7,7 +7,6 @@ maintainer script: the script and not dpkg, so that dpkg records the failure its
 
 import json
 import os
-import re
 import select
 import signal
 import sys
@@ -19,6 +18,7 @@ from typing import Any
 
 from agent.core.job_control import JobControl
 from agent.core.model.package import PackageId
+from agent.core.pattern import lazy_pattern
 from agent.core.redact import redact
 from agent.errors import AgentError, BusyError, ChangedError, HostError, StoppedError
 from agent.host.dpkg.environment import NONINTERACTIVE_ENV
@@ -26,10 +26,11 @@ from agent.host.dpkg.names import reported_package
 from agent.host.dpkg.progress import PackageProgress
 from agent.host.dpkg.timeouts import DpkgTimeouts, StallWatchdog
 from agent.host.process.environment import replace_environment, system_environment
+from agent.host.process.quiet_psutil import load_psutil
 
-_LIBAPT_STATUS = re.compile(r"(pmstatus|pmerror):(.+?):([0-9.]+):(.*)")
+_LIBAPT_STATUS = lazy_pattern(r"(pmstatus|pmerror):(.+?):([0-9.]+):(.*)")
 _DPKG_STATUS = ("status: ", "processing: ")
-_DPKG_ERROR = re.compile(r"status: (?P<package>.+?) : error : (?P<message>.*)")
+_DPKG_ERROR = lazy_pattern(r"status: (?P<package>.+?) : error : (?P<message>.*)")
 """Written by dpkg itself when it runs without libapt (dpkg(1), --status-fd)."""
 _POLL_S = 1.0
 _KINDS: dict[str, type[AgentError]] = {
@@ -114,6 +115,7 @@ def supervise(
     A stop request reaches it only while it waits for a lock.
     """
     reading, writing = os.pipe()
+    load_psutil()
     child = os.fork()
     if child == 0:
         os.close(reading)

@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import re
 import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -23,11 +22,12 @@ from agent.core.packages.conffiles import (
     prompt_reason,
     read_options,
 )
+from agent.core.pattern import lazy_pattern
 from agent.errors import HostError
 from agent.host.dpkg import database as dpkg_database
 from agent.host.dpkg.environment import KEEP_LOCAL_CONFFILES
 
-_DROP_IN = re.compile(r"[0-9A-Za-z_-]+")
+_DROP_IN = lazy_pattern(r"[0-9A-Za-z_-]+")
 """Names of files that dpkg reads in dpkg.cfg.d (dpkg(1))."""
 _LINK = "link"
 """In place of a checksum: the new version ships a link, which never equals a local regular file."""

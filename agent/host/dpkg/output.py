@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from agent.core.frozen import field, frozen
+from agent.core.pattern import lazy_pattern
 
 _MAX_BYTES = 4 * 1024 * 1024
 """Of the end of a transaction's output; the rest is ignored."""
@@ -17,18 +18,18 @@ FATAL_CODE = 2
 """dpkg's exit status if it cannot work at all; 1 if single packages failed (dpkg(1), EXIT STATUS)."""
 _LAST_LINES = 3
 _MAX_LINE = 200
-_OF_ONE = re.compile(r"dpkg: error processing (?:archive|package) (.+) \(-[^()]*\):")
-_FATAL = re.compile(r"dpkg: (?:error: .+|unrecoverable fatal error, aborting:)")
+_OF_ONE = lazy_pattern(r"dpkg: error processing (?:archive|package) (.+) \(-[^()]*\):")
+_FATAL = lazy_pattern(r"dpkg: (?:error: .+|unrecoverable fatal error, aborting:)")
 _WARNING = "dpkg: warning: "
-_ESCAPE = re.compile(r"\x1b\[[0-9;?]*[@-~]|\x1b.")
-_BY_PACKAGE_MANAGER = re.compile(
+_ESCAPE = lazy_pattern(r"\x1b\[[0-9;?]*[@-~]|\x1b.")
+_BY_PACKAGE_MANAGER = lazy_pattern(
     r"dpkg(?:-deb|-split)?: |Setting up |Preparing to unpack |Unpacking |Selecting previously |Removing |Purging |"
     r"Processing triggers for |Processing was halted|\(Reading database |Errors were encountered |Replacing |"
     r"Installing new version of config file |Configuration file '|debconf: |Sub-process |Problem executing |"
     r"Failure running script |Note: "
 )
 """Starts of lines that dpkg, libapt and debconf write; all others are of a maintainer script or of a hook."""
-_BY_LIBAPT = re.compile("Sub-process |Problem executing |Failure running script ")
+_BY_LIBAPT = lazy_pattern("Sub-process |Problem executing |Failure running script ")
 
 
 @frozen

@@ -1,13 +1,13 @@
 """Turns the status lines of libapt and dpkg into progress: "unpacking nginx (3 of 11)"."""
 
-import re
 from collections import defaultdict
 
 from agent.core.job_control import JobControl
+from agent.core.pattern import lazy_pattern
 
-_LIBAPT_ACTION = re.compile(r"(Unpacking|Configuring|Removing) (\S+)(?: \(\S+\))?")
+_LIBAPT_ACTION = lazy_pattern(r"(Unpacking|Configuring|Removing) (\S+)(?: \(\S+\))?")
 """`pmstatus` messages name the package as "nginx (amd64)"; the message is not translated (LC_ALL)."""
-_DPKG_ACTION = re.compile(r"processing: (configure|trigproc|remove): (\S+)")
+_DPKG_ACTION = lazy_pattern(r"processing: (configure|trigproc|remove): (\S+)")
 """Written by dpkg itself when it runs without libapt (dpkg(1), --status-fd)."""
 _DPKG_WORDS = {"configure": "configuring", "trigproc": "running triggers of", "remove": "removing"}
 _KEPT = {"unpacking", "removing"}

@@ -11,6 +11,7 @@ from contextlib import suppress
 from datetime import timedelta
 from enum import Enum
 from pathlib import Path
+from typing import Any
 
 import apt_pkg
 
@@ -120,21 +121,21 @@ class StallWatchdog:
         self.survivors = f"dpkg cannot be killed and still holds its lock: {', '.join(names)}"
 
 
-def _with_descendants(child: int) -> list[psutil.Process]:
+def _with_descendants(child: int) -> list[Any]:
     """Return the child and its descendants; empty if that is not known."""
     with suppress(OSError, psutil.Error):
         return [psutil.Process(child), *_descendants(child)]
     return []
 
 
-def _descendants(child: int) -> list[psutil.Process]:
+def _descendants(child: int) -> list[Any]:
     """Return the child's descendants, deepest first."""
     with suppress(OSError, psutil.Error):  # also without /proc
         return list(reversed(psutil.Process(child).children(recursive=True)))
     return []
 
 
-def _script_owner(process: psutil.Process) -> PackageId | str | None:
+def _script_owner(process: Any) -> PackageId | str | None:
     """Return the package whose script a process runs; None if it runs none.
 
     dpkg runs …/info/NAME[:ARCHITECTURE].postinst and, of an archive that it unpacks, …/tmp.ci/preinst beside `control`.

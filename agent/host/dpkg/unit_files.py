@@ -5,10 +5,12 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
+from agent.core.pattern import lazy_pattern
+
 _INFO = "/var/lib/dpkg/info"
 _ACTIVE = ("/sys/fs/cgroup/system.slice", "/sys/fs/cgroup/systemd/system.slice")
 """Where systemd keeps the cgroup of a running unit: the unified hierarchy, or its own one."""
-_UNIT = re.compile(r"(?:/usr)?/lib/systemd/system/([A-Za-z0-9:_.\\-]{1,250}\.service)")
+_UNIT = lazy_pattern(r"(?:/usr)?/lib/systemd/system/([A-Za-z0-9:_.\\-]{1,250}\.service)")
 _RESTARTS = re.compile(rb"deb-systemd-invoke|invoke-rc\.d")
 _MAX_BYTES = 4 * 1024 * 1024
 

@@ -5,18 +5,18 @@ fewer fields than the header.
 """
 
 import csv
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
 from agent.core.model.release import Release
+from agent.core.pattern import lazy_pattern
 from agent.core.policy.distro import Distro
 from agent.core.release_support import UnknownEnd
 from agent.errors import HostError
 from agent.host.machine.os_release import read_distro
 
 _DIRECTORY = Path("/usr/share/distro-info")
-_ID = re.compile("[a-z0-9][a-z0-9._-]*")
+_ID = lazy_pattern("[a-z0-9][a-z0-9._-]*")
 """os-release(5), ID."""
 
 

@@ -3,11 +3,11 @@
 import hashlib
 import hmac
 import os
-import re
 import uuid
 from datetime import datetime
 
 from agent.core.model.host import HostFacts
+from agent.core.pattern import lazy_pattern
 from agent.errors import HostError
 from agent.host.boot_time import booted_at
 from agent.host.machine.boot_id import boot_id
@@ -16,7 +16,7 @@ from agent.host.machine.os_release import read_distro
 
 _APPLICATION = uuid.UUID("6d6ce7c5-5a0e-4c3c-9a53-1b1f3a0c7d0e")
 """Application ID for the host ID (sd_id128_get_machine_app_specific(3))."""
-_MACHINE_ID = re.compile("[0-9a-f]{32}")
+_MACHINE_ID = lazy_pattern("[0-9a-f]{32}")
 
 
 def host_id() -> str:

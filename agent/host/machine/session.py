@@ -1,11 +1,11 @@
 """The login session that this process belongs to."""
 
 import os
-import re
 
+from agent.core.pattern import lazy_pattern
 from agent.core.reboot.services import unit_of
 
-_SCOPE = re.compile(r"session-([A-Za-z0-9]{1,32})\.scope")
+_SCOPE = lazy_pattern(r"session-([A-Za-z0-9]{1,32})\.scope")
 
 
 def own_session(cgroups: str = "/proc/self/cgroup") -> str:

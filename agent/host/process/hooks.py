@@ -7,7 +7,6 @@ import contextlib
 import json
 import os
 import pwd
-import re
 import select
 import signal
 import subprocess
@@ -15,11 +14,12 @@ import time
 from collections.abc import Callable, Mapping
 
 from agent.core.frozen import frozen
+from agent.core.pattern import lazy_pattern
 from agent.core.redact import redact_document
 from agent.host.process.environment import LANGUAGE, PATH
 from agent.host.process.file_trust import distrust
 
-_NAME = re.compile(r"[A-Za-z0-9_-]+")
+_NAME = lazy_pattern(r"[A-Za-z0-9_-]+")
 """run-parts(8): no dot, so that backups and files of dpkg (`.dpkg-new`) are not run."""
 _MAX_OUTPUT = 4096
 """Bytes of output that are kept."""

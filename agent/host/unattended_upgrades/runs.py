@@ -5,11 +5,11 @@ transactions that did not happen. dpkg's log has each package that reached the s
 """
 
 import gzip
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 
+from agent.core.pattern import lazy_pattern
 from agent.core.redact import redact
 from agent.core.schemas import Document
 from agent.state.safe_open import open_regular
@@ -20,9 +20,11 @@ _DPKG = ("dpkg.log", "dpkg.log.1")
 _LOGS = "/var/log"
 _MOST_BYTES = 8 << 20
 """Of one log, its end."""
-_COMMAND = re.compile(r"(\S*/)?unattended-upgrades?(?= |$)")
-_CHANGE = re.compile(r"(?P<name>[a-z0-9][a-z0-9+.-]*):(?P<architecture>[a-z0-9-]+) \((?P<versions>[^()]*)\)")
-_INSTALLED = re.compile(r"(?P<at>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) status installed (?P<name>[^: ]+)\S* (?P<version>\S+)")
+_COMMAND = lazy_pattern(r"(\S*/)?unattended-upgrades?(?= |$)")
+_CHANGE = lazy_pattern(r"(?P<name>[a-z0-9][a-z0-9+.-]*):(?P<architecture>[a-z0-9-]+) \((?P<versions>[^()]*)\)")
+_INSTALLED = lazy_pattern(
+    r"(?P<at>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) status installed (?P<name>[^: ]+)\S* (?P<version>\S+)"
+)
 _SAME_RUN = timedelta(minutes=10)
 """Longest time between two transactions of a run, which has one for each few packages."""
 

@@ -1,13 +1,13 @@
 """`maestro.batch/1` and the endpoint's receipt, `maestro.receipt/1`. Pure. Receipts are untrusted input."""
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import Enum
 from typing import Any
 
 from agent.core.frozen import frozen
+from agent.core.pattern import lazy_pattern
 from agent.core.requests.model import NO_OFFERS, RequestOffers
 from agent.core.requests.wire import read_offers
 from agent.core.schemas import BATCH_SCHEMA, RECEIPT_SCHEMA, Document
@@ -17,7 +17,7 @@ MAX_MESSAGES = 500
 MAX_BYTES = 1_000_000
 """Before compression, so that the compressed batch is never too large."""
 _MAX_SEQUENCE = 10**15
-_OLD_SUPERSEDED = re.compile(r"overtaken by sequence ([0-9]{1,15})")
+_OLD_SUPERSEDED = lazy_pattern(r"overtaken by sequence ([0-9]{1,15})")
 
 
 class MessageKind(Enum):

@@ -1,13 +1,12 @@
 """A file of HTTP headers, one `Name: value` per line: for example a token for a collector. Its content is secret."""
 
-import re
-
+from agent.core.pattern import lazy_pattern
 from agent.errors import ConfigError
 from agent.state.safe_open import open_regular
 
 _MOST_BYTES = 65536
-_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
-_VALUE = re.compile(r"[\x21-\x7e]([\x20-\x7e\t]*[\x21-\x7e])?")
+_NAME = lazy_pattern(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
+_VALUE = lazy_pattern(r"[\x21-\x7e]([\x20-\x7e\t]*[\x21-\x7e])?")
 _OURS = frozenset(
     {
         "accept-encoding",  # compressed responses are not read
