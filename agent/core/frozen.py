@@ -6,7 +6,7 @@ To type checkers (frozen.pyi), to `dataclasses.replace` and to `dataclasses.fiel
 """
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from operator import attrgetter
 from typing import Any
 
@@ -65,6 +65,17 @@ def replace(value: Any, /, **changes: object) -> Any:
     """Return a value with other values of these fields, as `dataclasses.replace`."""
     kept = {name: getattr(value, name) for name in _fields(value.__class__) if name not in changes}
     return value.__class__(**kept, **changes)
+
+
+def field_types(cls: type) -> Mapping[str, Any]:
+    """Return the annotations of a frozen class's fields by name; empty for any other class."""
+    annotated = {name: one for base in reversed(cls.__mro__) if _fields(base) for name, one in _annotations(base)}
+    return {name: annotated[name] for name in _fields(cls)}
+
+
+def _annotations(cls: type) -> Iterable[tuple[str, Any]]:
+    """Return those of the class itself: from Python 3.14 on they are not in its `__dict__`."""
+    return cls.__annotations__.items()
 
 
 def _fields(cls: type) -> Mapping[str, _Field]:
@@ -155,7 +166,8 @@ class _DataclassFields:
 
     def __get__(self, _value: object, cls: Any) -> object:
         dataclasses = importlib.import_module("dataclasses")
-        fields = [(name, object, _dataclass_field(dataclasses, one)) for name, one in cls._frozen_fields.items()]
+        types = field_types(cls)
+        fields = [(name, types[name], _dataclass_field(dataclasses, one)) for name, one in _fields(cls).items()]
         return dataclasses.make_dataclass(cls.__name__, fields, kw_only=True).__dataclass_fields__
 
 

@@ -1,10 +1,10 @@
 """The record as values, on top of the store: package lists, the last check, runs, changelog findings, archives."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from agent.core.exposure import NO_EXPOSURE, Exposure
+from agent.core.frozen import frozen
 from agent.core.model.engine_outcome import EngineOutcome, EngineResult
 from agent.core.model.engine_plan import Block, Component, HeldFix
 from agent.core.model.facts import Reboot, Unseen
@@ -48,7 +48,7 @@ from agent.state.timestamps import format_utc
 from agent.state.views import StateView
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RecordedRun:
     """A run as its document holds it."""
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from agent.core.frozen import field, frozen, replace
+from agent.core.frozen import field, field_types, frozen, replace
 
 
 @frozen
@@ -97,3 +97,9 @@ def test_the_functions_of_dataclasses_take_it_for_one() -> None:
     assert [one.name for one in dataclasses.fields(Named)] == [one.name for one in dataclasses.fields(Twin)]
     assert dataclasses.asdict(Named(x=1)) == dataclasses.asdict(Twin(x=1))
     assert dataclasses.is_dataclass(Named)
+
+
+def test_its_fields_have_the_annotated_types() -> None:
+    assert field_types(Named) == {one.name: one.type for one in dataclasses.fields(Named)}
+    assert field_types(Named) == {"x": int, "y": int, "names": dict[str, int], "hidden": str}
+    assert field_types(int) == {}

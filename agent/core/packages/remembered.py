@@ -5,8 +5,8 @@ of the policy is decided again each time, from these facts as from new ones.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
+from agent.core.frozen import frozen, replace
 from agent.core.model.facts import Repair, Update
 from agent.core.model.kernels import KernelFacts
 from agent.core.model.package import PackageId
@@ -18,7 +18,7 @@ _MOST_ANSWERS = 8
 """How many answers are kept: a check asks one question, and one more for each fallback."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class PackageFacts:
     """What libapt's cache shows of the packages, whatever the time is."""
 
@@ -35,7 +35,7 @@ class PackageFacts:
     """Installed packages of architectures that dpkg is not configured for any more."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ResolverAnswer:
     """One answer of the resolver, with all that it depends on beside the facts."""
 
@@ -47,7 +47,7 @@ class ResolverAnswer:
     resolution: Resolution
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RememberedPackages:
     """Facts and answers, and the digest of what they depend on."""
 

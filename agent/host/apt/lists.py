@@ -1,12 +1,12 @@
 """Assesses the package lists: their sources, age and errors."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 import apt_pkg
 
 from agent.core.clock import RECORD_TOLERANCE, is_future
+from agent.core.frozen import replace
 from agent.core.model.facts import ADVISORY, APT_SOURCE, Lists, ListsState, SourceError, SourceFault, SourceLists
 from agent.core.model.package import PackageId
 from agent.core.packages.remembered import PackageFacts

@@ -5,7 +5,6 @@ From libapt's list of sources and the files, and not from libapt's cache, which 
 
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 import apt_pkg
 
+from agent.core.frozen import frozen
 from agent.core.pattern import lazy_pattern
 from agent.core.policy.origins import OriginPattern, ReleaseFields
 from agent.core.redact import redact
@@ -25,7 +25,7 @@ _DESCRIBED = lazy_pattern(r"\((?P<path>(?P<plain>/.*Packages)(?:\.\w+)?)\)$")
 _ARCHITECTURE = lazy_pattern(r"(?:(?P<component>.*)/)?binary-(?P<architecture>[^/]+)/Packages")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class PackageList:
     """One Packages file of a source for this machine's architecture."""
 

@@ -5,27 +5,27 @@ comes back equal to what it was. A document of another shape is a RecordError.
 """
 
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
 from datetime import datetime
 from enum import Enum
 from types import UnionType
 from typing import Any, get_args, get_origin
 
+from agent.core.frozen import field_types
 from agent.errors import RecordError
 
 _TIME = "time"
 
 
 def value_to_json(value: object) -> object:
-    """Return a value of frozen dataclasses, enums, tuples, times, texts, numbers and None as JSON."""
+    """Return a frozen value (`agent.core.frozen`) of enums, tuples, times, texts, numbers and None as JSON."""
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, datetime):
         return {_TIME: value.isoformat()}
     if isinstance(value, tuple):
         return [value_to_json(one) for one in value]
-    if is_dataclass(value):
-        return {field.name: value_to_json(getattr(value, field.name)) for field in fields(value)}
+    if names := field_types(type(value)):
+        return {name: value_to_json(getattr(value, name)) for name in names}
     return value
 
 
@@ -41,8 +41,8 @@ def value_from_json(kind: Any, found: object) -> Any:
         return tuple(value_from_json(get_args(kind)[0], one) for one in found)
     if kind is datetime and isinstance(found, Mapping):
         return _time(found)
-    if is_dataclass(kind) and isinstance(found, Mapping):
-        return _dataclass(kind, found)
+    if isinstance(kind, type) and field_types(kind) and isinstance(found, Mapping):
+        return _frozen(kind, found)
     if isinstance(kind, type) and issubclass(kind, Enum):
         return _enum(kind, found)
     if kind in {str, int, bool, type(None)} and type(found) is kind:
@@ -59,8 +59,8 @@ def _one_of(kinds: tuple[Any, ...], found: object) -> Any:
     raise RecordError(f"one of {kinds} was expected, found {type(found).__name__}")
 
 
-def _dataclass(kind: Any, found: Mapping[str, object]) -> Any:
-    named = {field.name: field.type for field in fields(kind)}
+def _frozen(kind: type, found: Mapping[str, object]) -> Any:
+    named = field_types(kind)
     if named.keys() != found.keys():
         raise RecordError(f"{kind.__name__} has other fields")
     return kind(**{name: value_from_json(type_, found[name]) for name, type_ in named.items()})

@@ -1,7 +1,6 @@
 """Observes the machine once."""
 
-from dataclasses import dataclass
-
+from agent.core.frozen import frozen
 from agent.core.model.facts import Facts
 from agent.core.ports import PackageSnapshot, RefreshResult
 from agent.state.packages_record import load_packages
@@ -9,7 +8,7 @@ from agent.worker.context import JobContext
 from agent.worker.steps.waiting import with_waiting
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Observation:
     """The machine at one moment."""
 

@@ -5,8 +5,8 @@ needs no special handling.
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
 
+from agent.core.frozen import frozen, replace
 from agent.core.model.facts import Facts, Unseen
 from agent.core.model.package import PackageId
 from agent.core.model.plan import Plan, Refusal
@@ -33,7 +33,7 @@ from agent.worker.steps.services import observe_services
 from agent.worker.steps.waiting import record_waiting
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Planned:
     """A plan and the snapshot that it was made from, through which its steps are downloaded."""
 
