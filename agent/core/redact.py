@@ -51,6 +51,8 @@ _PROSE = (
 _PATH = r"/[\w.-]+/"
 _NEEDLES = ("password", "passphrase", "token", "secret", "credential", "key")
 """Each of `_WORDS` has one."""
+_BEFORE_IS = tuple(f"{end} is" for end in (*_NEEDLES, "key-id", "key_id"))
+"""Each of `_WORDS` ends like this before "is"."""
 _BEFORE_SECRET = lazy_pattern("[:?#]")
 _Replacement = str | Callable[[re.Match[str]], str]
 
@@ -131,10 +133,10 @@ _RULES: tuple[tuple[tuple[str, ...], str, _Replacement], ...] = (
         rf"\1{REDACTED}",
     ),
     (("passwd", "pwd"), rf"(?i)({_SHORT_WORD})(?!/|{_DONE}|{_PROSE}|{_OF_PACKAGE})[^\s'\"&]+", rf"\1{REDACTED}"),
-    ((" is",), rf"((?i:\b{_WORDS}[ \t]+is:?[ \t]+['\"]?)(?!{_PROSE}))(?=\S*[0-9A-Z])[^\s'\"]+", rf"\1{REDACTED}"),
+    (_BEFORE_IS, rf"((?i:\b{_WORDS}[ \t]+is:?[ \t]+['\"]?)(?!{_PROSE}))(?=\S*[0-9A-Z])[^\s'\"]+", rf"\1{REDACTED}"),
     # Options of commands, as scripts print them.
     (
-        ("--",),
+        ("passwd", *_NEEDLES),
         rf"((?<!\S)--(?:[a-z]+-){{0,3}}(?:passwd|{_WORDS})[ \t]+['\"]?)(?!-|{_DONE}|{_PATH}|{_PROSE})[^\s'\"]+",
         rf"\1{REDACTED}",
     ),

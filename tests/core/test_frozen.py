@@ -21,7 +21,7 @@ class Point:
 
 @frozen
 class Named(Point):
-    """More of them, one made anew for each value and one that is not shown."""
+    """More of them, one with a default of its own for each value and one that is not shown."""
 
     names: dict[str, int] = field(default_factory=dict)
     hidden: str = field(default="", repr=False)
