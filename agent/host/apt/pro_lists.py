@@ -4,6 +4,7 @@ The client (esm-cache.service) has apt fetch and verify the public lists of ESM 
 is no part of apt's configuration: nothing of it can be installed. The packages themselves need a subscription.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -12,13 +13,12 @@ import apt_pkg
 
 from agent.core.model.facts import Update
 from agent.core.model.package import PackageId
-from agent.core.pattern import lazy_pattern
 from agent.core.policy.origins import OriginPattern, ReleaseFields
 from agent.host.apt.cache import PackageCache, package_id
 from agent.host.apt.release_file import find_release
 
 LISTS = Path("/var/lib/ubuntu-advantage/apt-esm/var/lib/apt/lists")
-_PACKAGES = lazy_pattern(
+_PACKAGES = re.compile(
     r"(?P<release>.+_dists_[^_]+_)(?P<component>[^_]+)_binary-(?P<architecture>[^_]+)_Packages(?:\.[a-z0-9]+)?"
 )
 """Name of a list: apt-pkg's URItoFileName of the index, packed or not."""
