@@ -60,7 +60,7 @@ def main() -> int:
     parser.add_argument("part", nargs="*", help=f"what to measure: {', '.join([*PARTS, *ALONE])}; default: all")
     parser.add_argument("--rounds", type=int, default=5, help="pairs of upgrades (default: 5)")
     parser.add_argument(
-        "--no-peer", action="store_true", help="skip unattended-upgrade's own upgrade, which takes minutes"
+        "--no-peer", action="store_true", help="skip unattended-upgrade's own upgrade and those with network: minutes"
     )
     parser.add_argument(
         "--idle-minutes", type=float, default=10, help="how long the idle daemon is measured (default: 10)"

@@ -54,7 +54,7 @@ class Session:
     rounds: int
     """Rounds of the slow commands."""
     peer: bool
-    """Whether to measure unattended-upgrade's own upgrade."""
+    """Whether to measure unattended-upgrade's own upgrade, and upgrades that use the network."""
     idle_minutes: float
     """How long the idle daemon is measured."""
 

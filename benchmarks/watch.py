@@ -77,19 +77,21 @@ class _Memory(_Watch):
         self.rss_kib = 0
 
     def sample(self, seconds: float) -> None:  # noqa: ARG002 - the peak counts, however short it was
-        seen = [self._of(process) for process in self._proc.iterdir() if process.name.isdigit() and process.name != "1"]
-        self.pss_kib = max(self.pss_kib, sum(pss for pss, _ in seen))
-        self.rss_kib = max(self.rss_kib, max((rss for _, rss in seen), default=0))
+        # A set: a child that vfork(2) made is its parent until it executes, and its memory shows twice.
+        seen = {self._of(process) for process in self._proc.iterdir() if process.name.isdigit() and process.name != "1"}
+        self.pss_kib = max(self.pss_kib, sum(pss for _, pss, _ in seen))
+        self.rss_kib = max(self.rss_kib, max((rss for _, _, rss in seen), default=0))
 
     @staticmethod
-    def _of(process: Path) -> tuple[int, int]:
+    def _of(process: Path) -> tuple[bytes, int, int]:
         with contextlib.suppress(OSError):  # the process has ended
-            if _OWN in (process / "cmdline").read_bytes():
-                return 0, 0
+            command = (process / "cmdline").read_bytes()
+            if _OWN in command:
+                return b"", 0, 0
             lines = (process / "smaps_rollup").read_text().splitlines()[1:]
             fields = {line.split()[0]: int(line.split()[1]) for line in lines}
-            return fields["Pss:"], fields["Rss:"]
-        return 0, 0
+            return command, fields["Pss:"], fields["Rss:"]
+        return b"", 0, 0
 
 
 def watch(running: Machine, command: str, *, memory: bool = False) -> Watched:
