@@ -8,7 +8,7 @@ import re
 import socket
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -25,6 +25,8 @@ _INTERIM = range(100, 200)
 _SWITCHING = 101
 _OK = range(200, 300)
 _NO_BODY = frozenset({204, 304})
+
+Receive = Callable[[], bytes]
 
 
 class MalformedResponseError(Exception):
@@ -76,7 +78,7 @@ def exchange(request: HttpsRequest, context: ssl.SSLContext, limit: timedelta, b
             with context.wrap_socket(plain, server_hostname=request.host.encode("ascii")) as secured:
                 secured.settimeout(deadline.remaining_s())
                 secured.sendall(_encoded(request))
-                return _read_response(_ResponseReader(secured, deadline), body_bytes)
+                return read_response(_receiver(secured, deadline), body_bytes)
     except TimeoutError as error:
         raise (error if error.errno else deadline.error()) from None
 
@@ -103,12 +105,19 @@ class _Deadline:
         return TimeoutError(f"no answer within {self._limit.total_seconds():g} seconds")
 
 
-class _ResponseReader:
-    """Reads a connection, up to the deadline."""
+def _receiver(connection: socket.socket, deadline: _Deadline) -> Receive:
+    def receive() -> bytes:
+        connection.settimeout(deadline.remaining_s())
+        return connection.recv(_CHUNK_BYTES)
 
-    def __init__(self, connection: socket.socket, deadline: _Deadline) -> None:
-        self._connection = connection
-        self._deadline = deadline
+    return receive
+
+
+class _ResponseReader:
+    """Reads heads and a body, and no more than each of them needs."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
         self._read = bytearray()
         self._head_bytes = 0
 
@@ -132,8 +141,7 @@ class _ResponseReader:
         return bytes(self._read[:length])
 
     def _fill(self) -> bool:
-        self._connection.settimeout(self._deadline.remaining_s())
-        chunk = self._connection.recv(_CHUNK_BYTES)
+        chunk = self._receive()
         self._read += chunk
         return bool(chunk)
 
@@ -173,7 +181,7 @@ def _open_tunnel(plain: socket.socket, request: HttpsRequest, deadline: _Deadlin
     authority = f"{_bracketed(request.host)}:{request.port}"
     plain.settimeout(deadline.remaining_s())
     plain.sendall(f"CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n\r\n".encode("ascii"))
-    response = _read_response(_ResponseReader(plain, deadline), 0)
+    response = read_response(_receiver(plain, deadline), 0)
     if response.status not in _OK:
         raise OSError(f"HTTP {response.status} {response.reason}".rstrip())
 
@@ -194,7 +202,14 @@ def _bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _read_response(reader: _ResponseReader, body_bytes: int) -> HttpsResponse:
+def read_response(receive: Receive, body_bytes: int) -> HttpsResponse:
+    """Read one response, with at most `body_bytes` of its body; `receive` returns what came, nothing at the end.
+
+    Raises:
+        OSError: what `receive` raises, or the response is cut off (ConnectionResetError).
+        MalformedResponseError: the response cannot be read.
+    """
+    reader = _ResponseReader(receive)
     while True:
         response = _parse(reader.head())
         if response.status not in _INTERIM or response.status == _SWITCHING:

@@ -22,6 +22,7 @@ from agent.host import http_values
 from agent.host.apt.changelog_files import lines
 from agent.host.apt.release_file import ReleaseFile
 from agent.host.dpkg import database
+from agent.host.https_exchange import MalformedResponseError, read_response
 from agent.host.machine import os_release
 from agent.host.reboot.flag import read_flag
 from agent.report.endpoint.messages import Message, MessageKind, read_receipt
@@ -46,6 +47,12 @@ _TEXTS = (
     b"120",
     b"Authorization: Bearer abcdef token=abc proxy=http://a:b@[::1]:3128/",
 )
+_RESPONSES = (
+    b"\xffHTTP/1.1 204 No Content\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n\r\n",
+    b"\x03HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 503 Busy\r\nContent-Length: 2\r\nRetry-After: 7\r\n\r\n{}",
+    b"\x20HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+)
+_MOST_BODY = 1000
 _STANZAS = b"""\
 Package: nginx
 Status: install ok installed
@@ -247,12 +254,25 @@ def _text(data: bytes) -> None:
     one_line(text)
 
 
+def _https_response(data: bytes) -> None:
+    stream = io.BytesIO(data[1:])
+    found = read_response(lambda: stream.read(data[0] + 1), _MOST_BODY)
+    assert 100 <= found.status < 1000
+    assert len(found.body) <= _MOST_BODY
+
+
 TARGETS = (
     Target(name="config", prepare=_config, seeds=(_CONFIG, b"[agent]\nupgrade_at = 07:00\n"), errors=(ConfigError,)),
     Target(name="manifest", prepare=_manifest, seeds=_MANIFESTS, errors=(ConfigError,)),
     Target(name="job-request", prepare=_request, seeds=CHOICES, errors=(UsageError,)),
     Target(name="worker-line", prepare=_worker_line, seeds=CHOICES, errors=(RecordError,)),
     Target(name="endpoint-request", prepare=_endpoint_request, seeds=CHOICES),
+    Target(
+        name="https-response",
+        prepare=lambda _directory: _https_response,
+        seeds=_RESPONSES,
+        errors=(MalformedResponseError, ConnectionResetError),
+    ),
     Target(name="receipt", prepare=_receipt, seeds=CHOICES),
     Target(
         name="otlp-headers", prepare=_headers, seeds=(b"Authorization: Bearer x\n# c\nX-A: b\n",), errors=(ConfigError,)
