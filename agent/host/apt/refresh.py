@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 
@@ -19,6 +19,7 @@ from agent.host.apt.update_verdict import FetchedItem, FetchedSource, FinishedUp
 from agent.host.locks import LockWaiter, locked
 
 _PULSE_US = 250_000
+_ARCHITECTURES = "APT::Architectures"
 
 
 class _RefreshProgress(AcquireProgress):
@@ -94,7 +95,7 @@ def refresh(timeout: timedelta, waiter: LockWaiter, control: JobControl) -> Refr
     message = ""
     progress = _RefreshProgress(time.monotonic() + timeout.total_seconds(), control)
     try:
-        with _stdout_as_stderr():
+        with _known_architectures(), _stdout_as_stderr():
             cache.update(progress, sources, _PULSE_US)
     except LIBAPT_ERRORS as error:
         message = message_of(error)
@@ -133,13 +134,28 @@ def _fetched(source: Source) -> FetchedSource:
     )
 
 
+@contextmanager
+def _known_architectures() -> Iterator[None]:
+    """Have apt's configuration name dpkg's architectures: each program that a method runs would ask dpkg for them."""
+    if apt_pkg.config.value_list(_ARCHITECTURES):
+        yield
+        return
+    for architecture in apt_pkg.get_architectures():
+        apt_pkg.config.set(f"{_ARCHITECTURES}::", architecture)
+    try:
+        yield
+    finally:
+        apt_pkg.config.clear(_ARCHITECTURES)
+
+
 def _empty_cache() -> apt_pkg.Cache:
-    """Open a cache of installed packages only, which libapt requires for an update.
+    """Open a cache without packages: libapt requires one for an update, and does not look into it.
 
     A cache of the current lists may fail to open exactly when a refresh would repair it: with a damaged list, or with
     an `APT::Default-Release` that was never fetched.
     """
     overrides = {
+        "Dir::State::status": os.devnull,
         "Dir::Etc::sourcelist": os.devnull,
         "Dir::Etc::sourceparts": os.devnull,
         "Dir::Cache::pkgcache": "",
@@ -150,9 +166,13 @@ def _empty_cache() -> apt_pkg.Cache:
     }
     saved = {key: apt_pkg.config.find(key) for key in overrides}
     try:
-        for key, value in overrides.items():
-            apt_pkg.config.set(key, value)
+        _configure(overrides)
         return apt_pkg.Cache(None)
     finally:
-        for key, value in saved.items():
-            apt_pkg.config.set(key, value)
+        _configure(saved)
+
+
+def _configure(values: Mapping[str, str]) -> None:
+    for key, value in values.items():
+        apt_pkg.config.set(key, value)
+    apt_pkg.init_system()  # libapt caches the path of the status file
