@@ -92,6 +92,7 @@ IMPORTS_BY_NAME = {
     "agent/worker/steps/engine_documents.py",  # a machine without Docker and Weave does not load what plans them
     "agent/worker/steps/finish_engines.py",  # almost no job finishes an upgrade of Docker or Weave
     "agent/host/fleet_lock.py",  # almost no job calls a lock server
+    "agent/host/apt/engine.py",  # a check that finds nothing new neither opens libapt's cache nor runs dpkg
     "agent/worker/steps/finish_reboot.py",  # almost no job finishes a reboot
 }
 LONGEST_FILE = 300

@@ -123,19 +123,11 @@ class Archive:
     """Its name in that directory; empty if it is the usual one."""
 
 
-class PackageSnapshot(Protocol):
-    """The packages at one moment. Every method may raise HostError.
+class PackageQueries(Protocol):
+    """What the packages at one moment are asked. Every method may raise HostError.
 
     Outdated once a package changes: then `download`, and installing the steps, raise ChangedError.
     """
-
-    @property
-    def seen(self) -> PackagesSeen:
-        """The facts about the packages."""
-
-    @property
-    def remembered(self) -> RememberedPackages | None:
-        """What a later snapshot may be made of instead of libapt's cache; None: nothing new, or nothing."""
 
     def find(self, name: str) -> KnownPackage | None:
         """Return a package by name, with or without `:architecture`; None if there is none."""
@@ -174,6 +166,18 @@ class PackageSnapshot(Protocol):
         self, wanted: Sequence[ChangelogRequest]
     ) -> Iterator[tuple[VersionChange, ChangelogFindings | None]]:
         """Read changelogs at idle priority, with downloads where allowed; omits those that are not available."""
+
+
+class PackageSnapshot(PackageQueries, Protocol):
+    """The packages at one moment, with the facts about them."""
+
+    @property
+    def seen(self) -> PackagesSeen:
+        """The facts about the packages."""
+
+    @property
+    def remembered(self) -> RememberedPackages | None:
+        """What a later snapshot may be made of instead of libapt's cache; None: nothing new, or nothing."""
 
 
 class PackageEngine(Protocol):

@@ -24,7 +24,7 @@ class JobContext:
     engine: PackageEngine
     machine: Machine
     engines: EngineObserver
-    engine_packages: EnginePackages
+    open_engine_packages: Callable[[], EnginePackages]
     services: ServiceControl
     hooks: HookRunner
     open_engine_acts: Callable[[], EngineActs]
@@ -38,6 +38,11 @@ class JobContext:
     daily_job: DailyJobPort = field(default_factory=NoDailyJob)
     run_id: str = ""
     """Id of this run in the history; empty for a job that leaves no outcome there."""
+
+    @property
+    def engine_packages(self) -> EnginePackages:
+        """The packages of Docker; loaded at their first use."""
+        return self.open_engine_packages()
 
     @property
     def engine_acts(self) -> EngineActs:

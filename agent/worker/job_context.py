@@ -9,10 +9,9 @@ from typing import Any
 from agent.config.accepted import load_for_job
 from agent.core.job_control import JobControl
 from agent.core.job_kinds import REQUEST_JOBS
+from agent.host.apt.agent_files import AgentFiles
 from agent.host.apt.engine import AptEngine
-from agent.host.apt.engine_packages import AptEnginePackages
 from agent.host.apt.history import RunOrigin
-from agent.host.apt.snapshot import AgentFiles
 from agent.host.docker.observer import LocalEngines
 from agent.host.hook_directory import LocalHooks
 from agent.host.machine.identity import machine_id
@@ -51,7 +50,7 @@ def open_context(request: JobRequest, control: JobControl, record: Record, run_i
         engine=engine,
         machine=LocalMachine(),
         engines=LocalEngines(),
-        engine_packages=AptEnginePackages(engine),
+        open_engine_packages=cache(lambda: _engine_packages(engine)),
         services=SystemdServices(alive=control.alive),
         hooks=LocalHooks(alive=control.alive),
         open_engine_acts=cache(lambda: _acts("engine").engine_acts(store, engine, control)),
@@ -69,6 +68,11 @@ def open_context(request: JobRequest, control: JobControl, record: Record, run_i
 def _acts(what: str) -> Any:
     """Return a module by name: few jobs change an engine or reboot, and it loads an HTTP library and threads."""
     return importlib.import_module(f"agent.worker.{what}_acts")
+
+
+def _engine_packages(engine: AptEngine) -> Any:
+    """Return Docker's packages: a machine without Docker does not load what reads them."""
+    return importlib.import_module("agent.host.apt.engine_packages").AptEnginePackages(engine)
 
 
 def _origin(request: JobRequest, run_id: str) -> RunOrigin:

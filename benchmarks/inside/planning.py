@@ -13,9 +13,9 @@ import apt_pkg
 from agent.config.load import load
 from agent.core.job_control import JobControl
 from agent.core.model.scope import Scope
+from agent.host.apt.agent_files import AgentFiles
 from agent.host.apt.engine import AptEngine
 from agent.host.apt.engine_packages import AptEnginePackages
-from agent.host.apt.snapshot import AgentFiles
 from agent.host.docker.observer import LocalEngines
 from agent.host.hook_directory import LocalHooks
 from agent.host.machine.local import LocalMachine
@@ -51,7 +51,7 @@ def plan() -> tuple[int, int] | None:
         engine=engine,
         machine=LocalMachine(),
         engines=LocalEngines(),
-        engine_packages=AptEnginePackages(),
+        open_engine_packages=AptEnginePackages,
         services=SystemdServices(),
         hooks=LocalHooks(),
         open_engine_acts=lambda: engine_acts(record.store, engine, control),

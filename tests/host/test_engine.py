@@ -13,8 +13,8 @@ from agent.core.model.scope import Scope
 from agent.core.model.transaction import TransactionReport
 from agent.core.packages.remembered import PackageFacts, RememberedPackages
 from agent.core.ports import RefreshResult
+from agent.host.apt.agent_files import AgentFiles
 from agent.host.apt.engine import AptEngine
-from agent.host.apt.snapshot import AgentFiles
 from tests.core import given
 
 NEVER = RefreshResult(verified_at=None)

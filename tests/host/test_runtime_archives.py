@@ -21,7 +21,7 @@ _KEEP = """
 import json, os, sys
 from pathlib import Path
 from agent.errors import HostError
-from agent.host.apt.cache import configure
+from agent.host.apt.configuration import configure
 from agent.host.apt import runtime_archives
 from agent.host.apt.runtime_archives import AptRuntimeArchives
 configure()

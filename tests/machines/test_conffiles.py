@@ -222,7 +222,7 @@ def test_the_forced_options_match_those_of_dpkg(host: Scenario) -> None:
     host.machine.write("/root/.dpkg.cfg", "no-force-confnew\n")
     script = (
         "import sys; sys.path.insert(0, '/usr/share/maestro-agent')\n"
-        "from agent.host.apt.cache import configure\n"
+        "from agent.host.apt.configuration import configure\n"
         "from agent.host.dpkg.conffiles import administrators_options\n"
         "configure(); print(*sorted(administrators_options().forced))"
     )
@@ -440,7 +440,7 @@ def test_a_large_archive_is_read_in_little_memory(host: Scenario) -> None:
     script = (
         "import sys; sys.path.insert(0, '/usr/share/maestro-agent')\n"
         "from pathlib import Path\nfrom resource import RUSAGE_SELF, getrusage\n"
-        "from agent.core.model.plan import Step\nfrom agent.host.apt.cache import configure\n"
+        "from agent.core.model.plan import Step\nfrom agent.host.apt.configuration import configure\n"
         "from agent.host.dpkg.conffiles import conffile_prompts\n"
         "configure(); before = getrusage(RUSAGE_SELF).ru_maxrss\n"
         "step = Step(package='a', architecture='amd64', installed='1', candidate='2', origin='', archive='',\n"

@@ -15,7 +15,7 @@ import json, sys, time
 from enum import Enum
 from dataclasses import asdict
 sys.path.insert(0, "/usr/share/maestro-agent")
-from agent.host.apt.cache import configure
+from agent.host.apt.configuration import configure
 from agent.host.docker.observer import LocalEngines
 configure()
 engines = LocalEngines()

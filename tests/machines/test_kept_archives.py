@@ -12,7 +12,7 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 from agent.core.job_control import JobControl
-from agent.host.apt.cache import configure
+from agent.host.apt.configuration import configure
 from agent.host.apt.history import RunOrigin
 from agent.host.apt.transaction import Transactions
 from agent.host.dpkg.timeouts import DpkgTimeouts

@@ -12,7 +12,7 @@ from agent.core.docker.snapshot import DockerSnapshot
 from agent.core.job_control import JobControl
 from agent.core.model.docker import EngineUnit
 from agent.core.model.engine_plan import PackageChange
-from agent.host.apt.cache import configure
+from agent.host.apt.configuration import configure
 from agent.host.apt.history import RunOrigin
 from agent.host.apt.runtime_archives import AptRuntimeArchives
 from agent.host.apt.transaction import Transactions

@@ -15,7 +15,8 @@ _ASK = """
 import json, sys
 from dataclasses import asdict
 from agent.host.apt import engine_packages
-from agent.host.apt.cache import PackageCache, configure
+from agent.host.apt.cache import PackageCache
+from agent.host.apt.configuration import configure
 from agent.host.apt.engine_packages import AptEnginePackages
 
 class Lender:

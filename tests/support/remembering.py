@@ -26,7 +26,7 @@ from agent.core.ports import RefreshResult
 from agent.errors import HostError, RecordError
 from agent.host.apt import basis
 from agent.host.apt.engine import AptEngine
-from agent.host.apt.snapshot import AgentFiles
+from agent.host.apt.agent_files import AgentFiles
 from agent.state.documents.packages import packages_from_document, packages_to_document
 from agent.state.documents.plan import plan_to_document
 from agent.state.json_reader import JsonReader

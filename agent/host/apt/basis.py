@@ -11,17 +11,19 @@ does not either: it has none but for the dates that `agent.host.apt.lists` judge
 import hashlib
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from stat import S_ISDIR
 from typing import Any
 
 import apt_pkg
 
 from agent.core.policy.origins import OriginPattern
-from agent.host.apt.pro_lists import LISTS as PRO_LISTS
 from agent.host.dpkg import database as dpkg_database
 from agent.host.machine.boot_id import boot_id
 from agent.version import VERSION
 
+PRO_LISTS = Path("/var/lib/ubuntu-advantage/apt-esm/var/lib/apt/lists")
+"""Where the Pro client keeps lists of its own (`agent.host.apt.pro_lists`)."""
 _FORMAT = 1
 _NOT_LISTS = frozenset({"lock", "partial", "auxfiles"})
 """What each update changes in apt's directory of lists, and no lists."""

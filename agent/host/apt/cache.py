@@ -1,7 +1,6 @@
-"""Opens libapt's package cache: configuration, sources, dependency marks, and which index files are trusted."""
+"""Opens libapt's package cache: sources, dependency marks, and which index files are trusted."""
 
 import os
-import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cached_property
@@ -10,16 +9,13 @@ from pathlib import Path
 import apt_pkg
 
 from agent.core.model.package import PackageId
-from agent.core.package_label import set_native
 from agent.core.policy.origins import OriginPattern, ReleaseFields
 from agent.errors import HostError
 from agent.host.apt.errors import libapt_errors
-from agent.host.apt.secrets import remember_apt_secrets
 from agent.host.apt.setting_place import setting_place
 from agent.host.apt.sources import read_sources
 from agent.host.apt.status_overlay import named_overlay, new_directory, write_overlay
 from agent.host.dpkg import database as dpkg_database
-from agent.host.dpkg.environment import KEEP_LOCAL_CONFFILES
 
 _REINSTALL = (apt_pkg.INSTSTATE_REINSTREQ, apt_pkg.INSTSTATE_HOLD_REINSTREQ)
 _AT_REST = {"installed", "not-installed", "config-files"}
@@ -27,26 +23,6 @@ _AT_REST = {"installed", "not-installed", "config-files"}
 _DEFAULT_RELEASE = "APT::Default-Release"
 _NEVER = -32768
 """Pin priority at which libapt never chooses a version (apt_preferences(5): negative)."""
-
-
-def configure() -> None:
-    """Read apt's configuration and set the options for unattended runs. Call once, before anything else here.
-
-    Raises:
-        HostError: apt.conf cannot be parsed; the message is libapt's own with file and line.
-    """
-    with libapt_errors("apt's configuration cannot be read (`apt-config dump` shows the same)"):
-        # libapt's warnings are reported per source; python-apt would also print them as Python warnings.
-        warnings.simplefilter("ignore")
-        apt_pkg.init_config()
-        for option in KEEP_LOCAL_CONFFILES:
-            apt_pkg.config.set("DPkg::Options::", option)
-        apt_pkg.config.set("APT::Get::AllowUnauthenticated", "false")
-        apt_pkg.config.set("Acquire::AllowInsecureRepositories", "false")
-        apt_pkg.config.set("APT::Color", "false")
-        apt_pkg.init_system()
-        set_native(apt_pkg.config.find("APT::Architecture"))
-    remember_apt_secrets()
 
 
 def package_id(package: apt_pkg.Package) -> PackageId:

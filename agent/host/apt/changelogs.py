@@ -18,8 +18,8 @@ import apt_pkg
 
 from agent.core.frozen import frozen, replace
 from agent.core.job_control import JobControl
-from agent.core.packages.changelog import source_version
 from agent.core.packages.cves import ChangelogFindings, Findings, VersionChange
+from agent.core.packages.source_version import source_version
 from agent.core.policy.policy import Policy
 from agent.core.ports import Archive, ChangelogRequest
 from agent.host.apt.acquire_progress import AcquireProgress

@@ -1,10 +1,16 @@
-"""libapt and dpkg behind the port `agent.core.ports.PackageEngine`."""
+"""libapt and dpkg behind the port `agent.core.ports.PackageEngine`.
 
+A check that finds nothing new fetches the lists and compares; what opens libapt's cache, what installs and what reads
+changelogs is loaded by name, when it is used.
+"""
+
+import importlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import apt_pkg
 
@@ -25,18 +31,13 @@ from agent.core.ports import Archive, RefreshAttempt, RefreshResult
 from agent.errors import BusyError
 from agent.host.apt import daily_lock
 from agent.host.apt import refresh as refreshing
+from agent.host.apt.agent_files import AgentFiles
 from agent.host.apt.archives import discard_archives, not_downloaded, remove_listed_downloads
 from agent.host.apt.basis import packages_basis
-from agent.host.apt.cache import PackageCache, configure
-from agent.host.apt.changelogs import read_installed
+from agent.host.apt.configuration import configure
 from agent.host.apt.history import RunOrigin
-from agent.host.apt.installed_fixes import find_installed_fixes
-from agent.host.apt.remembering import RememberingSnapshot
-from agent.host.apt.snapshot import AgentFiles, AptPackageSnapshot, allowed_origins
-from agent.host.apt.transaction import Transactions
-from agent.host.dpkg import conffiles
+from agent.host.apt.remembering import LivePackages, RememberingSnapshot
 from agent.host.dpkg import database as dpkg_database
-from agent.host.dpkg.timeouts import DpkgTimeouts
 from agent.host.locks import LockWaiter
 
 _UNKNOWN_ORIGIN = RunOrigin()
@@ -63,23 +64,28 @@ class AptEngine:
         self._daily = LockWait()
         self._snapshot: RememberingSnapshot | None = None
         """The last one, until packages or lists change: its memory is released then, and for the next one."""
-        self._transactions = Transactions(
-            lock_timeout=policy.apt.lock_timeout,
-            limits=DpkgTimeouts(stall=policy.apt.stall_timeout, package=policy.apt.package_timeout),
-            log=files.dpkg_log,
-            control=control,
-            origin=origin,
-        )
+        self._origin = origin
+        self._transactions: Any = None
 
     @property
-    def transactions(self) -> Transactions:
-        """What runs dpkg, for packages that are installed from kept archives."""
+    def transactions(self) -> Any:
+        """What runs dpkg (`agent.host.apt.transaction`), for packages that are installed from kept archives, too."""
+        if self._transactions is None:
+            apt = self._policy.apt
+            limits = _load("dpkg.timeouts").DpkgTimeouts(stall=apt.stall_timeout, package=apt.package_timeout)
+            self._transactions = _load("apt.transaction").Transactions(
+                lock_timeout=apt.lock_timeout,
+                limits=limits,
+                log=self._files.dpkg_log,
+                control=self._control,
+                origin=self._origin,
+            )
         return self._transactions
 
     @property
     def lock(self) -> LockWait:
         """Time spent waiting for and holding dpkg's locks, and waiting for apt's daily_lock; and the last holder."""
-        lock = self._transactions.lock
+        lock: LockWait = self._transactions.lock if self._transactions is not None else LockWait()
         waited_s = round(lock.waited_s + self._daily.waited_s, 3)
         return replace(lock, waited_s=waited_s, by=lock.by or self._daily.by)
 
@@ -123,17 +129,22 @@ class AptEngine:
         """
         self._release()
         basis = packages_basis(self._configuration, self._policy.security.origins)
-        live = AptPackageSnapshot(self._policy, files=self._files, control=self._control)
         known = remembered if remembered is not None and basis and remembered.basis == basis else None
-        self._snapshot = RememberingSnapshot(live, known, basis)
+        self._snapshot = RememberingSnapshot(self._live, known, basis)
         self._snapshot.observe(self._policy, refreshed, now)
         return self._snapshot
 
-    def shared_cache(self) -> PackageCache | None:
+    def _live(self) -> LivePackages:
+        live: LivePackages = _load("apt.snapshot").AptPackageSnapshot(
+            self._policy, files=self._files, control=self._control
+        )
+        return live
+
+    def shared_cache(self) -> Any:
         """Return the cache of the last snapshot, to read it and leave its marks alone; None: not open, or old."""
         return self._snapshot.open_cache if self._snapshot else None
 
-    def take_cache(self) -> PackageCache | None:
+    def take_cache(self) -> Any:
         """Return the same cache and give it up: a snapshot that is used again opens another one."""
         cache = self.shared_cache()
         if cache is not None and self._snapshot is not None:
@@ -144,27 +155,32 @@ class AptEngine:
         """Install the steps in one transaction, in a child process."""
         self._release()
         pending = not self._vetoed(self._unfinished())
-        origins = allowed_origins(self._policy, scope)
-        return self._transactions.install(steps, origins, keep_going=keep_going, pending=pending)
+        origins = _load("apt.snapshot").allowed_origins(self._policy, scope)
+        report: TransactionReport = self.transactions.install(steps, origins, keep_going=keep_going, pending=pending)
+        return report
 
     def install_files(self, files: Sequence[Path], remove: Sequence[str]) -> TransactionReport:
         """Remove packages, then install archives, older versions included, in a child process."""
         self._release()
-        return self._transactions.install_files(files, remove)
+        report: TransactionReport = self.transactions.install_files(files, remove)
+        return report
 
     def remove(self, removals: Sequence[Removal]) -> TransactionReport:
         """Remove exactly these packages in one transaction, in a child process."""
         self._release()
-        return self._transactions.remove(removals, pending=not self._vetoed(self._unfinished()))
+        pending = not self._vetoed(self._unfinished())
+        report: TransactionReport = self.transactions.remove(removals, pending=pending)
+        return report
 
     def repair(self) -> TransactionReport:
         """Finish packages that dpkg left unfinished."""
         self._release()
         unfinished = self._unfinished()
         vetoed = self._vetoed(unfinished)
-        return self._transactions.repair(
+        report: TransactionReport = self.transactions.repair(
             [package for package in unfinished if package not in vetoed] if vetoed else None
         )
+        return report
 
     def states(self) -> Mapping[PackageId, PackageState]:
         """Read dpkg's database."""
@@ -172,7 +188,8 @@ class AptEngine:
 
     def kept_conffiles(self, packages: Sequence[PackageId], since: datetime) -> tuple[str, ...]:
         """Return local conffiles of these packages that were kept since then."""
-        return conffiles.kept_conffiles(packages, since.timestamp())
+        kept: tuple[str, ...] = _load("dpkg.conffiles").kept_conffiles(packages, since.timestamp()) if packages else ()
+        return kept
 
     def remove_downloads(self) -> None:
         """Remove the archives downloaded by this run, or by an earlier one that was killed."""
@@ -188,11 +205,13 @@ class AptEngine:
 
     def installed_fixes(self, cve: str) -> InstalledFixes:
         """Search the changelogs of all installed packages for a CVE."""
-        return find_installed_fixes(cve)
+        fixes: InstalledFixes = _load("apt.installed_fixes").find_installed_fixes(cve)
+        return fixes
 
     def read_installed_changelogs(self, subjects: Sequence[VersionChange]) -> Findings:
         """Read installed changelogs of packages just upgraded; omits the rest when its time is up."""
-        return read_installed(subjects)
+        findings: Findings = _load("apt.changelogs").read_installed(subjects)
+        return findings
 
     def _release(self) -> None:
         if self._snapshot is not None:
@@ -208,3 +227,8 @@ class AptEngine:
 
     def _lock_waiter(self) -> LockWaiter:
         return LockWaiter(self._policy.apt.lock_timeout, self._control)
+
+
+def _load(name: str) -> Any:
+    """Return a module of this room by its name there."""
+    return importlib.import_module(f"agent.host.{name}")

@@ -14,10 +14,10 @@ import apt_pkg
 from agent.core.model.facts import Update
 from agent.core.model.package import PackageId
 from agent.core.policy.origins import OriginPattern, ReleaseFields
+from agent.host.apt.basis import PRO_LISTS
 from agent.host.apt.cache import PackageCache, package_id
 from agent.host.apt.release_file import find_release
 
-LISTS = Path("/var/lib/ubuntu-advantage/apt-esm/var/lib/apt/lists")
 _PACKAGES = re.compile(
     r"(?P<release>.+_dists_[^_]+_)(?P<component>[^_]+)_binary-(?P<architecture>[^_]+)_Packages(?:\.[a-z0-9]+)?"
 )
@@ -25,7 +25,7 @@ _PACKAGES = re.compile(
 
 
 def esm_only(
-    cache: PackageCache, patterns: tuple[OriginPattern, ...], updates: Sequence[Update], directory: Path = LISTS
+    cache: PackageCache, patterns: tuple[OriginPattern, ...], updates: Sequence[Update], directory: Path = PRO_LISTS
 ) -> tuple[Update, ...]:
     """Return fixes of installed packages that the client's lists have in a higher version than any update.
 

@@ -4,8 +4,9 @@ libapt's cache takes a quarter of a second to open. What it showed and answered 
 as nothing that it depends on has changed (`agent.host.apt.basis`); all else opens it.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
+from typing import Any, Protocol
 
 from agent.core.model.facts import KnownPackage, Repair, Update
 from agent.core.model.kernels import NewlyUnneeded
@@ -14,27 +15,39 @@ from agent.core.model.plan import Refusal, Resolution, Step
 from agent.core.model.scope import Scope
 from agent.core.packages.cves import ChangelogFindings, VersionChange
 from agent.core.packages.decide import Veto
-from agent.core.packages.remembered import RememberedPackages, ResolverAnswer, plain_updates
+from agent.core.packages.remembered import PackageFacts, RememberedPackages, ResolverAnswer, plain_updates
 from agent.core.policy.policy import Policy
-from agent.core.ports import Archive, ChangelogRequest, PackagesSeen, RefreshResult
-from agent.host.apt.cache import PackageCache
-from agent.host.apt.download import AptDownload
+from agent.core.ports import Archive, ChangelogRequest, Download, PackageQueries, PackagesSeen, RefreshResult
 from agent.host.apt.lists import assess
-from agent.host.apt.snapshot import AptPackageSnapshot
+
+
+class LivePackages(PackageQueries, Protocol):
+    """libapt's cache: `agent.host.apt.snapshot`, which is loaded only when it is needed."""
+
+    @property
+    def open_cache(self) -> Any:
+        """The open `PackageCache`, if it shows the packages as they are; None if it does not."""
+
+    def scan(self) -> PackageFacts:
+        """Scan the cache."""
+
+    def release(self) -> None:
+        """Free the cache; it is opened again when it is used."""
 
 
 class RememberingSnapshot:
     """One snapshot: what is remembered of the packages, and libapt's cache for the rest."""
 
-    def __init__(self, live: AptPackageSnapshot, known: RememberedPackages | None, basis: str) -> None:
-        """Take libapt's cache, not open yet, what is remembered if it is still true, and the basis of both.
+    def __init__(self, open_live: Callable[[], LivePackages], known: RememberedPackages | None, basis: str) -> None:
+        """Take what gives libapt's cache, what is remembered if it is still true, and the basis of both.
 
         Raises:
             HostError: the package lists or dpkg's database cannot be read.
         """
-        self._live = live
+        self._open_live = open_live
+        self._opened: LivePackages | None = None
         self._known = known
-        self._memory = known or RememberedPackages(basis=basis, facts=live.scan())
+        self._memory = known or RememberedPackages(basis=basis, facts=self._live.scan())
         self._question: tuple[Sequence[Update], Scope, Veto] | None = None
         """The last one that was answered from memory, so that libapt's marks are not those of its answer."""
 
@@ -56,13 +69,20 @@ class RememberingSnapshot:
         return self._memory if self._memory is not self._known and self._memory.usable else None
 
     @property
-    def open_cache(self) -> PackageCache | None:
-        """As of `AptPackageSnapshot`."""
-        return self._live.open_cache
+    def _live(self) -> LivePackages:
+        if self._opened is None:
+            self._opened = self._open_live()
+        return self._opened
+
+    @property
+    def open_cache(self) -> Any:
+        """As of `LivePackages`."""
+        return self._opened.open_cache if self._opened is not None else None
 
     def release(self) -> None:
         """Free libapt's cache; it is opened again when it is needed."""
-        self._live.release()
+        if self._opened is not None:
+            self._opened.release()
 
     def resolve(self, admitted: Sequence[Update], scope: Scope, veto: Veto) -> Resolution:
         """Answer as libapt's resolver did when it was asked the same, else ask it."""
@@ -85,7 +105,7 @@ class RememberingSnapshot:
         return resolution
 
     def find(self, name: str) -> KnownPackage | None:
-        """As of `AptPackageSnapshot`, as is all that follows."""
+        """As of the port, as is all that follows."""
         return self._live.find(name)
 
     def similar(self, name: str) -> tuple[str, ...]:
@@ -112,7 +132,7 @@ class RememberingSnapshot:
         """Return the smallest part of a plan's steps that installs the wanted ones and breaks nothing."""
         return self._live.needed_steps(steps, wanted, scope)
 
-    def download(self, steps: Sequence[Step], scope: Scope) -> AptDownload:
+    def download(self, steps: Sequence[Step], scope: Scope) -> Download:
         """Download and verify the packages of the steps."""
         return self._resolved().download(steps, scope)
 
@@ -130,7 +150,7 @@ class RememberingSnapshot:
         """Read changelogs from archives; requests without an archive, local or downloadable, are omitted."""
         return self._live.read_changelogs(wanted)
 
-    def _resolved(self) -> AptPackageSnapshot:
+    def _resolved(self) -> LivePackages:
         """Return libapt's snapshot with the marks of the last answer, which also proves that it is still true."""
         if self._question is not None:
             question, self._question = self._question, None

@@ -1,10 +1,8 @@
 """The packages as libapt's open cache shows them, and what is done with them through it."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from difflib import get_close_matches
-from pathlib import Path
 
 import apt_pkg
 
@@ -20,6 +18,7 @@ from agent.core.packages.remembered import PackageFacts
 from agent.core.policy.origins import OriginPattern
 from agent.core.policy.policy import Policy
 from agent.core.ports import Archive, ChangelogRequest
+from agent.host.apt.agent_files import AgentFiles
 from agent.host.apt.archive_items import archives_to_fetch
 from agent.host.apt.cache import PackageCache, package_id
 from agent.host.apt.candidates import scan
@@ -39,18 +38,6 @@ from agent.host.process.deadline import with_time_limit
 
 _PREFETCH_LOCK_TIMEOUT = timedelta(seconds=5)
 """For the lock of apt's archive directory: the next check tries again."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AgentFiles:
-    """Paths of the agent's own files for work with packages."""
-
-    dpkg_log: Path
-    """Gets the output of dpkg and the maintainer scripts."""
-    download_log: Path
-    """Lists downloaded archives until their removal."""
-    scratch: Path
-    """Directory for archives that are only read."""
 
 
 class AptPackageSnapshot:

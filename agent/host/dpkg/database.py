@@ -9,7 +9,7 @@ import apt_pkg
 from agent.core.frozen import frozen
 from agent.core.model.facts import PackageState
 from agent.core.model.package import PackageId
-from agent.core.packages.changelog import source_version
+from agent.core.packages.source_version import source_version
 from agent.errors import HostError
 
 

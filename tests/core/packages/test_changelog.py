@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import apt_pkg
 import pytest
 
-from agent.core.packages.changelog import collect_findings, parse_entries, source_version
+from agent.core.packages.changelog import collect_findings, parse_entries
 from agent.core.packages.cves import ChangelogFindings
+from agent.core.packages.source_version import source_version
 from tests.support.changelogs import changelog, entry
 
 apt_pkg.init_system()

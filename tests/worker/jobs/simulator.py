@@ -51,7 +51,7 @@ class Agent:
             engine=self.machine,
             machine=self.machine,
             engines=self.machine.engines,
-            engine_packages=self.machine.engines,
+            open_engine_packages=lambda: self.machine.engines,
             services=self.services,
             hooks=self.hooks,
             open_engine_acts=lambda: EngineActs(

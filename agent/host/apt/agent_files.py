@@ -1,0 +1,16 @@
+"""Paths of the agent's own files."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentFiles:
+    """Paths of the agent's own files for work with packages."""
+
+    dpkg_log: Path
+    """Gets the output of dpkg and the maintainer scripts."""
+    download_log: Path
+    """Lists downloaded archives until their removal."""
+    scratch: Path
+    """Directory for archives that are only read."""
