@@ -189,6 +189,8 @@ class Simulated:
         """Whether each of the next transactions ends without doing anything."""
         self.done: list[str] = []
         """The agent's actions in order: "refresh", "fetch a b", "install a b", "remove a b", "repair"."""
+        self.looks = 0
+        """How often the agent looked at the packages."""
         self.downloaded: set[str] = set()
         """Packages in apt's archive directory."""
         self._own: set[str] = set()  # downloaded by the current run
@@ -310,6 +312,7 @@ class Simulated:
         refreshed: RefreshResult,
         remembered: RememberedPackages | None = None,  # noqa: ARG002 - the port has it
     ) -> SimulatedSnapshot:
+        self.looks += 1
         return SimulatedSnapshot(machine=self, seen=self._observe(now, refreshed))
 
     def _observe(self, now: datetime, refreshed: RefreshResult) -> PackagesSeen:

@@ -181,6 +181,11 @@ class Plan:
     """Fixes that only Ubuntu Pro brings; neither pending nor held, because no source of this machine has them."""
 
     @property
+    def changes_nothing(self) -> bool:
+        """Whether a run has nothing to do for it."""
+        return not (self.install or self.remove or self.unused or self.unfinished)
+
+    @property
     def unfinished(self) -> bool:
         """Whether dpkg left anything unfinished, repairable or not."""
         return self.journal or bool(self.repair)

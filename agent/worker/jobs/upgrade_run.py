@@ -57,7 +57,7 @@ class UpgradeRun:
         self._cause = ""
         """What is wrong with dpkg or with a hook, although the run went on."""
         self._after: PackageSnapshot | None = None
-        """Of the snapshot after the run."""
+        self._replaced: tuple[str, ...] | Unseen = ()
         self.after: Plan | None = None
         """The plan of the machine after the run; None until it was verified."""
 
@@ -70,11 +70,11 @@ class UpgradeRun:
         """
         if refresh:
             self._refreshed = planning.refresh(self._context)
-        current = decided_by_cves(self._context, self._observe_and_decide(), self._progress.dropped)
-        planning.record_plan(self._context, current)
-        # Newer lists would have another plan than the requested one.
-        self._may_refresh = refresh and not self._selection.fixed
-        first = self._selection.first(self._as_requested(current, self._progress.dropped))
+        dropped = self._progress.dropped
+        current = decided_by_cves(self._context, self._observe_and_decide(dropped), dropped)
+        self._replaced = planning.record_plan(self._context, current)
+        self._may_refresh = refresh and not self._selection.fixed  # newer lists may give another plan than requested
+        first = self._selection.first(self._as_requested(current, dropped))
         self._progress = self._progress.with_overridden(first.plan.overridden)
         return first
 
@@ -84,6 +84,9 @@ class UpgradeRun:
         Raises:
             BusyError, HostError: the run cannot continue; `abort` returns the outcome.
         """
+        if current.plan.changes_nothing and not self._selection.limited:  # the machine is as that plan has it
+            self._engine.remove_downloads()
+            return self._outcome(current, self._replaced)
         self._unused.begin(current.facts)
         if current.plan.repairable:
             current = self._repair(current.plan)
@@ -109,9 +112,8 @@ class UpgradeRun:
             )
         return replace(outcome, result=result, message=message)
 
-    def _observe_and_decide(self) -> Planned:
-        scope, dropped = self._progress.outcome.scope, self._progress.dropped
-        return planning.observe_and_decide(self._context, scope, self._refreshed, dropped)
+    def _observe_and_decide(self, dropped: Mapping[PackageId, Refusal]) -> Planned:
+        return planning.observe_and_decide(self._context, self._progress.outcome.scope, self._refreshed, dropped)
 
     def _as_requested(self, planned: Planned, dropped: Mapping[PackageId, Refusal]) -> Planned:
         return as_named(self._context, planned, self._selection.requested, dropped)
@@ -124,7 +126,8 @@ class UpgradeRun:
         return outcome
 
     def _plan(self) -> Planned:
-        current = self._selection.later(self._as_requested(self._observe_and_decide(), self._progress.dropped))
+        dropped = self._progress.dropped
+        current = self._selection.later(self._as_requested(self._observe_and_decide(dropped), dropped))
         if not self._reinstalling:
             return current
         return replace(current, plan=with_reinstallations(current.plan, current.snapshot, self._may_touch))
@@ -259,11 +262,13 @@ class UpgradeRun:
 
     def _verify(self) -> Outcome:
         """Observe the machine, record the plan that is left, and return the outcome."""
+        observed = self._observe_and_decide(self._progress.retryable())
+        return self._outcome(observed, planning.record_plan(self._context, observed))
+
+    def _outcome(self, observed: Planned, replaced: tuple[str, ...] | Unseen) -> Outcome:
+        """Return the outcome by the plan that is left and the services that run replaced files."""
         so_far = self._progress.outcome
-        dropped = self._progress.retryable()
-        observed = planning.observe_and_decide(self._context, so_far.scope, self._refreshed, dropped)
-        replaced = planning.record_plan(self._context, observed)
-        after, self._after = self._as_requested(observed, dropped).plan, observed.snapshot
+        after, self._after = self._as_requested(observed, self._progress.retryable()).plan, observed.snapshot
         known = {failure.package for failure in so_far.failed}
         unfinished = still_unfinished(self._context.policy, after, self._engine.states, self._unrepaired, known)
         failed = (*so_far.failed, *unfinished)

@@ -40,6 +40,21 @@ def test_a_machine_with_fresh_lists_and_no_updates_is_up_to_date(agent: Agent) -
     assert done.lists.updated_at == agent.machine.now()
 
 
+def test_a_run_with_nothing_to_do_looks_at_the_packages_once(agent: Agent) -> None:
+    """Another look would find what the first one did."""
+    outcome = agent.upgrade()
+
+    assert (outcome.result, outcome.failed, agent.machine.looks) == (Result.UP_TO_DATE, (), 1)
+    assert agent.last_plan().text("id") == agent.check().id
+
+
+def test_a_run_that_changed_anything_looks_again(agent: Agent) -> None:
+    agent.machine.offer("a")
+
+    assert agent.upgrade().result is Result.UPDATED
+    assert agent.machine.looks > 1
+
+
 def test_a_run_without_lists_is_not_up_to_date(agent: Agent) -> None:
     assert agent.upgrade(refresh=False).result is Result.STALE
 
