@@ -149,6 +149,8 @@ class Simulated:
     fixed: tuple[tuple[str, InstalledFix], ...] = ()
     """CVEs, each with the installed version that fixed it."""
     boot = 1
+    looks = 0
+    """How often the agent looked at the packages."""
 
     while_waiting: Callable[[], None] | None = None
     """What another program that holds dpkg's locks does until the agent has waited for it."""
@@ -189,8 +191,6 @@ class Simulated:
         """Whether each of the next transactions ends without doing anything."""
         self.done: list[str] = []
         """The agent's actions in order: "refresh", "fetch a b", "install a b", "remove a b", "repair"."""
-        self.looks = 0
-        """How often the agent looked at the packages."""
         self.downloaded: set[str] = set()
         """Packages in apt's archive directory."""
         self._own: set[str] = set()  # downloaded by the current run
