@@ -6,6 +6,7 @@ from typing import Any
 
 from tests.support.repository import package
 from tests.support.scenario import Scenario
+from tests.support.server import serving
 
 STATE = "/var/lib/maestro-agent"
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
@@ -37,6 +38,26 @@ def test_a_check_that_finds_nothing_new_records_the_same_as_one_without_memory(h
         assert _TIME.sub("TIME", short.out) == _TIME.sub("TIME", full.out)
         assert (short.code, short.err) == (full.code, full.err)
         assert by_memory == {name: recorded(host, name) for name in by_memory}
+
+
+def test_changelogs_that_nobody_has_are_looked_for_once(host: Scenario) -> None:
+    """Those of other updates are read from archives on this machine only."""
+    host.install(package("other", "1"))
+    with serving(host.machine.path("/srv")) as archive:
+        other = host.repository("ppa", package("other", "2"), at=f"{archive.url}/ppa")
+        host.repository("security", package("unrelated", "1"), at=f"{archive.url}/security")
+        host.agent("check")
+        host.agent("check")
+        written = remembered_at(host)
+        assert host.check()["other_updates"] == 1
+        assert remembered_at(host) == written, "libapt's cache was opened"
+
+        archives = host.machine.path("/var/cache/apt/archives")
+        (archives / "other_2_all.deb").write_bytes(other.deb("other").read_bytes())
+        host.agent("check")
+
+    found = json.loads(host.machine.path(f"{STATE}/cves.json").read_text())["readings"]
+    assert [one["package"] for one in found] == ["other"]
 
 
 def test_an_upgrade_with_nothing_pending_opens_nothing_and_one_with_an_update_installs_it(host: Scenario) -> None:

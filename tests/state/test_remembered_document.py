@@ -11,7 +11,8 @@ from agent.core.model.package import PackageId
 from agent.core.model.plan import Blocker, Resolution, Why
 from agent.core.model.reasons import Reason, ReasonCode
 from agent.core.model.scope import Scope
-from agent.core.packages.remembered import PackageFacts, RememberedPackages, ResolverAnswer
+from agent.core.packages.cves import VersionChange
+from agent.core.packages.remembered import MissingArchives, PackageFacts, RememberedPackages, ResolverAnswer
 from agent.core.schemas import Document
 from agent.errors import RecordError
 from agent.state.documents.packages import packages_from_document, packages_to_document
@@ -50,6 +51,10 @@ MEMORY = RememberedPackages(
             permitted=(A,),
             resolution=Resolution(steps=(given.step(replaces=(B,), installed=None),), refused=(HELD,)),
         ),
+    ),
+    missing=MissingArchives(
+        directory="1 2 3",
+        subjects=(VersionChange(package="a", architecture="amd64", installed="1", candidate="2"),),
     ),
 )
 

@@ -4,7 +4,7 @@ Only what depends on files alone is remembered. All that depends on the clock, o
 of the policy is decided again each time, from these facts as from new ones.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from agent.core.frozen import frozen, replace
 from agent.core.model.facts import Repair, Update
@@ -12,6 +12,7 @@ from agent.core.model.kernels import KernelFacts
 from agent.core.model.package import PackageId
 from agent.core.model.plan import Resolution
 from agent.core.model.scope import Scope
+from agent.core.packages.cves import VersionChange
 from agent.core.packages.decide import Veto
 
 _MOST_ANSWERS = 8
@@ -48,6 +49,15 @@ class ResolverAnswer:
 
 
 @frozen
+class MissingArchives:
+    """Changelogs that no archive on this machine has, while apt's archive directory stays the same."""
+
+    directory: str
+    """What changes with the directory."""
+    subjects: tuple[VersionChange, ...]
+
+
+@frozen
 class RememberedPackages:
     """Facts and answers, and the digest of what they depend on."""
 
@@ -55,6 +65,7 @@ class RememberedPackages:
     """From `agent.host.apt.basis`; empty if that is unknown, and then nothing is remembered."""
     facts: PackageFacts
     answers: tuple[ResolverAnswer, ...] = ()
+    missing: MissingArchives | None = None
 
     @property
     def usable(self) -> bool:
@@ -69,6 +80,11 @@ class RememberedPackages:
             if same and all(veto(package) is None for package in known.permitted):
                 return known.resolution
         return None
+
+    def lacks(self, subjects: Collection[VersionChange], directory: str) -> bool:
+        """Whether no archive has any of these changelogs, with apt's archive directory as it is."""
+        known = self.missing
+        return known is not None and known.directory == directory and set(subjects) <= set(known.subjects)
 
     def with_answer(self, answer: ResolverAnswer) -> "RememberedPackages":
         """Return the same with one more answer, the newest first."""

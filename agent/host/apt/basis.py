@@ -56,6 +56,15 @@ def packages_basis(configuration: str, patterns: tuple[OriginPattern, ...]) -> s
     return hashlib.sha256(repr(found).encode(errors="surrogateescape")).hexdigest()
 
 
+def archives_basis() -> str:
+    """Return what changes when a file appears in apt's archive directory; empty if that is unknown."""
+    try:
+        found = os.stat(apt_pkg.config.find_dir("Dir::Cache::archives"))
+    except OSError:
+        return ""
+    return f"{found.st_dev} {found.st_ino} {found.st_mtime_ns} {found.st_ctime_ns}"
+
+
 def _apt_files() -> Iterator[Any]:
     find_dir, find_file = apt_pkg.config.find_dir, apt_pkg.config.find_file
     yield from _tree(find_dir("Dir::Etc"))

@@ -64,21 +64,29 @@ class ChangelogReader:
         self._timeout = policy.apt.refresh_timeout
         self._scratch = scratch
         self._control = control
+        self.missing: tuple[VersionChange, ...] = ()
+        """Of the last `read`: those that no archive here has, and that were not to be downloaded."""
 
     def read(
         self, cache: PackageCache, wanted: Sequence[ChangelogRequest]
     ) -> Iterator[tuple[VersionChange, ChangelogFindings | None]]:
         """Read changelogs from archives; requests without an archive, local or downloadable, are omitted."""
         security, anywhere = cache.allowed(self._origins) & cache.trusted, frozenset(cache.releases) & cache.trusted
-        found = (_item(cache, one, security if one.security else anywhere) for one in wanted)
-        items = [self._with_path(item) for item in found if item is not None]
+        found = [(one, _item(cache, one, security if one.security else anywhere)) for one in wanted]
+        items = [self._with_path(item) for _, item in found if item is not None]
         local = [item for item in items if Path(item.path).exists()]
+        elsewhere = {item.subject for item in items if item in local or not self._is_own(item)}
+        self.missing = tuple(one.subject for one, _ in found if not one.may_fetch and one.subject not in elsewhere)
         with self._downloaded([item for item in items if item not in local and item.uri]) as fetched:
             yield from self._read([*local, *fetched])
 
     def _with_path(self, item: _Item) -> _Item:
         """Set the download path, in the scratch directory, of an archive that is not local."""
         return item if Path(item.path).is_absolute() else replace(item, path=str(self._scratch / _PARTIAL / item.path))
+
+    def _is_own(self, item: _Item) -> bool:
+        """Whether its path is in the scratch directory, and not of a repository on this machine."""
+        return Path(item.path).parent == self._scratch / _PARTIAL
 
     @contextmanager
     def _downloaded(self, items: Sequence[_Item]) -> Iterator[list[_Item]]:

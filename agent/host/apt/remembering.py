@@ -5,6 +5,7 @@ as nothing that it depends on has changed (`agent.host.apt.basis`); all else ope
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -15,9 +16,16 @@ from agent.core.model.plan import Refusal, Resolution, Step
 from agent.core.model.scope import Scope
 from agent.core.packages.cves import ChangelogFindings, VersionChange
 from agent.core.packages.decide import Veto
-from agent.core.packages.remembered import PackageFacts, RememberedPackages, ResolverAnswer, plain_updates
+from agent.core.packages.remembered import (
+    MissingArchives,
+    PackageFacts,
+    RememberedPackages,
+    ResolverAnswer,
+    plain_updates,
+)
 from agent.core.policy.policy import Policy
 from agent.core.ports import Archive, ChangelogRequest, Download, PackageQueries, PackagesSeen, RefreshResult
+from agent.host.apt.basis import archives_basis
 from agent.host.apt.lists import assess
 
 
@@ -27,6 +35,10 @@ class LivePackages(PackageQueries, Protocol):
     @property
     def open_cache(self) -> Any:
         """The open `PackageCache`, if it shows the packages as they are; None if it does not."""
+
+    @property
+    def missing_archives(self) -> tuple[VersionChange, ...]:
+        """The changelogs that `read_changelogs` was asked for and of which there is no archive here."""
 
     def scan(self) -> PackageFacts:
         """Scan the cache."""
@@ -148,7 +160,13 @@ class RememberingSnapshot:
         self, wanted: Sequence[ChangelogRequest]
     ) -> Iterator[tuple[VersionChange, ChangelogFindings | None]]:
         """Read changelogs from archives; requests without an archive, local or downloadable, are omitted."""
-        return self._live.read_changelogs(wanted)
+        directory = archives_basis()
+        if not any(one.may_fetch for one in wanted) and self._memory.lacks([one.subject for one in wanted], directory):
+            return
+        yield from self._live.read_changelogs(wanted)
+        if directory and directory == archives_basis():
+            missing = MissingArchives(directory=directory, subjects=self._live.missing_archives)
+            self._memory = replace(self._memory, missing=missing)
 
     def _resolved(self) -> LivePackages:
         """Return libapt's snapshot with the marks of the last answer, which also proves that it is still true."""

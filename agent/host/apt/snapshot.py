@@ -54,6 +54,8 @@ class AptPackageSnapshot:
         self._unmarked = True
         self._marked: frozenset[Step] | None = None
         """The steps whose marks the cache holds."""
+        self.missing_archives: tuple[VersionChange, ...] = ()
+        """As of the reader of changelogs, after all that it found were taken."""
 
     @property
     def _cache(self) -> PackageCache:
@@ -180,7 +182,8 @@ class AptPackageSnapshot:
     ) -> Iterator[tuple[VersionChange, ChangelogFindings | None]]:
         """Read changelogs from archives; requests without an archive, local or downloadable, are omitted."""
         reader = ChangelogReader(self._policy, scratch=self._files.scratch, control=self._control)
-        return reader.read(self._cache, wanted)
+        yield from reader.read(self._cache, wanted)
+        self.missing_archives = reader.missing
 
     def _marked_with(self, steps: Sequence[Step], scope: Scope) -> PackageCache:
         """Return a cache with exactly these steps marked: the own one, if it holds them already."""

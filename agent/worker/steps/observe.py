@@ -3,7 +3,7 @@
 from agent.core.frozen import frozen
 from agent.core.model.facts import Facts
 from agent.core.ports import PackageSnapshot, RefreshResult
-from agent.state.packages_record import load_packages
+from agent.state.packages_record import load_packages, save_packages
 from agent.worker.context import JobContext
 from agent.worker.steps.waiting import with_waiting
 
@@ -36,3 +36,10 @@ def observe(context: JobContext, refreshed: RefreshResult) -> Observation:
         esm_only=snapshot.seen.esm_only,
     )
     return Observation(facts=with_waiting(context, facts), snapshot=snapshot)
+
+
+def keep_packages(context: JobContext, snapshot: PackageSnapshot) -> None:
+    """Record what a later job may go by instead of opening the packages, if there is anything new."""
+    found = snapshot.remembered
+    if found is not None and found != load_packages(context.record):
+        save_packages(context.record, found, context.machine.now())

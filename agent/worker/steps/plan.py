@@ -23,12 +23,11 @@ from agent.host import log
 from agent.report.plan_change import plan_change
 from agent.report.reasons import sentence, with_sentences
 from agent.state.documents.soak import soak_to_document
-from agent.state.packages_record import save_packages
 from agent.worker.context import JobContext
 from agent.worker.log_items import source_errors
 from agent.worker.steps.engine_documents import engine_documents, with_held_fixes
 from agent.worker.steps.exposure import reboot_since, record_exposure
-from agent.worker.steps.observe import Observation, observe
+from agent.worker.steps.observe import Observation, keep_packages, observe
 from agent.worker.steps.services import observe_services
 from agent.worker.steps.waiting import record_waiting
 
@@ -149,8 +148,7 @@ def record_plan(
     plan = replace(planned.plan, reboot=reboot_since(context, planned.plan.reboot, scan))
     if isinstance(scan.replaced, Unseen):
         log.event(log.LogEvent.SERVICES_UNSEEN, reason=scan.replaced.reason)
-    if planned.snapshot.remembered is not None:
-        save_packages(context.record, planned.snapshot.remembered, context.machine.now())
+    keep_packages(context, planned.snapshot)
     # Lists without a date are stale anyway.
     fresh_until = (plan.lists.updated_at or plan.seen_at) + context.policy.apt.max_list_age
     seen = engine_documents(context, plan.held) if engines is None else engines

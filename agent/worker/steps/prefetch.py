@@ -17,6 +17,7 @@ from agent.host import log
 from agent.report.text import counted
 from agent.state.job_lock import worker_pid
 from agent.worker.context import JobContext
+from agent.worker.steps.observe import keep_packages
 from agent.worker.steps.plan import Planned
 
 
@@ -33,6 +34,7 @@ def prefetch_updates(context: JobContext, planned: Planned) -> bool:
         if _reachable(plan):
             _attempt(context, lambda: _fetch(context, planned))
         _attempt(context, lambda: _read(context, planned, findings))
+        keep_packages(context, planned.snapshot)
     if findings == known:
         return False
     context.record.save_findings(findings, context.machine.now())
