@@ -1,10 +1,11 @@
 """Paths of the agent's own files."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
+from agent.core.frozen import frozen
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+@frozen
 class AgentFiles:
     """Paths of the agent's own files for work with packages."""
 

@@ -5,10 +5,10 @@ as nothing that it depends on has changed (`agent.host.apt.basis`); all else ope
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, Protocol
 
+from agent.core.frozen import replace
 from agent.core.model.facts import KnownPackage, Repair, Update
 from agent.core.model.kernels import NewlyUnneeded
 from agent.core.model.package import PackageId
