@@ -5,9 +5,9 @@ hash of the state that the endpoint holds: it is made here as the process makes 
 """
 
 import os
-from dataclasses import replace
 
 from agent.core.exporters import ExporterName
+from agent.core.frozen import replace
 from agent.core.policy.policy import Policy
 from agent.core.schedule.backoff import ResponseClass
 from agent.daemon.in_daemon import AttemptResult, IsAbandoned

@@ -10,9 +10,9 @@ import ssl
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from datetime import timedelta
 
+from agent.core.frozen import field, frozen
 from agent.host.http_values import fault_text
 
 _MOST_HEAD_BYTES = 1 << 16
@@ -33,7 +33,7 @@ class MalformedResponseError(Exception):
     """What came back is no HTTP response, or one that is too large."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class HttpsRequest:
     """What is sent, and where to."""
 
@@ -49,7 +49,7 @@ class HttpsRequest:
     """Host and port of an HTTP proxy that is asked to connect (RFC 9110, 9.3.6)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class HttpsResponse:
     """What came back."""
 

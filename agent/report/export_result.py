@@ -2,10 +2,10 @@
 
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import timedelta
 
 from agent.core.exporters import ExporterName
+from agent.core.frozen import field, frozen
 from agent.core.redact import redact
 from agent.core.schedule.backoff import ResponseClass
 from agent.core.schedule.exports import ExportState
@@ -18,7 +18,7 @@ from agent.state.exporter_status import write_exporter_status
 from agent.state.timestamps import format_utc, utc_now
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ExportResult:
     """The result of a run."""
 

@@ -6,9 +6,9 @@ block is for one start of the daemon, so that no number is used twice; numbers t
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from datetime import datetime
 
+from agent.core.frozen import frozen
 from agent.core.schemas import Document
 from agent.report.outbox.stream_state import StreamState
 
@@ -16,7 +16,7 @@ BLOCK = 500
 """Numbers per lease: more than a day of heartbeats at the default interval."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class HeartbeatLease:
     """A block of numbers, and what it is for."""
 
@@ -60,7 +60,16 @@ def lease_after(state: StreamState, holder: str, digest: str, now: datetime) -> 
 
 def lease_to_document(lease: HeartbeatLease) -> Document:
     """Return the JSON object; `lease_from_document` reads it back."""
-    return asdict(lease)
+    return {
+        "holder": lease.holder,
+        "url": lease.url,
+        "host_id": lease.host_id,
+        "instance_id": lease.instance_id,
+        "hash": lease.hash,
+        "booted_at": lease.booted_at,
+        "first": lease.first,
+        "last": lease.last,
+    }
 
 
 def lease_from_document(found: object) -> HeartbeatLease | None:

@@ -1,11 +1,11 @@
 """Source of every exported report: made of the record and the machine as they are now."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 
 from agent.core.clock import ENDPOINT_SKEW_TOLERANCE
 from agent.core.exporters import ExporterName
+from agent.core.frozen import field, frozen
 from agent.core.schedule.exports import ExportState
 from agent.core.schemas import Document
 from agent.errors import RecordError
@@ -24,7 +24,7 @@ from agent.state.timestamps import parse_utc_or_none, utc_now
 from agent.version import VERSION
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ExporterStatus:
     """What an exporter's status file holds; the defaults where it is missing or malformed."""
 

@@ -1,9 +1,9 @@
 """The figures of an outbox. Light: whoever shows them need not load SQLite."""
 
-from dataclasses import dataclass
+from agent.core.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class OutboxStats:
     """The queue's figures, for reports and `status`."""
 
