@@ -76,6 +76,7 @@ class PackageCache:
             self._cancel_reinstalls()
         self.broken_before = self.broken()
         self._broken_elsewhere = self.depcache.broken_count - len(self.broken_before)
+        self._automatic_before = self._automatic()
 
     def _open(self) -> None:
         # Sources, lists or preferences: libapt's own message names the file.
@@ -123,6 +124,14 @@ class PackageCache:
                 if not self.depcache.marked_keep(package):
                     stuck.add(package.name)
         return frozenset(stuck)
+
+    def _automatic(self) -> tuple[bool, ...]:
+        return tuple(self.depcache.is_auto_installed(one) for one in self.dpkg_packages if one.current_ver is not None)
+
+    @property
+    def keeps_auto_marks(self) -> bool:
+        """Whether the installed packages have the auto-installed marks that they had when the cache was opened."""
+        return self._automatic() == self._automatic_before
 
     @property
     def is_current(self) -> bool:

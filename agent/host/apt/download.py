@@ -80,9 +80,21 @@ def mark_exactly(cache: PackageCache, steps: Sequence[Step], allowed: frozenset[
                 mark(cache, version, with_dependencies=False)
         removed = mark_replaced(cache, steps)
     expected = {(step.package, step.architecture, step.candidate) for step in steps if step.installed != step.candidate}
-    actual = {(v.parent_pkg.name, v.parent_pkg.architecture, v.ver_str) for v in marked(cache)}
+    actual = {(v.parent_pkg.name, v.parent_pkg.architecture, v.ver_str) for v in _marked_of(cache, steps)}
     if actual != expected or not cache.breaks_nothing(removed=removed):
         raise ChangedError("libapt would do more than was planned")
+
+
+def _marked_of(cache: PackageCache, steps: Sequence[Step]) -> list[apt_pkg.Version]:
+    """Return all versions that are marked; walks all of apt's packages only if more than these steps may be."""
+    depcache = cache.depcache
+    found = []
+    for step in steps:
+        package = cache.pkg_cache[step.package, step.architecture]
+        version = depcache.get_candidate_ver(package)
+        if version is not None and (depcache.marked_upgrade(package) or depcache.marked_install(package)):
+            found.append(version)
+    return found if len(found) == len(steps) == depcache.inst_count else marked(cache)
 
 
 def fetch(

@@ -128,7 +128,7 @@ class AptEngine:
         libapt's cache itself only if they are not as remembered, or when more of them is asked for.
         """
         self._release()
-        basis = packages_basis(self._configuration, self._policy.security.origins)
+        basis = self._basis()
         known = remembered if remembered is not None and basis and remembered.basis == basis else None
         self._snapshot = RememberingSnapshot(self._live, known, basis)
         self._snapshot.observe(self._policy, refreshed, now)
@@ -152,11 +152,15 @@ class AptEngine:
         return cache
 
     def install(self, steps: Sequence[Step], scope: Scope, *, keep_going: bool = False) -> TransactionReport:
-        """Install the steps in one transaction, in a child process."""
+        """Install the steps in one transaction, in a child process, which takes over the cache of the last snapshot."""
+        opened, opened_basis = self._snapshot.marked_cache(steps) if self._snapshot is not None else (None, "")
+        before = _load("apt.prepared").Beforehand(basis=self._basis, opened=opened, opened_basis=opened_basis)
         self._release()
         pending = not self._vetoed(self._unfinished())
         origins = _load("apt.snapshot").allowed_origins(self._policy, scope)
-        report: TransactionReport = self.transactions.install(steps, origins, keep_going=keep_going, pending=pending)
+        report: TransactionReport = self.transactions.install(
+            steps, origins, before, keep_going=keep_going, pending=pending
+        )
         return report
 
     def install_files(self, files: Sequence[Path], remove: Sequence[str]) -> TransactionReport:
@@ -212,6 +216,9 @@ class AptEngine:
         """Read installed changelogs of packages just upgraded; omits the rest when its time is up."""
         findings: Findings = _load("apt.changelogs").read_installed(subjects)
         return findings
+
+    def _basis(self) -> str:
+        return packages_basis(self._configuration, self._policy.security.origins)
 
     def _release(self) -> None:
         if self._snapshot is not None:

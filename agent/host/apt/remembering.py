@@ -36,6 +36,9 @@ class LivePackages(PackageQueries, Protocol):
     def open_cache(self) -> Any:
         """The open `PackageCache`, if it shows the packages as they are; None if it does not."""
 
+    def marked_cache(self, steps: Sequence[Step]) -> Any:
+        """Return the same cache if exactly these steps are marked and nothing else changed; None otherwise."""
+
     @property
     def missing_archives(self) -> tuple[VersionChange, ...]:
         """The changelogs that `read_changelogs` was asked for and of which there is no archive here."""
@@ -90,6 +93,11 @@ class RememberingSnapshot:
     def open_cache(self) -> Any:
         """As of `LivePackages`."""
         return self._opened.open_cache if self._opened is not None else None
+
+    def marked_cache(self, steps: Sequence[Step]) -> tuple[Any, str]:
+        """Return `LivePackages.marked_cache`, and the digest from before it was opened."""
+        marked = self._opened.marked_cache(steps) if self._opened is not None and self._question is None else None
+        return marked, self._memory.basis
 
     def release(self) -> None:
         """Free libapt's cache; it is opened again when it is needed."""

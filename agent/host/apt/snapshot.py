@@ -72,6 +72,13 @@ class AptPackageSnapshot:
         """The open cache, if it shows the packages as they are; its marks are the snapshot's."""
         return self._opened if self._opened is not None and self._opened.is_current else None
 
+    def marked_cache(self, steps: Sequence[Step]) -> PackageCache | None:
+        """Return the open cache if it has exactly these steps marked and nothing else changed; None otherwise."""
+        cache = self.open_cache
+        if cache is None or self._marked != frozenset(steps) or cache.overlaid or not cache.keeps_auto_marks:
+            return None
+        return cache
+
     def scan(self) -> PackageFacts:
         """Scan the cache, which must have no marks.
 

@@ -17,14 +17,14 @@ from agent.core.model.plan import Step
 from agent.core.model.transaction import TransactionReport
 from agent.core.pattern import lazy_pattern
 from agent.core.policy.origins import OriginPattern
-from agent.errors import ChangedError, HostError
-from agent.host.apt.archive_items import archive_items
+from agent.errors import HostError
 from agent.host.apt.cache import PackageCache
 from agent.host.apt.direct_dpkg import configure_packages, hold_packages, install_archives
 from agent.host.apt.download import mark_exactly
-from agent.host.apt.errors import LIBAPT_ERRORS, libapt_errors, message_of, plain_error
+from agent.host.apt.errors import LIBAPT_ERRORS, message_of, plain_error
 from agent.host.apt.history import RunOrigin
 from agent.host.apt.kernels import auto_marks_kept, mark_removal
+from agent.host.apt.prepared import Beforehand, Mark, Prepared, PreparedEarly, prepare
 from agent.host.apt.transaction_report import FATAL, HOOK, LIBAPT, transaction_report
 from agent.host.dpkg import database as dpkg_database
 from agent.host.dpkg.child import ChildChannel, supervise
@@ -34,8 +34,6 @@ from agent.host.locks import LockWaiter, first_holder, locked
 
 _HOOK_FAILED = lazy_pattern("Problem executing scripts|Failure running script")
 """In libapt's error after a failed hook: DPkg::Pre-Invoke and Post-Invoke, DPkg::Pre-Install-Pkgs (apt.conf(5))."""
-_LOCAL = ("file:", "copy:", "mirror+file:", "cdrom:")
-"""Schemes of archives that stay where they are; a mirror list may name local directories."""
 _MAX_ARGUMENT_BYTES = 512 * 1024
 """Of one dpkg command: 2,000 archives with long paths; the kernel's limit is 2 MiB (execve(2))."""
 
@@ -61,7 +59,13 @@ class Transactions:
         """Wait and hold times of the locks, summed over all transactions."""
 
     def install(
-        self, steps: Sequence[Step], patterns: tuple[OriginPattern, ...] | None, *, keep_going: bool, pending: bool
+        self,
+        steps: Sequence[Step],
+        patterns: tuple[OriginPattern, ...] | None,
+        before: Beforehand,
+        *,
+        keep_going: bool,
+        pending: bool,
     ) -> TransactionReport:
         """Install the steps; `patterns` are the allowed origins, None for any authenticated one.
 
@@ -87,6 +91,7 @@ class Transactions:
                 channel,
                 lambda cache: mark_exactly(cache, steps, cache.allowed(patterns)),
                 steps,
+                before,
                 pending=pending,
             )
 
@@ -107,7 +112,7 @@ class Transactions:
                     mark_removal(cache, removals)
                     until_done.enter_context(auto_marks_kept())
 
-                self._transact(channel, mark, [], pending=pending)
+                self._transact(channel, mark, [], None, pending=pending)
 
         return self._supervise(work, packages=len(removals))
 
@@ -164,14 +169,15 @@ class Transactions:
         return transaction_report(report, read_output(self._log, start), self._log)
 
     def _transact(
-        self, channel: ChildChannel, mark: Callable[[PackageCache], None], steps: Sequence[Step], *, pending: bool
+        self, channel: ChildChannel, mark: Mark, steps: Sequence[Step], before: Beforehand | None, *, pending: bool
     ) -> None:
         """Execute the marks of the steps, which `mark` sets; without `pending`, configure only these at the end."""
+        early = PreparedEarly(before, mark, steps) if before is not None else None
         waiter = self._child_waiter(channel)
         with _recording_lock_times(channel, waiter) as locks_acquired:
             _lock(waiter)
             locks_acquired()
-            _do_marked(channel, mark, steps, pending=pending)
+            _do_marked(channel, mark, steps, early, pending=pending)
 
     def _do_repair(self, channel: ChildChannel, packages: Sequence[PackageId] | None) -> None:
         """Have libapt configure all unfinished packages, as `apt-get -f install` does; only some: dpkg alone."""
@@ -193,7 +199,7 @@ class Transactions:
                     return
             try:
                 _lock(waiter)
-                _do_marked(channel, _mark_nothing, [], pending=True)
+                _do_marked(channel, _mark_nothing, [], None, pending=True)
             except HostError as error:  # the package lists are damaged, for example, which dpkg does not need
                 print(error, file=sys.stderr, flush=True)
                 with locked(frontend, waiter):
@@ -207,13 +213,12 @@ class Transactions:
 
 
 def _do_marked(
-    channel: ChildChannel, mark: Callable[[PackageCache], None], steps: Sequence[Step], *, pending: bool
+    channel: ChildChannel, mark: Mark, steps: Sequence[Step], early: PreparedEarly | None, *, pending: bool
 ) -> None:
     """Have libapt execute the marks that `mark` sets. The caller holds dpkg's locks; they are released at the end."""
     try:
-        cache = PackageCache()
-        mark(cache)
-        manager = _prepared_manager(channel, cache, steps)
+        ready: Prepared | None = early.take() if early is not None else None
+        manager = _with_archives(channel, ready or prepare(PackageCache(), mark, steps))
         apt_pkg.pkgsystem_unlock_inner()
         try:
             manager.do_install(channel.descriptor)
@@ -230,25 +235,10 @@ def _do_marked(
         apt_pkg.pkgsystem_unlock()
 
 
-def _prepared_manager(channel: ChildChannel, cache: PackageCache, steps: Sequence[Step]) -> apt_pkg.PackageManager:
-    """Return a package manager that has the archives of the steps, and send the parent their paths.
-
-    Raises:
-        ChangedError: an archive is not there any more.
-    """
-    manager = apt_pkg.PackageManager(cache.depcache)
-    fetcher = apt_pkg.Acquire()
-    with libapt_errors("the transaction cannot start"):
-        manager.get_archives(fetcher, cache.sources, cache.records)
-        everything = list(fetcher.items)
-        items = archive_items(cache, fetcher, steps)
-        if all(item.complete or item.desc_uri.startswith(_LOCAL) for _, item in items):
-            fetcher.run()
-    there = len(items) == len(steps) and all(item.complete for _, item in items)
-    if not there or not all(item.is_trusted for item in everything if item.complete):
-        raise ChangedError("a downloaded package is missing from apt's archive directory")
-    channel.archives({item.destfile: package for package, item in items})
-    return manager
+def _with_archives(channel: ChildChannel, ready: Prepared) -> apt_pkg.PackageManager:
+    """Send the parent the paths of the archives, and return the package manager that has them."""
+    channel.archives(ready.archives)
+    return ready.manager
 
 
 def _record_error(channel: ChildChannel, message: str) -> None:
