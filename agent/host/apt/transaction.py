@@ -24,7 +24,7 @@ from agent.host.apt.download import mark_exactly
 from agent.host.apt.errors import LIBAPT_ERRORS, message_of, plain_error
 from agent.host.apt.history import RunOrigin
 from agent.host.apt.kernels import auto_marks_kept, mark_removal
-from agent.host.apt.prepared import Beforehand, Mark, Prepared, PreparedEarly, prepare
+from agent.host.apt.prepared import Beforehand, Mark, PreparedEarly, prepare
 from agent.host.apt.transaction_report import FATAL, HOOK, LIBAPT, transaction_report
 from agent.host.dpkg import database as dpkg_database
 from agent.host.dpkg.child import ChildChannel, supervise
@@ -217,11 +217,11 @@ def _do_marked(
 ) -> None:
     """Have libapt execute the marks that `mark` sets. The caller holds dpkg's locks; they are released at the end."""
     try:
-        ready: Prepared | None = early.take() if early is not None else None
-        manager = _with_archives(channel, ready or prepare(PackageCache(), mark, steps))
+        ready = (early.take() if early is not None else None) or prepare(PackageCache(), mark, steps)
+        channel.archives(ready.archives)
         apt_pkg.pkgsystem_unlock_inner()
         try:
-            manager.do_install(channel.descriptor)
+            ready.manager.do_install(channel.descriptor)
         except LIBAPT_ERRORS as error:
             _record_error(channel, plain_error(message_of(error)))
         finally:
@@ -233,12 +233,6 @@ def _do_marked(
                 apt_pkg.pkgsystem_lock_inner()
     finally:
         apt_pkg.pkgsystem_unlock()
-
-
-def _with_archives(channel: ChildChannel, ready: Prepared) -> apt_pkg.PackageManager:
-    """Send the parent the paths of the archives, and return the package manager that has them."""
-    channel.archives(ready.archives)
-    return ready.manager
 
 
 def _record_error(channel: ChildChannel, message: str) -> None:
