@@ -411,4 +411,37 @@ def test_reading_the_record_imports_nothing_heavy(arguments: list[str], tmp_path
 
     loaded = done.stderr.split()
     assert "agent.state.store" in loaded
-    assert [name for name in loaded if any(name == heavy or name.startswith(f"{heavy}.") for heavy in HEAVY)] == []
+    assert of_these(loaded, HEAVY) == []
+
+
+def test_status_alone_imports_nothing_that_parses_arguments() -> None:
+    program = (
+        f"import sys; sys.path.insert(0, {str(CHECKOUT)!r}); from agent.cli.main import main; "
+        "main(['status']); print(*sorted(sys.modules), file=sys.stderr)"
+    )
+
+    done = subprocess.run([sys.executable, "-ISc", program], capture_output=True, text=True, check=True)
+
+    loaded = done.stderr.splitlines()[-1].split()
+    assert "agent.cli.show_status" in loaded
+    assert of_these(loaded, {*HEAVY, "argparse", "gettext", "locale", "agent.cli.command_line"}) == []
+
+
+def test_a_check_imports_no_more_than_it_uses() -> None:
+    """What other jobs, exporters and the daemon need; `psutil` alone takes as long as libapt."""
+    unused = {
+        *("psutil", "ssl", "http", "asyncio", "sqlite3", "requests", "urllib3", "apscheduler", "logging"),
+        *("multiprocessing", "unittest", "yaml", "agent.daemon", "agent.report.outbox", "agent.report.endpoint"),
+    }
+    modules = "agent.cli.main", "agent.cli.check", "agent.worker.job_context", "agent.worker.jobs.check"
+    program = f"import sys, {', '.join(modules)}; print(*sorted(sys.modules))"
+
+    done = subprocess.run([sys.executable, "-c", program], cwd=CHECKOUT, capture_output=True, text=True, check=True)
+
+    loaded = done.stdout.split()
+    assert "agent.host.apt.engine" in loaded
+    assert of_these(loaded, unused) == []
+
+
+def of_these(loaded: list[str], names: set[str]) -> list[str]:
+    return [name for name in loaded if any(name == one or name.startswith(f"{one}.") for one in names)]

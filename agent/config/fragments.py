@@ -4,9 +4,9 @@ import os
 import stat
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
+from agent.core.frozen import frozen
 from agent.core.redact import redact
 from agent.errors import ConfigError
 
@@ -21,7 +21,7 @@ _OTHER_SUFFIXES = {".conf", ".cfg"}
 """What drop-ins of other programs end in, such as those of systemd."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Fragment:
     """One file's parsed, not yet validated content."""
 

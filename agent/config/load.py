@@ -5,7 +5,6 @@ rest of the program sees: every field has its declared type.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, cast, get_type_hints
@@ -15,6 +14,7 @@ from agent.config.fragments import Fragment, read_fragments
 from agent.config.package_patterns import UnmatchedNamesError
 from agent.config.schema import KEYS, Key, Value
 from agent.config.windows import SECTION, resolved, window_key, window_problems
+from agent.core.frozen import field_types, frozen, replace
 from agent.core.pattern import lazy_pattern
 from agent.core.policy.distro import Distro, default_origins
 from agent.core.policy.origins import UnmatchedOriginError, parse_pattern
@@ -36,7 +36,7 @@ _SECRET = frozenset(
 _MAX_SHOWN = 200
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Input:
     """An effective value and its source: a file, or "default"."""
 
@@ -124,7 +124,7 @@ def to_policy(inputs: Inputs, distro: Distro) -> Policy:
     values |= resolved(values)
     values["security.origins"] = tuple(parse_pattern(text, distro.variables) for text in values["security.origins"])
     parts = {
-        section: part(**{field.name: values[f"{section}.{field.name}"] for field in fields(part)})
+        section: part(**{name: values[f"{section}.{name}"] for name in field_types(part)})
         for section, part in get_type_hints(Policy).items()
     }
     return Policy(**parts)

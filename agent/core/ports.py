@@ -2,11 +2,11 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from agent.core.exposure import InstalledFiles
+from agent.core.frozen import frozen
 from agent.core.model.facts import (
     ADVISORY,
     APT_SOURCE,
@@ -33,7 +33,7 @@ from agent.core.packages.remembered import RememberedPackages
 from agent.core.reboot.services import ServiceScan
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RefreshAttempt:
     """What one refresh of the package lists ended with."""
 
@@ -42,7 +42,7 @@ class RefreshAttempt:
     errors: tuple[SourceError, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RefreshResult:
     """What is on record of refreshing the package lists."""
 
@@ -73,7 +73,7 @@ class RefreshResult:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class PackagesSeen:
     """The facts about the packages at one moment."""
 
@@ -101,7 +101,7 @@ class Download(Protocol):
         """Return which of the steps would make dpkg prompt, each with the files and why. Raises HostError."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ChangelogRequest:
     """A request to read one changelog."""
 
@@ -112,7 +112,7 @@ class ChangelogRequest:
     """Whether the archive may be downloaded just to read it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Archive:
     """One package file in apt's archive directory."""
 

@@ -8,8 +8,8 @@ import fcntl
 import os
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
+from agent.core.frozen import frozen
 from agent.state.file_version import FileVersion, file_version
 
 _ENTRIES = fcntl.DN_CREATE | fcntl.DN_DELETE | fcntl.DN_RENAME
@@ -18,7 +18,7 @@ _RESOLUTION_S = 0.1
 """Two changes within this time may have the same time stamp."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Watched:
     """A directory, and what in it counts. It need not exist yet."""
 

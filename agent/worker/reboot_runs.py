@@ -5,12 +5,12 @@ The daemon asks, and the worker asks again before it obeys: only what root has w
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime, timedelta, tzinfo
 
 from agent.config.windows import reboot_rules
 from agent.core.clock import is_future
 from agent.core.fleet_lock.transitions import release_is_due
+from agent.core.frozen import replace
 from agent.core.job_kinds import JobKind
 from agent.core.policy.policy import Policy, RebootMode
 from agent.core.reboot.course import finish_at

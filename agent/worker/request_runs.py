@@ -1,10 +1,10 @@
 """When the daemon has a request of the endpoint carried out, from the record that only root writes."""
 
 import os
-from dataclasses import replace
 from datetime import datetime, timedelta, tzinfo
 
 from agent.core.clock import is_future
+from agent.core.frozen import replace
 from agent.core.policy.policy import Policy
 from agent.core.requests.begin import next_at
 from agent.core.requests.book import open_entries

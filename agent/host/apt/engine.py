@@ -7,13 +7,13 @@ changelogs is loaded by name, when it is used.
 import importlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import apt_pkg
 
+from agent.core.frozen import replace
 from agent.core.job_control import JobControl
 from agent.core.model.facts import PackageState
 from agent.core.model.kernels import Removal
