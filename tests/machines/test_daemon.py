@@ -160,6 +160,22 @@ def test_an_installed_agent_checks_by_itself_and_everybody_can_read_the_status(i
     assert installed_now.versions("a") == {"a": "1"}
 
 
+def test_a_reboot_flag_wakes_the_sleeping_daemon(shared: Kept) -> None:
+    shared.wait_for_daemon()
+    shared.wait_for_idle()
+    shared.wait("its sleep", f"! systemctl show -P StatusText {UNIT} | grep -q starting")
+    next_look_at = moment(shared.daemon()["next_look_at"])
+
+    shared.machine.check("touch /run/reboot-required")
+    shared.wait("the flag", f"systemctl show -P StatusText {UNIT} | grep -q 'reboot is required'", 60)
+    seen_at = moment(shared.daemon()["seen_at"])
+    shared.machine.check("rm /run/reboot-required")
+    shared.wait("its end", f"! systemctl show -P StatusText {UNIT} | grep -q 'reboot is required'", 60)
+
+    assert seen_at <= next_look_at
+    assert "watch.unavailable" not in shared.machine.check(f"journalctl -u {UNIT} -o json --no-pager")
+
+
 def moment(text: str) -> datetime:
     return datetime.fromisoformat(text.replace("Z", "+00:00"))
 
