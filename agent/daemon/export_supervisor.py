@@ -19,7 +19,7 @@ from agent.core.exporters import ExporterName
 from agent.core.policy.policy import Policy
 from agent.core.schedule.exports import ExportSchedule, ExportState, ExportTick
 from agent.core.schedule.slots import Interval, stable_fraction
-from agent.daemon.in_daemon import AttemptResult, InDaemon, InDaemonAttempts
+from agent.daemon.in_daemon import AttemptResult, Begin, InDaemon, InDaemonAttempts, at_once
 from agent.errors import RecordError
 from agent.host import log
 from agent.host.process.spawn import AgentProcess
@@ -61,6 +61,7 @@ class ExportSupervisor:
         accepted: bool = False,
         in_daemon: InDaemonOf = load_in_daemon,
         wake: Callable[[], None] = lambda: None,
+        begin: Begin = at_once,
     ) -> None:
         """Take what the processes are started with; starts nothing yet. `wake`, of any thread, brings the next tick."""
         options = ["--config", str(config)] if config is not None else []
@@ -73,7 +74,7 @@ class ExportSupervisor:
                 run_dir,
                 [*before, f"export-{name.value}", *behind],
                 start,
-                partial(_attempts, in_daemon, name, store, run_dir, wake),
+                partial(_attempts, partial(in_daemon, name, store, run_dir), wake, begin),
             )
             for name in ExporterName
         }
@@ -126,10 +127,10 @@ def _version(path: str) -> FileVersion | None:
 
 
 def _attempts(
-    in_daemon: InDaemonOf, name: ExporterName, store: Store, run_dir: str, wake: Callable[[], None]
+    in_daemon: Callable[[], InDaemon | None], wake: Callable[[], None], begin: Begin
 ) -> InDaemonAttempts | None:
-    found = in_daemon(name, store, run_dir)
-    return None if found is None else InDaemonAttempts(found, wake)
+    found = in_daemon()
+    return None if found is None else InDaemonAttempts(found, wake, begin)
 
 
 class _ExporterProcess:

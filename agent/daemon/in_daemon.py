@@ -5,7 +5,6 @@ A thread cannot be killed, so at most one hangs for each exporter: until it ends
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from enum import Enum
 from threading import Thread
 from typing import Protocol
@@ -14,6 +13,13 @@ from agent.core.policy.policy import Policy
 from agent.host import log
 
 IsAbandoned = Callable[[], bool]
+Begin = Callable[[Callable[[], None]], None]
+"""Calls what it gets, now or at the end of the tick: two threads at work wake each other all the time."""
+
+
+def at_once(start: Callable[[], None]) -> None:
+    """Call it now."""
+    start()
 
 
 class AttemptResult(Enum):
@@ -54,10 +60,11 @@ class _Attempt:
 class InDaemonAttempts:
     """The attempts of one exporter: one at a time."""
 
-    def __init__(self, exporter: InDaemon, wake: Callable[[], None]) -> None:
+    def __init__(self, exporter: InDaemon, wake: Callable[[], None], begin: Begin = at_once) -> None:
         """Take the exporter, and what is called, in the thread, when an attempt has not done it."""
         self.exporter = exporter
         self._wake = wake
+        self._begin = begin
         self._attempt: _Attempt | None = None
         self._thread: Thread | None = None
 
@@ -79,10 +86,18 @@ class InDaemonAttempts:
             return False
         attempt = _Attempt(limit_s)
         self._thread = Thread(target=self._run, args=(attempt, policy), name="exporter", daemon=True)
-        with suppress(RuntimeError):  # no more threads
-            self._thread.start()
-            self._attempt = attempt
+        self._attempt = attempt
+        self._begin(self._start_thread)
         return self.running
+
+    def _start_thread(self) -> None:
+        try:
+            if self._thread is not None:
+                self._thread.start()
+        except RuntimeError:  # no more threads
+            if self._attempt is not None:
+                self._attempt.result = AttemptResult.PROCESS_NEEDED
+            self._wake()
 
     def take_result(self) -> AttemptResult | None:
         """Return the result of an attempt that is not running any more, once; None if there is none.

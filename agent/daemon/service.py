@@ -8,6 +8,7 @@ scheduler's thread (`agent.daemon.look`), a job is followed in another one.
 import os
 import signal
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -76,6 +77,7 @@ class Daemon:
         self._scheduler = Scheduler(self._tick)
         self._surroundings = Surroundings(self._store.directory, config, self._policy)
         self._dispatcher = JobDispatcher(self._store)
+        self._at_end: list[Callable[[], None]] = []
         self._supervisor = self._make_supervisor(run_dir)
         self._look = Look(
             self._store,
@@ -93,8 +95,8 @@ class Daemon:
         """Otherwise a restart changes nothing."""
 
     def _make_supervisor(self, run_dir: str) -> ExportSupervisor:
-        wake, accepted = self._scheduler.run_now, self._use_accepted
-        return ExportSupervisor(self._config, self._store, run_dir, accepted=accepted, wake=wake)
+        wake, begin, accepted = self._scheduler.run_now, self._at_end.append, self._use_accepted
+        return ExportSupervisor(self._config, self._store, run_dir, accepted=accepted, wake=wake, begin=begin)
 
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT.
@@ -178,6 +180,9 @@ class Daemon:
         except Exception:  # noqa: BLE001 - the daemon's loop
             log.exception(log.LogEvent.DAEMON_BUG)
             return utc_now() + _RETRY
+        finally:
+            while self._at_end:
+                self._at_end.pop()()
         self._alive_until_s = time.monotonic() + (next_at - now).total_seconds() + STALL_TIMEOUT_S
         return next_at
 
