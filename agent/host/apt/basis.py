@@ -20,6 +20,7 @@ import apt_pkg
 from agent.core.policy.origins import OriginPattern
 from agent.host.dpkg import database as dpkg_database
 from agent.host.machine.boot_id import boot_id
+from agent.state.safe_open import open_regular
 from agent.version import VERSION
 
 PRO_LISTS = Path("/var/lib/ubuntu-advantage/apt-esm/var/lib/apt/lists")
@@ -128,7 +129,7 @@ def _identity(found: os.stat_result) -> tuple[int, ...]:
 
 def _content(path: str) -> str:
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb", opener=open_regular) as file:
             return hashlib.sha256(file.read()).hexdigest()
     except FileNotFoundError:
         return "absent"
