@@ -31,6 +31,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> Opened:
 
     class Cache:
         pkg_cache: tuple[str, ...] = ()
+        is_current = False
 
         def __init__(self) -> None:
             found.add(self)
