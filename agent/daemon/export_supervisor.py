@@ -156,7 +156,7 @@ class _ExporterProcess:
         self.due_at: datetime | None = None
         """When it is started next, by the last tick; None while it is off."""
         self._processed: object = None
-        """`ExportTick.seen` as the process was started last: what it then saw is as new, or newer."""
+        """`ExportTick.seen` as the process was started last: what it then saw is as new, or newer. None if it failed."""
 
     def tick(self, target: ExportTarget, policy: Policy, tick: ExportTick) -> None:
         self._attempts = self._attempts or self._make_attempts()
@@ -185,18 +185,21 @@ class _ExporterProcess:
 
     def _start_process(self, tick: ExportTick) -> None:
         self.due_at, self._schedule = self._schedule.started(tick).next(self._export_state(), tick)
-        self._processed = tick.seen
+        self._processed = None
         own = self._attempts.exporter.process_arguments if self._attempts else ()
         try:
             self._child = self._start([*self._arguments, *own])
         except OSError as error:
             log.event(log.LogEvent.EXPORTER_FAILED, exporter=self._name.value, error=str(error))
+        else:
+            self._processed = tick.seen
 
     @property
     def overdue(self) -> bool:
         """Whether the process or the attempt is beyond its limit, by the last tick."""
-        if self._child is not None:
-            return self._child.age_s() > self._limit_s
+        child = self._child  # a tick in another thread may drop it
+        if child is not None:
+            return child.age_s() > self._limit_s
         return self._attempts is not None and self._attempts.overdue
 
     @property
@@ -224,6 +227,8 @@ class _ExporterProcess:
                 log.event(log.LogEvent.EXPORTER_KILLED, exporter=self._name.value, seconds=round(self._child.age_s()))
                 self._child.kill()
             return True
+        if self._child.exit_code() != 0:  # perhaps before it queued what was new
+            self._processed = None
         self._child = None
         return False
 

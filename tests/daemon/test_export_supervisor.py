@@ -388,6 +388,17 @@ def test_recorded_change_goes_to_a_process(own: InDaemonWorld) -> None:
     assert own.own.abandoned == []
 
 
+@pytest.mark.parametrize("code", [-9, 1])
+def test_process_that_failed_has_processed_nothing(code: int, own: InDaemonWorld) -> None:
+    now = own.has_sent()
+    record_job_end(own.store, "check", now, 0)
+    own.tick(now)
+    own.started[-1].code = code  # before it queued the job's event
+
+    assert own.tick(now + 6 * MINUTE) == 3
+    assert own.own.abandoned == []
+
+
 def test_hanging_attempt_is_abandoned_and_no_other_is_started(
     own: InDaemonWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
