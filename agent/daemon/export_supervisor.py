@@ -156,7 +156,7 @@ class _ExporterProcess:
         self.due_at: datetime | None = None
         """When it is started next, by the last tick; None while it is off."""
         self._processed: object = None
-        """`ExportTick.seen` as the process was started last: what it then saw is as new, or newer. None if it failed."""
+        """`ExportTick.seen` at the last start of a process, which saw this or newer; None if it failed."""
 
     def tick(self, target: ExportTarget, policy: Policy, tick: ExportTick) -> None:
         self._attempts = self._attempts or self._make_attempts()
