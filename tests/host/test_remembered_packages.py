@@ -132,6 +132,16 @@ def without_field(bench: Bench) -> None:
     bench.memory.write_text(json.dumps(document))
 
 
+def come_and_go(name: str, text: str) -> Callable[[Bench], object]:
+    """Return a change that leaves no file: libapt may have read it after the digest was taken."""
+
+    def act(bench: Bench) -> None:
+        bench.write(name, text)
+        (bench.root / name).unlink()
+
+    return act
+
+
 NEW_SOURCE = "Types: deb\nURIs: http://127.0.0.1:9/x\nSuites: y\nComponents: main\n"
 PIN = "Package: pinned\nPin: version 2\nPin-Priority: -1\n"
 CHANGES = (
@@ -154,7 +164,7 @@ CHANGES = (
     Change(name="an-unknown-boot", asked={"boot": None}, remembered=False),
     Change(name="another-kernel-runs", asked={"kernel": "6.1.0-1-amd64"}),
     Change(name="another-version-of-the-agent", asked={"version": "99"}),
-    Change(name="another-machine", asked={"machine_id": "/etc/hostname"}),
+    Change(name="another-machine", act=write("etc/machine-id", "1" * 32)),
     Change(name="a-hold", act=lambda bench: bench.install(package("kept", "1"), status="hold ok installed")),
     Change(name="the-hold-ends", act=lambda bench: bench.install(package("kept", "1"))),
     Change(name="a-package-was-upgraded", act=lambda bench: bench.install(package("a", "2"))),
@@ -175,7 +185,7 @@ CHANGES = (
         act=write("dpkg/updates/0001", "Package: a\nStatus: install ok unpacked\nVersion: 2\nArchitecture: all\n\n"),
         remembered=False,
     ),
-    Change(name="its-journal-was-merged", act=remove("dpkg/updates/0001"), opens=False),
+    Change(name="its-journal-was-merged", act=remove("dpkg/updates/0001")),
     Change(name="a-temporary-journal", act=write("dpkg/updates/tmp.i", "")),
     Change(name="the-same-status-in-another-file", act=copy_status),
     Change(name="a-touched-status", act=touch("dpkg/status")),
@@ -204,7 +214,8 @@ CHANGES = (
         act=write(f"{APT}/preferences.d/two", "Pin: version 2\nPin-Priority: 1\n"),
         remembered=False,
     ),
-    Change(name="they-are-gone", act=remove(f"{APT}/preferences.d/two"), opens=False),
+    Change(name="they-are-gone", act=remove(f"{APT}/preferences.d/two")),
+    Change(name="a-pin-that-came-and-went", act=come_and_go(f"{APT}/preferences.d/two", PIN)),
     Change(
         name="pins-by-a-link-to-elsewhere",
         act=link_pins,
@@ -281,6 +292,22 @@ def test_after_each_change_memory_and_cache_show_the_same(bench: Bench) -> None:
             assert shown(one.by_memory) == shown(one.by_cache), change.name
         assert seen.by_memory["opened"] is change.opens, change.name
         assert again.by_memory["opened"] is not change.remembered, change.name
+
+
+def test_a_rollout_is_asked_again_on_another_machine(bench: Bench) -> None:
+    """libapt reads the machine's id beside its own configuration."""
+    bench.install(package("phased", "0.5"))
+    bench.ppa.add(package("phased", "2", phased_update_percentage="50"))
+    bench.update()
+    held = []
+    for number in range(8):
+        bench.write("etc/machine-id", f"{number:032x}\n")
+
+        seen = bench.look()
+
+        assert shown(seen.by_memory) == shown(seen.by_cache), number
+        held.append("phased" in {one["package"] for one in seen.by_cache["plans"][1]["held"]})
+    assert set(held) == {True, False}
 
 
 def shown(look: dict[str, Any]) -> dict[str, Any]:

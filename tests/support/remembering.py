@@ -40,7 +40,6 @@ def look(asked, memory):
         name = os.uname()
         os.uname = lambda: os.uname_result((*name[:2], asked["kernel"], *name[3:]))
     basis.VERSION = asked.get("version", basis.VERSION)
-    basis._MACHINE_ID = asked.get("machine_id", basis._MACHINE_ID)
     security = {"blocklist": tuple(asked.get("blocklist", ()))}
     if "origins" in asked:
         security["origins"] = tuple(parse_pattern(one, {}) for one in asked["origins"])

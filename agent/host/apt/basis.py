@@ -1,8 +1,9 @@
 """A digest of all that libapt's answers about packages depend on, without opening its cache.
 
 Files count by their identity and change time, which no program can set: one that was replaced, edited, or only touched
-counts as another. Release files count by their content, because an update that finds nothing new touches them. What
-cannot be read leaves the basis unknown.
+counts as another. So do directories, or a file that came while libapt read them and is gone again would leave no trace.
+An update that finds nothing new touches Release files and apt's directory of lists: the former count by their content,
+the latter by what is in it. What cannot be read leaves the basis unknown.
 
 Keys do not count: libapt uses them as it fetches, and what came of that is in the result of the refresh. libapt's clock
 does not either: it has none but for the dates that `agent.host.apt.lists` judges.
@@ -30,8 +31,6 @@ _NOT_LISTS = frozenset({"lock", "partial", "auxfiles"})
 """What each update changes in apt's directory of lists, and no lists."""
 _RELEASE_FILES = ("InRelease", "Release", "Release.gpg")
 _DPKG_CONFIGURATION = "/etc/dpkg"
-_MACHINE_ID = "/etc/machine-id"
-"""libapt derives a machine's place in phased updates from it."""
 _DEEPEST = 6
 """Levels of directories; no package manager reads its configuration from so deep."""
 
@@ -47,7 +46,7 @@ def packages_basis(configuration: str, patterns: tuple[OriginPattern, ...]) -> s
     try:
         found = [
             *(_FORMAT, VERSION, apt_pkg.VERSION),
-            *(boot, tuple(os.uname()), os.geteuid(), _content(_MACHINE_ID), _identity(os.stat("/"))[:2]),
+            *(boot, tuple(os.uname()), os.geteuid(), _content(_machine_id()), _identity(os.stat("/"))[:2]),
             *(configuration, tuple(pattern.text for pattern in patterns)),
             *_apt_files(),
             *_dpkg_files(),
@@ -64,6 +63,11 @@ def archives_basis() -> str:
     except OSError:
         return ""
     return f"{found.st_dev} {found.st_ino} {found.st_mtime_ns} {found.st_ctime_ns}"
+
+
+def _machine_id() -> str:
+    """Return the file from which libapt derives the machine's place in phased updates (APT::Machine-ID has no file)."""
+    return apt_pkg.config.find_file("Dir::Etc::machine-id") or f"{apt_pkg.config.find_dir('Dir::Etc')}../machine-id"
 
 
 def _apt_files() -> Iterator[Any]:
@@ -94,7 +98,8 @@ def _lists(directory: str) -> Iterator[Any]:
 
 
 def _tree(directory: str, depth: int = _DEEPEST) -> Iterator[Any]:
-    """Yield every file below a directory; what is behind a link to a directory is left to its own setting."""
+    """Yield a directory and all below it; what is behind a link to a directory is left to its own setting."""
+    yield directory, _identity(os.stat(directory)) if os.path.isdir(directory) else "absent"
     for path in _names(directory):
         yield _file(path)
         if os.path.isdir(path) and not os.path.islink(path):
