@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from agent.core.packages.remembered import RememberedPackages
+from agent.core.redact import redact_document
 from agent.core.schemas import PACKAGES_SCHEMA
 from agent.errors import HostError, RecordError
 from agent.state.documents.packages import packages_from_document, packages_to_document
@@ -20,9 +21,13 @@ def load_packages(record: Record) -> RememberedPackages | None:
 
 
 def save_packages(record: Record, remembered: RememberedPackages, now: datetime) -> None:
-    """Record what a later job may go by; a failure is kept in the record, as of any document of a check."""
-    if record.writable:
+    """Record what a later job may go by; a failure is kept in the record, as of any document of a check.
+
+    Not what has a secret in it, as a list's path has the token of its source: it would come back as something else.
+    """
+    document = packages_to_document(remembered, now)
+    if record.writable and redact_document(document) == document:
         try:
-            record.store.write(PACKAGES, packages_to_document(remembered, now))
+            record.store.write(PACKAGES, document)
         except HostError as error:
             record.write_error = str(error)

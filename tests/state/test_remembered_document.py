@@ -3,9 +3,11 @@
 import json
 from dataclasses import replace
 from datetime import timedelta, timezone
+from pathlib import Path
 
 import pytest
 
+from agent.core import redact
 from agent.core.model.kernels import AutoRemovable, Dependency, KernelFacts, KernelImage
 from agent.core.model.package import PackageId
 from agent.core.model.plan import Blocker, Resolution, Why
@@ -17,6 +19,9 @@ from agent.core.schemas import Document
 from agent.errors import RecordError
 from agent.state.documents.packages import packages_from_document, packages_to_document
 from agent.state.json_reader import JsonReader
+from agent.state.packages_record import load_packages, save_packages
+from agent.state.record import Record
+from agent.state.store import Store
 from tests.core import given
 
 A, B = PackageId(name="a", architecture="amd64"), PackageId(name="b", architecture="i386")
@@ -100,3 +105,23 @@ def test_a_field_of_another_type_is_refused(field: str, value: object) -> None:
 
     with pytest.raises(RecordError):
         read(document)
+
+
+def test_on_the_record_it_comes_back_as_it_was(tmp_path: Path) -> None:
+    record = Record(Store(str(tmp_path)))
+
+    save_packages(record, MEMORY, given.NOW)
+
+    assert load_packages(record) == MEMORY
+
+
+def test_what_has_a_secret_in_it_is_not_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a source that preferences exclude, another path would be read back, and the source would count as in use."""
+    monkeypatch.setattr(redact, "_known", {})
+    redact.remember_secrets(["4f1d2c3b4a5968778695a4b3c2d1e0f0"])
+    path = "/var/lib/apt/lists/packages.example.org_4f1d2c3b4a5968778695a4b3c2d1e0f0_dists_x_InRelease"
+    record = Record(Store(str(tmp_path)))
+
+    save_packages(record, replace(MEMORY, facts=replace(MEMORY.facts, excluded=(path,))), given.NOW)
+
+    assert load_packages(record) is None
