@@ -42,8 +42,8 @@ class DirectoryWatch:
     def arm(self) -> None:
         """Watch the directories as they are now, and remember their state for `changed`.
 
-        Of a directory that does not exist the nearest one above is watched. To be repeated now and then: a directory
-        may have been replaced by another one.
+        Of a directory that does not exist the nearest one above is watched; one that may not be entered is left out. To
+        be repeated now and then: a directory may have been replaced by another one.
 
         Raises:
             OSError: a directory cannot be watched, as where the kernel has no such service.
@@ -51,6 +51,8 @@ class DirectoryWatch:
         wanted: dict[str, int] = {}
         for one in self._watched:
             directory = _existing(one.directory)
+            if not os.access(directory, os.X_OK):  # as of a home, in the daemon's sandbox: no file in it shows, either
+                continue
             wanted[directory] = wanted.get(directory, 0) | _ENTRIES | (_CONTENTS if one.contents else 0)
         for directory in self._open.keys() - wanted.keys():
             self._close(directory)

@@ -6,12 +6,14 @@ import traceback
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
 from agent.host.directory_watch import DirectoryWatch, Watched
 
 LIMIT_S = 60
+NOBODY = 65534
 AT_ONCE_S = 0.2
 
 
@@ -129,6 +131,21 @@ def test_a_directory_that_does_not_exist_yet_is_watched_from_above_and_then_itse
     assert reported(LIMIT_S)
     assert watch.changed()
     watch.close()
+
+
+@alone
+def test_a_directory_that_cannot_be_looked_into_is_left_out(tmp_path: Path) -> None:
+    hidden = tmp_path / "hidden"
+    hidden.mkdir(mode=0)
+    with TemporaryDirectory(dir="/tmp") as seen:
+        if os.geteuid() == 0:
+            os.chown(seen, NOBODY, NOBODY)
+            os.setuid(NOBODY)
+        watch = armed(Watched(directory=str(hidden / "below"), names=("a",)), Watched(directory=seen))
+        Path(seen, "new").touch()
+
+        assert reported(LIMIT_S)
+        assert watch.changed()
 
 
 @alone
