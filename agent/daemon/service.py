@@ -195,9 +195,11 @@ class Daemon:
         now = utc_now()
         self._check_reboot_need()
         up_since = now - timedelta(seconds=time.monotonic() - self._started_s)
-        found = self._look.take(self._policy, now, up_since, watched=watched)
+        outdated = self._started_current and runs_replaced_files()
+        # Until it can restart it looks often: the end of what it exports itself does not wake it.
+        found = self._look.take(self._policy, now, up_since, watched=watched and not outdated)
         self._publish(found, now)
-        if self._started_current and not found.busy and runs_replaced_files():
+        if outdated and not found.busy:
             self._should_restart = True
             os.kill(os.getpid(), signal.SIGCHLD)  # the main thread restarts
         return now, found.next_at
