@@ -44,7 +44,13 @@ def test_replaced_files_restart_it_and_it_looks_often_until_it_is_idle(
     ticks: list[Tick] = []
     signals: list[tuple[int, int]] = []
     replaced = [False]
-    monkeypatch.setattr(service, "Scheduler", lambda tick: Scheduler(ticks.append(tick) or tick))
+
+    class Noted(Scheduler):
+        def __init__(self, tick: Tick) -> None:
+            super().__init__(tick)
+            ticks.append(tick)
+
+    monkeypatch.setattr(service, "Scheduler", Noted)
     monkeypatch.setattr(os, "kill", lambda pid, number: signals.append((pid, number)))
     monkeypatch.setattr(service, "runs_replaced_files", lambda: replaced[-1])
     (tmp_path / "config.toml").touch()
