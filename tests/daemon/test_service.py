@@ -18,7 +18,7 @@ Tick = Callable[[], datetime]
 
 
 class Looks:
-    """What each look is told, and finds: whether the daemon is busy."""
+    """Looks that find whether the daemon is busy, and note whether they may be followed by a long sleep."""
 
     def __init__(self) -> None:
         self.busy = False
