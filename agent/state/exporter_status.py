@@ -1,7 +1,7 @@
 """Each exporter's status file under /run, read by `status` and by the daemon, neither of which opens an outbox. Light.
 
-One file per exporter, so that none waits for another; its process writes it, or the daemon in its place. It covers the current boot; what
-must outlive a boot is in the outbox.
+One file per exporter, so that none waits for another; its process writes it, or the daemon in its place. It covers the
+current boot; what must outlive a boot is in the outbox.
 """
 
 import os
