@@ -255,8 +255,8 @@ def _text(data: bytes) -> None:
 
 
 def _https_response(data: bytes) -> None:
-    stream = io.BytesIO(data[1:])
-    found = read_response(lambda: stream.read(data[0] + 1), _MOST_BODY)
+    size, stream = sum(data[:1]) + 1, io.BytesIO(data[1:])
+    found = read_response(lambda: stream.read(size), _MOST_BODY)
     assert 100 <= found.status < 1000
     assert len(found.body) <= _MOST_BODY
 
