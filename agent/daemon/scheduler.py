@@ -147,10 +147,11 @@ class Scheduler:
         self._inner.start()
 
     def stop(self) -> None:
-        """Start no more work; running work is not waited for, and what it requests is ignored."""
+        """Start no more work; running work is not waited for, and what it requests is ignored. May be repeated."""
         with self._lock:
-            self._stopped = True
-        self._inner.shutdown(wait=False)
+            stopped, self._stopped = self._stopped, True
+        if not stopped:
+            self._inner.shutdown(wait=False)
 
     def _run(self) -> None:
         with self._lock:

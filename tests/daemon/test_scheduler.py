@@ -117,3 +117,11 @@ def test_a_request_for_later_does_not_put_off_an_earlier_tick() -> None:
     scheduler.run_within(3600)
     assert ticks.get(timeout=60) == 1
     scheduler.stop()
+
+
+def test_a_second_stop_is_no_error() -> None:
+    scheduler, _ = scheduler_with([3600])
+    scheduler.start()
+
+    scheduler.stop()
+    scheduler.stop()
