@@ -6,10 +6,10 @@ install anything. Whatever is unknown or has changed is done again under the loc
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 import apt_pkg
 
+from agent.core.frozen import frozen
 from agent.core.model.package import PackageId
 from agent.core.model.plan import Step
 from agent.errors import AgentError, ChangedError
@@ -24,7 +24,7 @@ Mark = Callable[[PackageCache], None]
 """Sets the marks of a transaction on an open cache."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Prepared:
     """A package manager that has the archives of the steps."""
 
@@ -35,7 +35,7 @@ class Prepared:
     """libapt's manager uses it, but does not keep it from being freed."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Beforehand:
     """What a transaction may be made ready with before the locks are taken."""
 
