@@ -9,8 +9,9 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import timedelta
+from typing import TypeVar
 
 from agent.core.frozen import field, frozen
 from agent.host.http_values import fault_text
@@ -24,9 +25,10 @@ _LENGTH = re.compile(r"[0-9]{1,15}")
 _INTERIM = range(100, 200)
 _SWITCHING = 101
 _OK = range(200, 300)
-_NO_BODY = frozenset({204, 304})
+NO_BODY = frozenset({204, 304})
 
 Receive = Callable[[], bytes]
+_Answer = TypeVar("_Answer")
 
 
 class MalformedResponseError(Exception):
@@ -61,8 +63,10 @@ class HttpsResponse:
     """Empty, too, if it is of unknown length, in chunks, compressed or longer than was asked for."""
 
 
-def exchange(request: HttpsRequest, context: ssl.SSLContext, limit: timedelta, body_bytes: int) -> HttpsResponse:
-    """Send the request and return the response, with at most `body_bytes` of an error's body.
+def exchange(
+    request: HttpsRequest, context: ssl.SSLContext, limit: timedelta, read: Callable[[Receive], _Answer]
+) -> _Answer:
+    """Send the request and return the response as `read` reads it (`read_response`).
 
     The name lookup cannot be interrupted: the limit applies to everything after it.
 
@@ -77,8 +81,9 @@ def exchange(request: HttpsRequest, context: ssl.SSLContext, limit: timedelta, b
             # As bytes: a text would load the codec for international names.
             with context.wrap_socket(plain, server_hostname=request.host.encode("ascii")) as secured:
                 secured.settimeout(deadline.remaining_s())
-                secured.sendall(_encoded(request))
-                return read_response(_receiver(secured, deadline), body_bytes)
+                with suppress(BrokenPipeError):  # who refuses a long body may say so before its end, and close
+                    secured.sendall(_encoded(request))
+                return read(_receiver(secured, deadline))
     except TimeoutError as error:
         raise (error if error.errno else deadline.error()) from None
 
@@ -113,7 +118,7 @@ def _receiver(connection: socket.socket, deadline: _Deadline) -> Receive:
     return receive
 
 
-class _ResponseReader:
+class ResponseReader:
     """Reads heads and a body, and no more than each of them needs."""
 
     def __init__(self, receive: Receive) -> None:
@@ -133,12 +138,30 @@ class _ResponseReader:
         self._head_bytes += end + 4
         return head
 
-    def body(self, length: int) -> bytes:
-        """Read a body of this length."""
+    def take(self, length: int) -> bytes:
+        """Read so many bytes; what follows stays for the next call."""
         while len(self._read) < length:
             if not self._fill():
                 raise ConnectionResetError("the connection was closed within the answer")
-        return bytes(self._read[:length])
+        taken = bytes(self._read[:length])
+        del self._read[:length]
+        return taken
+
+    def line(self, most: int) -> bytes:
+        """Read up to the end of a line of at most `most` bytes; what follows stays for the next call."""
+        while (end := self._read.find(b"\r\n", 0, most + 2)) < 0:
+            if len(self._read) > most:
+                raise MalformedResponseError("a line of its body is too long")
+            if not self._fill():
+                raise ConnectionResetError("the connection was closed within the answer")
+        return self.take(end + 2)[:end]
+
+    def rest(self, most: int) -> bytes | None:
+        """Read what comes until the connection is closed; None if that is more than `most` bytes."""
+        while len(self._read) <= most:
+            if not self._fill():
+                return bytes(self._read)
+        return None
 
     def _fill(self) -> bool:
         chunk = self._receive()
@@ -209,24 +232,38 @@ def read_response(receive: Receive, body_bytes: int) -> HttpsResponse:
         OSError: what `receive` raises, or the response is cut off (ConnectionResetError).
         MalformedResponseError: the response cannot be read.
     """
-    reader = _ResponseReader(receive)
-    while True:
-        response = _parse(reader.head())
-        if response.status not in _INTERIM or response.status == _SWITCHING:
-            break
+    reader = ResponseReader(receive)
+    response = read_head(reader)
     length = _body_length(response)
     if not 0 < length <= body_bytes:
         return response
     return HttpsResponse(
-        status=response.status, reason=response.reason, headers=response.headers, body=reader.body(length)
+        status=response.status, reason=response.reason, headers=response.headers, body=reader.take(length)
     )
+
+
+def read_head(reader: ResponseReader) -> HttpsResponse:
+    """Read the head of a response, behind those of interim ones.
+
+    Raises:
+        OSError: what `receive` raises, or the head is cut off (ConnectionResetError).
+        MalformedResponseError: it cannot be read.
+    """
+    while True:
+        response = _parse(reader.head())
+        if response.status not in _INTERIM or response.status == _SWITCHING:
+            return response
+
+
+def is_compressed(response: HttpsResponse) -> bool:
+    """Return whether the body is not sent as it is."""
+    return response.headers.get("content-encoding", "identity").lower() not in {"identity", ""}
 
 
 def _body_length(response: HttpsResponse) -> int:
     """Return the length of a body that can be read as it is; 0 if there is none."""
-    encoded = response.headers.get("content-encoding", "identity").lower() not in {"identity", ""}
     length = response.headers.get("content-length", "")
-    if response.status in _NO_BODY or encoded or "transfer-encoding" in response.headers:
+    if response.status in NO_BODY or is_compressed(response) or "transfer-encoding" in response.headers:
         return 0
     return int(length) if _LENGTH.fullmatch(length) else 0
 

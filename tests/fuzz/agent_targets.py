@@ -22,6 +22,7 @@ from agent.host import http_values
 from agent.host.apt.changelog_files import lines
 from agent.host.apt.release_file import ReleaseFile
 from agent.host.dpkg import database
+from agent.host.http_body import read_answer
 from agent.host.https_exchange import MalformedResponseError, read_response
 from agent.host.machine import os_release
 from agent.host.reboot.flag import read_flag
@@ -261,6 +262,12 @@ def _https_response(data: bytes) -> None:
     assert len(found.body) <= _MOST_BODY
 
 
+def _whole_response(data: bytes) -> None:
+    stream = io.BytesIO(data[1:])
+    found = read_answer(lambda: stream.read(data[0] + 1), lambda _status: _MOST_BODY)
+    assert found.body is None or len(found.body) <= _MOST_BODY
+
+
 TARGETS = (
     Target(name="config", prepare=_config, seeds=(_CONFIG, b"[agent]\nupgrade_at = 07:00\n"), errors=(ConfigError,)),
     Target(name="manifest", prepare=_manifest, seeds=_MANIFESTS, errors=(ConfigError,)),
@@ -270,6 +277,12 @@ TARGETS = (
     Target(
         name="https-response",
         prepare=lambda _directory: _https_response,
+        seeds=_RESPONSES,
+        errors=(MalformedResponseError, ConnectionResetError),
+    ),
+    Target(
+        name="whole-response",
+        prepare=lambda _directory: _whole_response,
         seeds=_RESPONSES,
         errors=(MalformedResponseError, ConnectionResetError),
     ),

@@ -3,34 +3,35 @@
 Responses are untrusted input. No redirect is followed, certificates are always verified, no message has the token.
 """
 
-import gzip
+import importlib
 import json
+import os
 import ssl
-import uuid
+import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 
-import requests
-import urllib3
-
+from agent.core.frozen import frozen
 from agent.core.policy.policy import EndpointPolicy
 from agent.core.redact import one_line
 from agent.core.schedule.backoff import ResponseClass, classify_status
 from agent.host.bearer_token import read_endpoint_token, require_readable
-from agent.host.http import causes, error_reason, read_bounded, session
+from agent.host.http_transport import HttpAnswer, HttpTransport
 from agent.host.http_values import http_date, remember_header, retry_after
+from agent.host.https_transport import HttpsTransport
 from agent.host.process.alarm import time_limit
+from agent.report.endpoint.heartbeat import is_offered
 from agent.report.endpoint.problem_text import problem_text
 from agent.state.timestamps import utc_now
 from agent.version import VERSION
 
 _RECEIPT_BYTES = 1 << 20
 _ERROR_BYTES = 1 << 16
-_NOT_OFFERED = frozenset({requests.codes.not_found, requests.codes.method_not_allowed})
+_NO_CONTENT = 204
+_NOT_OFFERED = frozenset({404, 405})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class EndpointResponse:
     """The result of one request."""
 
@@ -70,27 +71,25 @@ class EndpointClient:
         Raises:
             ConfigError: token, CA or certificate cannot be read.
         """
-        self._url = policy.url
-        self._timeout = policy.timeout
-        self._session = session()
-        self._session.headers = {
+        self._policy = policy
+        self._headers = {
             "User-Agent": f"maestro-agent/{VERSION}",
             "Accept-Encoding": "identity",  # no compressed response: it could be a bomb
             "Content-Type": "application/json",
         }
         if takes_requests:
-            self._session.headers["Maestro-Requests"] = "1"
+            self._headers["Maestro-Requests"] = "1"
         enrolled_in = state_directory if policy.enrolment_key_file else ""
         found = token or read_endpoint_token(policy.token_file, url=policy.url, enrolled_in=enrolled_in)
-        self._token = found
-        if self._token:
-            remember_header(self._token)
-            self._session.headers["Authorization"] = f"Bearer {self._token}"
+        if found:
+            remember_header(found)
+            self._headers["Authorization"] = f"Bearer {found}"
         require_readable(policy.ca_file, policy.client_cert, policy.client_key)
-        self._session.verify = policy.ca_file or True
-        if policy.client_cert:
-            self._session.cert = (policy.client_cert, policy.client_key or policy.client_cert)
-        self._session.proxies = {"http": policy.proxy, "https": policy.proxy} if policy.proxy else {}
+        self._transport: HttpTransport
+        if is_offered(policy):
+            self._transport = HttpsTransport(policy, self._headers)
+        else:
+            self._transport = self._over_requests()
 
     def post(self, batch: Mapping[str, object]) -> EndpointResponse:
         """Send one batch; faults of the endpoint or the network are in the result, never raised."""
@@ -100,9 +99,9 @@ class EndpointClient:
             return EndpointResponse(
                 response_class=ResponseClass.SERVER_ERROR, why=f"the batch cannot be encoded as JSON: {error}"
             )
-        headers = {"Idempotency-Key": uuid.uuid4().hex, "Content-Encoding": "gzip"}
+        headers = {"Idempotency-Key": os.urandom(16).hex(), "Content-Encoding": "gzip"}
         body = text.encode(errors="replace")  # a file name that is not UTF-8 has lone surrogates
-        return self._ask("POST", "/v1/messages", gzip.compress(body, 9, mtime=0), headers)
+        return self._ask("POST", "/v1/messages", _gzip(body), headers)
 
     def heartbeat(self, *, host_id: str, instance_id: str, sequence: int, digest: str) -> EndpointResponse:
         """Send a heartbeat outside a batch: the state still has this hash; never raises, either."""
@@ -119,52 +118,67 @@ class EndpointClient:
 
     def close(self) -> None:
         """Close the connection."""
-        self._session.close()
+        self._transport.close()
+
+    def _over_requests(self) -> HttpTransport:
+        """Return a transport by the library; imported by name, as it costs more than all else of a report."""
+        made: HttpTransport = importlib.import_module("agent.host.requests_transport").RequestsTransport(
+            self._policy, self._headers
+        )
+        return made
 
     def _ask(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> EndpointResponse:
         try:
-            with time_limit(self._timeout):
+            with time_limit(self._policy.timeout):
                 return self._exchange(method, path, body, headers)
-        except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            known = any(isinstance(one, ssl.SSLCertVerificationError) for one in causes(error))
-            through = "the proxy cannot be used: " if isinstance(error, requests.exceptions.ProxyError) else ""
-            why = one_line(f"{through}{error_reason(error)}")
+        except self._transport.faults as error:
+            untrusted = self._transport.is_untrusted(error)
             return EndpointResponse(
-                response_class=ResponseClass.MISCONFIGURED if known else ResponseClass.RETRY, why=why
+                response_class=ResponseClass.MISCONFIGURED if untrusted else ResponseClass.RETRY,
+                why=one_line(self._transport.reason(error)),
             )
 
     def _exchange(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> EndpointResponse:
-        response = self._session.request(
-            method,
-            f"{self._url}{path}",
-            data=body,
-            headers=headers,
-            timeout=self._timeout.total_seconds(),
-            allow_redirects=False,
-            stream=True,
-        )
-        there = http_date(response.headers.get("Date", ""))
-        skew = None if there is None else utc_now() - there
-        if method == "PUT" and response.status_code == requests.codes.no_content:
-            return EndpointResponse(response_class=ResponseClass.OK, no_content=True, skew=skew)
-        meaning = classify_status(response.status_code)
-        answered = meaning is ResponseClass.OK
-        found = read_bounded(response, _RECEIPT_BYTES if answered else _ERROR_BYTES)
-        if found is None or not answered:
-            response.close()  # unread bytes would be taken for the next response
-        text = (found or b"").decode("utf-8", errors="replace")
-        if answered:
-            if found is not None:
-                return EndpointResponse(response_class=meaning, text=text, skew=skew)
-            why = f"a receipt that is compressed, or of more than {_RECEIPT_BYTES} bytes"
-            return EndpointResponse(response_class=ResponseClass.SERVER_ERROR, why=why, skew=skew)
-        return EndpointResponse(
-            response_class=meaning,
-            why=problem_text(response.status_code, str(response.reason or ""), text),
-            text=text,
-            status=response.status_code,
-            final=response.headers.get("Content-Type", "").partition(";")[0].strip() == "application/problem+json",
-            offered=response.status_code not in _NOT_OFFERED,
-            retry_after=retry_after(response.headers.get("Retry-After"), there or utc_now()),
-            skew=skew,
-        )
+        try:
+            answer = self._transport.ask(method, path, body, headers, _most_bytes)
+        except ssl.SSLCertVerificationError:
+            if self._policy.ca_file or not isinstance(self._transport, HttpsTransport):
+                raise
+            # Nothing was sent yet. A machine may have the bundle of CAs without the directory; the library reads that.
+            self._transport = self._over_requests()
+            answer = self._transport.ask(method, path, body, headers, _most_bytes)
+        return _response(answer, is_heartbeat=method == "PUT")
+
+
+def _gzip(body: bytes) -> bytes:
+    """Compress without the module `gzip`, which is a file's reader and writer first of all; no time is in it."""
+    made = zlib.compressobj(9, zlib.DEFLATED, zlib.MAX_WBITS | 16)
+    return made.compress(body) + made.flush()
+
+
+def _most_bytes(status: int) -> int:
+    return _RECEIPT_BYTES if classify_status(status) is ResponseClass.OK else _ERROR_BYTES
+
+
+def _response(answer: HttpAnswer, *, is_heartbeat: bool) -> EndpointResponse:
+    there = http_date(answer.headers.get("date", ""))
+    skew = None if there is None else utc_now() - there
+    if is_heartbeat and answer.status == _NO_CONTENT:
+        return EndpointResponse(response_class=ResponseClass.OK, no_content=True, skew=skew)
+    meaning = classify_status(answer.status)
+    text = (answer.body or b"").decode("utf-8", errors="replace")
+    if meaning is ResponseClass.OK:
+        if answer.body is not None:
+            return EndpointResponse(response_class=meaning, text=text, skew=skew)
+        why = f"a receipt that is compressed, or of more than {_RECEIPT_BYTES} bytes"
+        return EndpointResponse(response_class=ResponseClass.SERVER_ERROR, why=why, skew=skew)
+    return EndpointResponse(
+        response_class=meaning,
+        why=problem_text(answer.status, answer.reason, text),
+        text=text,
+        status=answer.status,
+        final=answer.headers.get("content-type", "").partition(";")[0].strip() == "application/problem+json",
+        offered=answer.status not in _NOT_OFFERED,
+        retry_after=retry_after(answer.headers.get("retry-after"), there or utc_now()),
+        skew=skew,
+    )

@@ -14,7 +14,7 @@ from agent.core.schedule.backoff import ResponseClass, classify_status
 from agent.errors import ConfigError
 from agent.host.bearer_token import read_endpoint_token
 from agent.host.http_values import fault_text, http_date, remember_header, retry_after
-from agent.host.https_exchange import HttpsRequest, HttpsResponse, MalformedResponseError, exchange
+from agent.host.https_exchange import HttpsRequest, HttpsResponse, MalformedResponseError, exchange, read_response
 from agent.host.tls_contexts import TlsContexts
 from agent.report.endpoint.problem_text import problem_text
 from agent.report.export_result import ExportResult
@@ -56,7 +56,9 @@ class HeartbeatSender:
         except (ConfigError, OSError, ValueError):
             return None
         try:
-            response = exchange(request, context, endpoint.timeout, _ERROR_BYTES)
+            response = exchange(
+                request, context, endpoint.timeout, lambda receive: read_response(receive, _ERROR_BYTES)
+            )
         except (ssl.SSLCertVerificationError, MalformedResponseError, UnicodeError):
             return None
         except OSError as error:

@@ -1,9 +1,10 @@
-"""Any bytes as a response give a result, within limits of time and memory."""
+"""Any bytes as a response give a result, within limits of time and memory; whichever library reads them."""
 
 import gzip
 import os
 import resource
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -16,11 +17,13 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as some
 
+from agent.core.policy.policy import EndpointPolicy
 from agent.core.schedule.backoff import ResponseClass
 from agent.errors import ConfigError
 from agent.host.process.alarm import time_limit
 from agent.report.endpoint.client import EndpointClient, EndpointResponse
 from tests.core.given import NO_ENDPOINT
+from tests.support.authority import Authority
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
 
@@ -29,6 +32,8 @@ HEAD = b"HTTP/1.1 200 OK\r\n"
 class HostileServer:
     """A server on loopback that answers each request with the given bytes and closes the connection."""
 
+    tls: ssl.SSLContext | None = None
+    ca_file: str = ""
     answer: bytes = b""
     got: bytes = b""
 
@@ -40,12 +45,24 @@ class HostileServer:
     def _serve(self) -> None:
         with suppress(OSError):
             while True:
-                connection, _ = self.socket_.accept()
-                with connection, suppress(OSError):
-                    self.got = connection.recv(65536)
-                    if b"\r\n\r\n" in self.got[-4:]:
-                        self.got += connection.recv(65536)  # the body came in its own packet
-                    connection.sendall(self.answer)
+                plain, _ = self.socket_.accept()
+                with suppress(OSError), plain:
+                    if self.tls is None:
+                        self._answer(plain)
+                        continue
+                    with self.tls.wrap_socket(plain, server_side=True) as secured:
+                        self._answer(secured)
+
+    def _answer(self, connection: socket.socket) -> None:
+        self.got = connection.recv(65536)
+        if b"\r\n\r\n" in self.got[-4:]:
+            self.got += connection.recv(65536)  # the body came in its own packet
+        connection.sendall(self.answer)
+
+    @property
+    def policy(self) -> EndpointPolicy:
+        scheme = "http" if self.tls is None else "https"
+        return replace(NO_ENDPOINT, url=f"{scheme}://127.0.0.1:{self.port}", ca_file=self.ca_file)
 
     def post(self) -> EndpointResponse:
         return self._ask(lambda client: client.post({"messages": []}))
@@ -54,16 +71,23 @@ class HostileServer:
         return self._ask(lambda client: client.heartbeat(host_id="h", instance_id="i", sequence=1, digest="d"))
 
     def _ask(self, how: Callable[[EndpointClient], EndpointResponse]) -> EndpointResponse:
-        client = EndpointClient(replace(NO_ENDPOINT, url=f"http://127.0.0.1:{self.port}"))
+        client = EndpointClient(self.policy)
         try:
             return how(client)
         finally:
             client.close()
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[HostileServer]:
-    made = HostileServer()
+@pytest.fixture(scope="module", params=["http", "https"])
+def server(request: pytest.FixtureRequest, authority: Authority) -> Iterator[HostileServer]:
+    """Return one for `requests`, which is used over HTTP, and one for sockets and TLS."""
+    if request.param == "http":
+        made = HostileServer()
+    else:
+        certificate = authority.sign("localhost", names="IP:127.0.0.1")
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate.file, certificate.key)
+        made = HostileServer(tls=context, ca_file=str(authority.file))
     yield made
     made.socket_.shutdown(socket.SHUT_RDWR)
     made.socket_.close()
@@ -114,7 +138,7 @@ def test_arbitrary_response_is_handled(answer: bytes, server: HostileServer) -> 
 
 def test_text_that_utf8_cannot_represent_stops_no_message(server: HostileServer) -> None:
     """The name of a configuration file may have any bytes; Python turns them into surrogates."""
-    client = EndpointClient(replace(NO_ENDPOINT, url=f"http://127.0.0.1:{server.port}"))
+    client = EndpointClient(server.policy)
 
     client.post({"messages": ["/etc/caf\udce9.conf"]})
     client.close()
@@ -126,13 +150,54 @@ def test_token_repeated_by_the_server_is_redacted(server: HostileServer, tmp_pat
     (tmp_path / "token").write_text("s3cr3t-token\n")
     problem = b'{"title": "no such token: s3cr3t-token"}'
     server.answer = b"HTTP/1.1 401 Bad s3cr3t-token\r\nContent-Length: %d\r\n\r\n%s" % (len(problem), problem)
-    url, token = f"http://127.0.0.1:{server.port}", str(tmp_path / "token")
-    client = EndpointClient(replace(NO_ENDPOINT, url=url, token_file=token))
+    client = EndpointClient(replace(server.policy, token_file=str(tmp_path / "token")))
 
     found = client.post({"messages": []})
     client.close()
 
     assert found.why == "HTTP 401 Bad ...: no such token: ..."
+
+
+CHUNKS = b"Transfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("rest", "text"),
+    [
+        (b"Content-Length: 7\r\n\r\nreceipt", "receipt"),
+        (b"Content-Length: 7\r\n\r\nreceipt and more", "receipt"),
+        (b"Connection: close\r\n\r\nreceipt", "receipt"),
+        (CHUNKS + b"3\r\nrec\r\n4;ext=1\r\neipt\r\n0\r\n\r\n", "receipt"),
+        (CHUNKS + b"007 \r\nreceipt\r\n0\r\nTrailer: x\r\n\r\n", "receipt"),
+        (b"Content-Length: 0\r\n\r\n", ""),
+    ],
+    ids=["length", "length-and-more", "up-to-the-end", "chunks", "chunks-and-trailer", "empty"],
+)
+def test_receipt_is_read_however_its_body_ends(rest: bytes, text: str, server: HostileServer) -> None:
+    server.answer = HEAD + rest
+
+    found = server.post()
+
+    assert (found.response_class, found.why, found.text) == (ResponseClass.OK, "", text)
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        b"Content-Length: 1048577\r\n\r\n" + b"x" * 1048577,
+        b"\r\n" + b"x" * 1048577,
+        CHUNKS + b"80000\r\n" + b"x" * 0x80000 + b"\r\n80001\r\n" + b"x" * 0x80001 + b"\r\n0\r\n\r\n",
+        b"Content-Encoding: gzip\r\nContent-Length: 24\r\n\r\n" + gzip.compress(b"x" * 9999)[:24],
+    ],
+    ids=["length", "up-to-the-end", "chunks", "compressed"],
+)
+def test_receipt_that_is_long_or_compressed_is_refused(rest: bytes, server: HostileServer) -> None:
+    server.answer = HEAD + rest
+
+    found = server.post()
+
+    assert (found.response_class, found.text) == (ResponseClass.SERVER_ERROR, "")
+    assert "compressed, or of more than 1048576 bytes" in found.why
 
 
 def test_long_response_is_not_read_to_its_end(server: HostileServer) -> None:
