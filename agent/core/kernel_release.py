@@ -55,8 +55,9 @@ def compare_kernels(running: str, build: str, images: Iterable[tuple[str, str]])
     Another flavour is another choice, not a newer kernel. If no image of its flavour is installed, the running kernel
     is not from a package: of a container's host, of a hypervisor, or built locally.
     """
-    own = flavour(running)
-    found = [image for image in images if own is not None and flavour(image[0]) == own]
+    installed = tuple(images)
+    own = flavour(running) if installed else None  # a container has no images, and needs no expression compiled
+    found = [image for image in installed if own is not None and flavour(image[0]) == own]
     found.sort(key=lambda image: (version_key(image[1]), image[0]))
     current = _running_version(running, build, found)
     if current is not None:
@@ -92,8 +93,8 @@ def _running_version(running: str, build: str, images: Iterable[tuple[str, str]]
     Debian's security updates may keep the release: then only the build tells which version runs.
     """
     installed = next((version for release, version in images if release == running), None)
-    found = _BUILD.search(build)
-    return found["version"] if found and installed is not None else installed
+    found = _BUILD.search(build) if installed is not None else None
+    return found["version"] if found else installed
 
 
 def _numbers(release: str) -> list[int]:
