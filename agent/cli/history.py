@@ -19,9 +19,10 @@ from agent.report.status.collect import collect_status
 from agent.report.status.document import build_status
 from agent.report.status.restarts import past_restart_lines
 from agent.state.exposure_view import FixView, fix_views
+from agent.state.run_views import AnyRunView, OutcomeView, run_view
 from agent.state.store import DEFAULT_DIRECTORY, EXPOSURE, Store
 from agent.state.timestamps import format_utc, utc_now
-from agent.state.views import AnyRunView, OutcomeView, RunView, run_view
+from agent.state.views import RunView
 
 EXAMPLE = "example: maestro-agent history last"
 _LAST = "last"

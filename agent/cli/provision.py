@@ -15,8 +15,8 @@ from agent.report.outcome_text import outcome_lines
 from agent.report.reboot_outcome_text import reboot_outcome_lines
 from agent.state.json_reader import JsonReader
 from agent.state.reboot_outcome_view import RebootOutcomeView
+from agent.state.run_views import OutcomeView
 from agent.state.store import DEFAULT_DIRECTORY
-from agent.state.views import OutcomeView
 from agent.worker.protocol import JobRequest
 from agent.worker.runner import run_forked
 

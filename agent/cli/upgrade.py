@@ -20,9 +20,10 @@ from agent.report.status.document import build_status
 from agent.report.status.restarts import restart_lines
 from agent.state.json_reader import JsonReader
 from agent.state.reboot_outcome_view import RebootOutcomeView
+from agent.state.run_views import OutcomeView
 from agent.state.store import Store
 from agent.state.timestamps import utc_now
-from agent.state.views import OutcomeView, PlanView
+from agent.state.views import PlanView
 from agent.worker.protocol import JobRequest
 from agent.worker.runner import run_forked, run_inline
 

@@ -14,36 +14,15 @@ from agent.report.text import (
     reboot_line,
     requested_lines,
     requester_name,
+    result_text,
     update_lines,
 )
+from agent.state.run_views import OutcomeView
 from agent.state.timestamps import format_human
-from agent.state.views import OutcomeView, RunView
+from agent.state.views import RunView
 
-_RESULTS = {
-    "up-to-date": "nothing to do",
-    "updated": "done",
-    "degraded": "done",
-    "failed": "FAILED",
-    "interrupted": "interrupted",
-    "busy": "not started, the package manager was busy",
-    "deferred": "nothing installed, a hook asks for a later time",
-    "stale": "nothing done, the package lists are out of date",
-}
-"""Words for people; documents keep the value."""
 _SCOPES = {"all": " (all updates)", "provision": " (provision)"}
 _BY_SCHEDULE = "schedule"
-
-
-def result_text(run: RunView, *, running: bool = False) -> str:
-    """Return a run's result in words: "done, 3 held back"; `running`: it is in progress now."""
-    if running:
-        return f"running since {format_human(run.started_at)}"
-    if run.result == "interrupted" and run.finished_at is None:
-        return "interrupted, its end is not on record"
-    words = _RESULTS.get(run.result, run.result)
-    if run.result != "degraded":
-        return words
-    return f"{words}, {run.held_count} held back" if run.held_count else f"{words}, but not completely"
 
 
 def outcome_lines(outcome: OutcomeView, *, running: bool = False, verbose: bool = False) -> list[str]:

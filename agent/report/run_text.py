@@ -9,8 +9,8 @@ from agent.state.engine_outcome_view import EngineOutcomeView
 from agent.state.json_reader import JsonReader
 from agent.state.reboot_outcome_view import RebootOutcomeView
 from agent.state.restart_outcome_view import RestartOutcomeView
+from agent.state.run_views import AnyRunView, OutcomeView, run_view
 from agent.state.timestamps import format_human
-from agent.state.views import AnyRunView, OutcomeView, run_view
 
 _MOST_NAMES = 5
 

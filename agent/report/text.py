@@ -12,7 +12,7 @@ from agent.report.layout import Line, Tone, columns
 from agent.state.lists_view import ListsView
 from agent.state.overridden_view import OverriddenView
 from agent.state.timestamps import format_human
-from agent.state.views import HeldView, PackageView, RebootView, StepView, UpdateView
+from agent.state.views import HeldView, PackageView, RebootView, RunView, StepView, UpdateView
 
 _MORE = "and {} more (-v)"
 _UNHOLD = "`apt-mark unhold`"
@@ -21,6 +21,17 @@ _UNHOLD = "`apt-mark unhold`"
 
 _OF_ENDPOINT = lazy_pattern(r"request [0-9a-f-]{36} by (.*)", re.DOTALL)
 """`requested_by` of a run that a request of the endpoint caused."""
+_RESULTS = {
+    "up-to-date": "nothing to do",
+    "updated": "done",
+    "degraded": "done",
+    "failed": "FAILED",
+    "interrupted": "interrupted",
+    "busy": "not started, the package manager was busy",
+    "deferred": "nothing installed, a hook asks for a later time",
+    "stale": "nothing done, the package lists are out of date",
+}
+"""Words for people; documents keep the value."""
 
 
 def requester_name(requested_by: str) -> str:
@@ -189,3 +200,15 @@ def counted(count: int, noun: str) -> str:
 def names(parts: Sequence[PackageView]) -> list[str]:
     """Return each package's name, with its architecture where a name occurs more than once."""
     return package_labels([(part.package, part.architecture) for part in parts])
+
+
+def result_text(run: RunView, *, running: bool = False) -> str:
+    """Return a run's result in words: "done, 3 held back"; `running`: it is in progress now."""
+    if running:
+        return f"running since {format_human(run.started_at)}"
+    if run.result == "interrupted" and run.finished_at is None:
+        return "interrupted, its end is not on record"
+    words = _RESULTS.get(run.result, run.result)
+    if run.result != "degraded":
+        return words
+    return f"{words}, {run.held_count} held back" if run.held_count else f"{words}, but not completely"

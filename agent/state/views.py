@@ -1,28 +1,32 @@
-"""Read-only views of the agent's documents for `status`, `history` and reports. Light: no dataclasses, no core.
+"""Read-only views of the agent's documents for `status` and reports. Light: no dataclasses, no core.
 
 Each view reads its fields once, when it is made, so that rendering cannot fail; each key is spelled here alone.
 Constructors raise RecordError if a field is missing or has the wrong type. Fields that earlier versions did not
 write are optional. The encoders are in `agent.state.documents`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from __future__ import annotations
+
+from collections.abc import Sequence
 from datetime import datetime
 
 from agent.core.package_label import label_of, package_label
-from agent.core.schemas import ENGINE_OUTCOME_SCHEMA, REBOOT_OUTCOME_SCHEMA, RESTART_OUTCOME_SCHEMA, Document
-from agent.state.engine_outcome_view import EngineOutcomeView
-from agent.state.engine_view import engine_view
+from agent.core.schemas import Document
 from agent.state.exposure_view import ExposureView
 from agent.state.json_reader import JsonReader
+from agent.state.lazy_module import lazy_module
 from agent.state.lists_view import ListsView
 from agent.state.overridden_view import overridden_views
-from agent.state.provision_view import ProvisionNoteView
-from agent.state.reboot_outcome_view import RebootOutcomeView
 from agent.state.release_view import ReleaseView
-from agent.state.restart_outcome_view import RestartOutcomeView
 from agent.state.restart_view import failed_restarts, needed_restarts
 from agent.state.soak_view import SoakView
 from agent.state.timestamps import format_utc
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from agent.state import engine_view
+else:
+    engine_view = lazy_module("agent.state.engine_view")
 
 
 class PartView:
@@ -121,13 +125,13 @@ class RebootView:
         self.since = since
 
     @classmethod
-    def of(cls, part: JsonReader | None) -> "RebootView | None":
+    def of(cls, part: JsonReader | None) -> RebootView | None:
         """Return the view of a part; None for null."""
         if part is None:
             return None
         return cls(part.texts("packages"), part.optional_time("since"), required=part.boolean("required"))
 
-    def since_at_least(self, earlier: datetime | None) -> "RebootView":
+    def since_at_least(self, earlier: datetime | None) -> RebootView:
         """Return the same requirement with an earlier time that is on record; None: none is."""
         if not self.required or earlier is None or (self.since is not None and self.since <= earlier):
             return self
@@ -185,8 +189,8 @@ class StateView:
         self.failed_restarts = failed_restarts(state)
         self.services_at = state.optional_time("services_at") or self.generated_at
         """When the services were seen."""
-        self.docker = engine_view(state.optional_child("docker"))
-        self.weave = engine_view(state.optional_child("weave"))
+        self.docker, self.weave = _engine(state, "docker"), _engine(state, "weave")
+        """None for one that is neither installed nor wanted."""
         self.release = ReleaseView.of(state.optional_child("release"))
         """None in documents of earlier versions, or if it could not be read."""
         self.plan = PlanView(state.child("plan"))
@@ -201,6 +205,11 @@ class StateView:
         reboot = self.plan.reboot
         same_boot = boot_id is not None and self.boot_id == boot_id
         return reboot.since if reboot is not None and reboot.required and same_boot else None
+
+
+def _engine(state: JsonReader, component: str) -> engine_view.EngineView | None:
+    part = state.optional_child(component)
+    return engine_view.EngineView(part) if part else None
 
 
 def _sessions(services: JsonReader | None) -> dict[str, str]:
@@ -234,45 +243,3 @@ class RunView:
         """`schedule`, or a user's name; empty in documents of earlier versions."""
         ended = self.finished_at is not None and run.raw.get("duration_s") is not None
         self.duration_s = run.number("duration_s") if ended else None
-
-
-AnyRunView = RunView | EngineOutcomeView | RebootOutcomeView | RestartOutcomeView
-"""A run of the history."""
-_RUN_VIEWS: Mapping[str, Callable[[JsonReader], AnyRunView]] = {
-    ENGINE_OUTCOME_SCHEMA: EngineOutcomeView,
-    REBOOT_OUTCOME_SCHEMA: RebootOutcomeView,
-    RESTART_OUTCOME_SCHEMA: RestartOutcomeView,
-}
-"""By schema; any other one is that of an upgrade."""
-
-
-def run_view(run: JsonReader) -> AnyRunView:
-    """Return the view of a run of the history by its schema."""
-    return _RUN_VIEWS.get(run.text("schema"), RunView)(run)
-
-
-class OutcomeView(RunView):
-    """All of `maestro.outcome/1`."""
-
-    def __init__(self, run: JsonReader) -> None:
-        super().__init__(run)
-        lists = run.optional_child("lists")
-        self.lists = ListsView(lists) if lists else None
-        self.changed = [UpdateView(part, "from", "to") for key in ("upgraded", "new") for part in run.children(key)]
-        self.removed = run.texts("removed")
-        self.superseded = [RemovalView(part) for part in run.optional_children("superseded")]
-        self.unused = [RemovalView(part) for part in run.optional_children("unused")]
-        self.repaired = [RepairView(part) for part in run.children("repaired")]
-        self.held = [HeldView(part) for part in run.children("held")]
-        self.overridden = overridden_views(run)
-        self.conffiles_kept = run.texts("conffiles_kept")
-        self.log = run.optional_text("log")
-        undo = run.optional_child("undo")
-        self.undo = (undo.optional_text("command"), undo.optional_text("obstacle")) if undo else None
-        """The command that takes the run back, and why there is none; None if it is not known."""
-        self.restart = [part.text("unit") for part in run.optional_children("restart")]
-        """Units that still ran replaced files after the run; empty if there were none, or if that is not known."""
-        self.reboot = RebootView.of(run.optional_child("reboot"))
-        provision = run.optional_child("provision")
-        self.provision = ProvisionNoteView(provision) if provision else None
-        """None: the run does not belong to provisioning."""

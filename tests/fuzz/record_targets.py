@@ -51,8 +51,9 @@ from agent.state.json_reader import JsonReader
 from agent.state.owed_hooks import owed_hooks
 from agent.state.process_id import own_process_id
 from agent.state.record import Record
+from agent.state.run_views import OutcomeView
 from agent.state.store import Store
-from agent.state.views import OutcomeView, PlanView
+from agent.state.views import PlanView
 from agent.state.waiting_record import WaitingRecord
 from agent.worker.daily_turn import stands_aside
 from agent.worker.provision_runs import provision_run

@@ -51,8 +51,9 @@ from agent.state.documents.release import release_to_document
 from agent.state.documents.snoozes import snooze_to_document
 from agent.state.documents.soak import soak_to_document
 from agent.state.json_reader import JsonReader
+from agent.state.run_views import OutcomeView
 from agent.state.snooze_view import SnoozeView
-from agent.state.views import OutcomeView, PlanView, RebootView, RunView, StateView
+from agent.state.views import PlanView, RebootView, RunView, StateView
 from tests.core import given
 from tests.report.given_engine_outcome import (
     BLOCKED,

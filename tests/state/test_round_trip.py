@@ -31,7 +31,8 @@ from agent.state.documents.caches import (
 from agent.state.documents.outcome import outcome_from_document, outcome_to_document
 from agent.state.documents.plan import plan_from_document, plan_to_document
 from agent.state.json_reader import JsonReader
-from agent.state.views import OutcomeView, PlanView
+from agent.state.run_views import OutcomeView
+from agent.state.views import PlanView
 from tests.conftest import CHECKOUT
 from tests.core import given
 

@@ -2,21 +2,33 @@
 
 from datetime import datetime
 
-from agent.core.job_kinds import DAEMON_JOBS
 from agent.report.daily_job_text import status_text
 from agent.report.layout import Line, Tone, field
-from agent.report.outcome_text import result_text
 from agent.report.status.document import Status
 from agent.report.status.exporters import exporter_lines
 from agent.report.status.lists import lists_lines
 from agent.report.status.observed import DaemonView, RunningJob
-from agent.report.text import by_source, counted, cve_suffix, held_update_lines, reboot_line, update_lines
+from agent.report.text import (
+    by_source,
+    counted,
+    cve_suffix,
+    held_update_lines,
+    reboot_line,
+    result_text,
+    update_lines,
+)
+from agent.state.lazy_module import lazy_module
 from agent.state.timestamps import format_age, format_human
 from agent.state.views import PlanView, RebootView
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from agent.core import job_kinds
+else:
+    job_kinds = lazy_module("agent.core.job_kinds")
+
 WIDTH = 17
 """Columns of the labels."""
-_JOBS = frozenset(kind.value for kind in DAEMON_JOBS)
 _MAX_STEPS = 8
 _FAILED = ("failed", "interrupted")
 _CHANGED = {
@@ -93,7 +105,7 @@ def _daemon_lines(daemon: DaemonView | None, running: RunningJob | None) -> list
         return []
     doing = daemon.fields["doing"] or "starting"
     # "Automatic" has the times. The daemon writes its file twice a minute while a job runs, which may have ended since.
-    over = running is None and doing.partition(": ")[0] in _JOBS
+    over = running is None and doing.partition(": ")[0] in {kind.value for kind in job_kinds.DAEMON_JOBS}
     busy = "" if over or doing.startswith("next ") else f": {doing}"
     return [_field("Daemon", f"running (pid {daemon.pid}){busy}")]
 
