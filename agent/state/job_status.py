@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime
 
-from agent.core.job_kinds import RECORDED_JOBS
 from agent.core.schemas import JOBS_SCHEMA, Document
 from agent.errors import SUCCESS_CODES, RecordError
 from agent.state.job_lock import worker_pid
@@ -41,10 +40,10 @@ def running_job(document: JsonReader) -> tuple[str, datetime] | None:
 
 
 def _unfinished(jobs: JsonReader) -> Iterator[tuple[str, datetime]]:
-    for kind in RECORDED_JOBS:
-        entry = jobs.optional_child(kind.value)
+    for name in jobs.raw:
+        entry = jobs.optional_child(name)
         if entry is not None and entry.optional_text("finished_at") is None:
-            yield kind.value, entry.time("started_at")
+            yield name, entry.time("started_at")
 
 
 def describe_running(store: Store) -> str:

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
-from agent.core.job_kinds import SCHEDULED_JOBS
 from agent.state.json_reader import JsonReader
 
-JOB_NAMES = tuple(kind.value for kind in SCHEDULED_JOBS)
+JOB_NAMES = ("check", "upgrade")
+"""Those of `agent.core.job_kinds.SCHEDULED_JOBS`, which is not light."""
 
 
 class JobView:

@@ -3,9 +3,8 @@
 The encoder is `agent.state.documents.provision`.
 """
 
-from agent.core.schemas import PROVISION_SCHEMA, Document
+from agent.core.schemas import Document
 from agent.state.json_reader import JsonReader
-from agent.state.store import PROVISION, Store
 from agent.state.timestamps import format_utc
 
 
@@ -49,13 +48,3 @@ class ProvisionNoteView:
     def __init__(self, part: JsonReader) -> None:
         self.phase = part.text("phase")
         self.before = [ForeignChangeView(change) for change in part.optional_children("before")]
-
-
-def read_provision(store: Store) -> ProvisionView | None:
-    """Return how far it has come; None: it never began.
-
-    Raises:
-        RecordError: the document is damaged. It stays: the daemon provisions no server whose record it cannot read.
-    """
-    found = store.read(PROVISION, PROVISION_SCHEMA, keep=True)
-    return ProvisionView(found) if found else None

@@ -69,6 +69,12 @@ class RequestView:
         }
 
 
+def request_views(document: JsonReader) -> list[RequestView]:
+    """Return the requests of the document, the newest first."""
+    found = [RequestView(entry) for entry in document.children("requests")]
+    return [one for one in reversed(found) if one.steps]
+
+
 def read_requests(store: Store) -> tuple[JsonReader, list[RequestView]] | None:
     """Return the document and its requests, the newest first; None: no request was ever recorded.
 
@@ -76,7 +82,4 @@ def read_requests(store: Store) -> tuple[JsonReader, list[RequestView]] | None:
         RecordError: it is damaged. It stays: the next request that arrives sets it aside.
     """
     reader = store.read(REQUESTS, REQUESTS_SCHEMA, keep=True)
-    if reader is None:
-        return None
-    found = [RequestView(entry) for entry in reader.children("requests")]
-    return reader, [one for one in reversed(found) if one.steps]
+    return None if reader is None else (reader, request_views(reader))

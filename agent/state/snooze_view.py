@@ -5,9 +5,8 @@ The encoder is `agent.state.documents.snoozes`.
 
 from datetime import datetime
 
-from agent.core.schemas import SNOOZES_SCHEMA, Document
+from agent.core.schemas import Document
 from agent.state.json_reader import JsonReader
-from agent.state.store import SNOOZES, Store
 from agent.state.timestamps import format_utc
 
 
@@ -38,11 +37,6 @@ class SnoozeView:
         }
 
 
-def read_snoozes(store: Store) -> list[SnoozeView]:
-    """Return all snoozes on record.
-
-    Raises:
-        RecordError: the document is damaged. It stays where it is.
-    """
-    found = store.read(SNOOZES, SNOOZES_SCHEMA, keep=True)
-    return [SnoozeView(part) for part in found.children("snoozes")] if found else []
+def snooze_views(document: JsonReader) -> list[SnoozeView]:
+    """Return all snoozes on record."""
+    return [SnoozeView(part) for part in document.children("snoozes")]

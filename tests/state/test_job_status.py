@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from agent.core.job_kinds import SCHEDULED_JOBS
 from agent.state.job_status import describe_running, read_job_status, record_job_end, record_job_start, running_job
+from agent.state.job_views import JOB_NAMES
 from agent.state.json_reader import JsonReader
 from agent.state.store import Store
 from tests.core import given
@@ -133,3 +135,7 @@ def test_the_running_job_is_the_one_started_last(store: Store) -> None:
     assert document is not None
     assert running_job(document) == ("check", LATER)
     assert "check, since 20" in describe_running(store)
+
+
+def test_the_jobs_that_status_shows_are_those_that_the_daemon_schedules() -> None:
+    assert tuple(kind.value for kind in SCHEDULED_JOBS) == JOB_NAMES

@@ -3,6 +3,8 @@
 A damaged part is replaced by its reason; all other parts are kept.
 """
 
+from __future__ import annotations
+
 import os
 from collections.abc import Mapping
 from datetime import datetime
@@ -12,9 +14,12 @@ from agent.core.schemas import (
     ENGINE_OUTCOME_SCHEMA,
     FLEET_LOCK_SCHEMA,
     OUTCOME_SCHEMA,
+    PROVISION_SCHEMA,
     REBOOT_OUTCOME_SCHEMA,
     REBOOT_SCHEDULE_SCHEMA,
     REBOOT_SCHEMA,
+    REQUESTS_SCHEMA,
+    SNOOZES_SCHEMA,
     STATE_SCHEMA,
 )
 from agent.errors import RecordError
@@ -28,21 +33,46 @@ from agent.report.status.exporters import ExporterView
 from agent.report.status.observed import CurrentBoot, DaemonView, Damaged, Observed, RebootDocuments, RunningJob
 from agent.state.daemon_status import RUN_DIRECTORY, read_daemon_status
 from agent.state.daily_job_view import DailyJobView, read_daily_job
-from agent.state.engine_outcome_view import EngineOutcomeView
 from agent.state.exporter_status import read_exporter_status, status_entry
-from agent.state.fleet_lock_view import FleetLockView
 from agent.state.job_lock import worker_pid
 from agent.state.job_progress import last_message
 from agent.state.job_status import read_job_status, running_job
 from agent.state.job_views import JobView, job_views
 from agent.state.json_reader import JsonReader
-from agent.state.provision_view import ProvisionView, read_provision
-from agent.state.reboot_outcome_view import RebootOutcomeView
-from agent.state.reboot_view import RebootCourseView, RebootScheduleView
-from agent.state.requests_view import RequestView, read_requests
-from agent.state.snooze_view import SnoozeView, read_snoozes
-from agent.state.store import ENGINE_OUTCOMES, FLEET_LOCK, REBOOT, REBOOT_OUTCOME, REBOOT_SCHEDULE, STATE, Store
+from agent.state.lazy_module import lazy_module
+from agent.state.store import (
+    ENGINE_OUTCOMES,
+    FLEET_LOCK,
+    PROVISION,
+    REBOOT,
+    REBOOT_OUTCOME,
+    REBOOT_SCHEDULE,
+    REQUESTS,
+    SNOOZES,
+    STATE,
+    Store,
+)
 from agent.state.views import RebootView, RunView, StateView
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from agent.state import (
+        engine_outcome_view,
+        fleet_lock_view,
+        provision_view,
+        reboot_outcome_view,
+        reboot_view,
+        requests_view,
+        snooze_view,
+    )
+else:
+    engine_outcome_view = lazy_module("agent.state.engine_outcome_view")
+    fleet_lock_view = lazy_module("agent.state.fleet_lock_view")
+    provision_view = lazy_module("agent.state.provision_view")
+    reboot_outcome_view = lazy_module("agent.state.reboot_outcome_view")
+    reboot_view = lazy_module("agent.state.reboot_view")
+    requests_view = lazy_module("agent.state.requests_view")
+    snooze_view = lazy_module("agent.state.snooze_view")
 
 
 def collect_status(store: Store, run_dir: str = RUN_DIRECTORY) -> Observed:
@@ -102,14 +132,14 @@ def _last_run(store: Store) -> RunView | Damaged | None:
         return Damaged(str(error))
 
 
-def _engine_runs(store: Store) -> Mapping[str, EngineOutcomeView | Damaged]:
+def _engine_runs(store: Store) -> Mapping[str, engine_outcome_view.EngineOutcomeView | Damaged]:
     """Return the last upgrade of Docker and of Weave by component."""
-    runs: dict[str, EngineOutcomeView | Damaged] = {}
+    runs: dict[str, engine_outcome_view.EngineOutcomeView | Damaged] = {}
     for component, name in ENGINE_OUTCOMES.items():
         try:
             found = store.read(name, ENGINE_OUTCOME_SCHEMA)
             if found is not None:
-                runs[component] = EngineOutcomeView(found)
+                runs[component] = engine_outcome_view.EngineOutcomeView(found)
         except RecordError as error:
             runs[component] = Damaged(str(error))
     return runs
@@ -120,20 +150,20 @@ def _reboots(store: Store) -> RebootDocuments:
 
     def last() -> None:
         document = store.read(REBOOT_OUTCOME, REBOOT_OUTCOME_SCHEMA)
-        found.last = RebootOutcomeView(document) if document else None
+        found.last = reboot_outcome_view.RebootOutcomeView(document) if document else None
 
     def schedule() -> None:
         document = store.read(REBOOT_SCHEDULE, REBOOT_SCHEDULE_SCHEMA)
-        found.schedule = RebootScheduleView(document) if document else None
+        found.schedule = reboot_view.RebootScheduleView(document) if document else None
 
     def course() -> None:
         # A damaged one stays where it is: the next job needs it.
         document = store.read(REBOOT, REBOOT_SCHEMA, keep=True)
-        found.course = RebootCourseView(document) if document else None
+        found.course = reboot_view.RebootCourseView(document) if document else None
 
     def lock() -> None:
         document = store.read(FLEET_LOCK, FLEET_LOCK_SCHEMA, keep=True)
-        found.lock = FleetLockView(document) if document else None
+        found.lock = fleet_lock_view.FleetLockView(document) if document else None
 
     for read in (last, schedule, course, lock):
         try:
@@ -143,18 +173,24 @@ def _reboots(store: Store) -> RebootDocuments:
     return found
 
 
-def _snoozes(store: Store) -> list[SnoozeView] | Damaged:
+def _snoozes(store: Store) -> list[snooze_view.SnoozeView] | Damaged:
+    # A damaged one stays, as the next two: `snooze` replaces it, the next request sets it aside, and the daemon
+    # provisions no server whose record it cannot read.
     try:
-        return read_snoozes(store)
+        found = store.read(SNOOZES, SNOOZES_SCHEMA, keep=True)
+        views = snooze_view.snooze_views(found) if found else []
     except RecordError as error:
         return Damaged(str(error))
+    return views
 
 
-def _provision(store: Store) -> ProvisionView | Damaged | None:
+def _provision(store: Store) -> provision_view.ProvisionView | Damaged | None:
     try:
-        return read_provision(store)
+        found = store.read(PROVISION, PROVISION_SCHEMA, keep=True)
+        view = provision_view.ProvisionView(found) if found else None
     except RecordError as error:
         return Damaged(str(error))
+    return view
 
 
 def _daily_job(store: Store) -> DailyJobView | Damaged | None:
@@ -164,12 +200,13 @@ def _daily_job(store: Store) -> DailyJobView | Damaged | None:
         return Damaged(str(error))
 
 
-def _requests(store: Store) -> list[RequestView] | Damaged | None:
+def _requests(store: Store) -> list[requests_view.RequestView] | Damaged | None:
     try:
-        found = read_requests(store)
-        return found[1] if found else None
+        found = store.read(REQUESTS, REQUESTS_SCHEMA, keep=True)
+        views = requests_view.request_views(found) if found else None
     except RecordError as error:
         return Damaged(str(error))
+    return views
 
 
 def _jobs(store: Store) -> tuple[Mapping[str, JobView] | Damaged | None, tuple[str, datetime] | None]:

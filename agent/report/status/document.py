@@ -8,20 +8,27 @@ from agent.report.daily_job_text import daily_job_reasons
 from agent.report.status.automatic import Automatic
 from agent.report.status.engines import Engines
 from agent.report.status.exporters import ExporterView, exporter_reasons, exporters_section
-from agent.report.status.fleet_lock import LockStatus
 from agent.report.status.health import Health
 from agent.report.status.lists import attention_reasons
 from agent.report.status.observed import Damaged, Observed
-from agent.report.status.provisioning import Provisioning
 from agent.report.status.reasons import daemon_reasons, job_reasons, plan_reasons, record_reasons, run_reasons
 from agent.report.status.reboots import Reboots
 from agent.report.status.release_support import ReleaseStatus
-from agent.report.status.requests import Requests
 from agent.report.status.runtime import Runtime
+from agent.report.status.section import Section
 from agent.report.status.waiting import Waiting
 from agent.state.job_views import JOB_NAMES
+from agent.state.lazy_module import lazy_module
 from agent.state.timestamps import format_utc
 from agent.version import VERSION
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from agent.report.status import fleet_lock, provisioning, requests
+else:
+    fleet_lock = lazy_module("agent.report.status.fleet_lock")
+    provisioning = lazy_module("agent.report.status.provisioning")
+    requests = lazy_module("agent.report.status.requests")
 
 
 class Status:
@@ -49,9 +56,10 @@ class Status:
         self.engines = Engines(self.state, runs, self.running)
         self.release = ReleaseStatus(self.state.release if self.state else None, now)
         self.reboots = Reboots(observed.reboots, now, self.daemon.reboot_at if self.daemon else None)
-        self.fleet_lock = LockStatus(observed.reboots.lock, now)
-        self.provisioning = Provisioning(observed.provision, now)
-        self.requests = Requests(observed.requests, now)
+        lock, provision, asked = observed.reboots.lock, observed.provision, observed.requests
+        self.fleet_lock: Section = fleet_lock.LockStatus(lock, now) if lock else Section()
+        self.provisioning: Section = provisioning.Provisioning(provision, now) if provision else Section()
+        self.requests: Section = requests.Requests(asked, now) if asked is not None else Section()
         self.daily_job = None if isinstance(observed.daily_job, Damaged) else observed.daily_job
         patcher = self.daily_job.patcher if self.daily_job is not None else None
         self.waiting = Waiting(observed.snoozes, self.state, now, patcher)

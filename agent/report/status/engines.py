@@ -1,14 +1,22 @@
 """Docker and Weave in `status`, as the last check saw them. Pure and light."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping
 
 from agent.core.schemas import Document
 from agent.report.layout import Line, Tone, field
 from agent.report.status.observed import RunningJob
-from agent.state.engine_outcome_view import EngineOutcomeView
-from agent.state.engine_view import EngineView
+from agent.state.lazy_module import lazy_module
 from agent.state.timestamps import format_human, format_utc
 from agent.state.views import StateView
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from agent.state import engine_outcome_view, engine_view
+else:
+    engine_outcome_view = lazy_module("agent.state.engine_outcome_view")
+    engine_view = lazy_module("agent.state.engine_view")
 
 NAMES = {"docker": "Docker", "weave": "Weave"}
 """Name for people by component."""
@@ -20,7 +28,7 @@ class Engines:
     def __init__(
         self,
         state: StateView | None,
-        runs: Mapping[str, EngineOutcomeView] | None = None,
+        runs: Mapping[str, engine_outcome_view.EngineOutcomeView] | None = None,
         running: RunningJob | None = None,
     ) -> None:
         """Take the last check, the last upgrade of each by component, and the job that is running."""
@@ -42,7 +50,7 @@ class Engines:
         ]
 
     @property
-    def failures(self) -> list[tuple[EngineOutcomeView, str]]:
+    def failures(self) -> list[tuple[engine_outcome_view.EngineOutcomeView, str]]:
         """Return the last upgrades that failed, each with a sentence; not one that is running."""
         ended = [one for one in self.runs.values() if self._running is None or not self._running.is_run(one)]
         return [(one, text) for one in ended if (text := run_reason(one))]
@@ -59,17 +67,17 @@ class Engines:
             for engine in self._shown()
         ]
 
-    def _document(self, engine: EngineView | None) -> Document | None:
+    def _document(self, engine: engine_view.EngineView | None) -> Document | None:
         if engine is None:
             return None
         run = self.runs.get(engine.component)
         return {**engine.raw, "last_upgrade": _run_document(run) if run else None}
 
-    def _shown(self) -> Iterable[EngineView]:
+    def _shown(self) -> Iterable[engine_view.EngineView]:
         return (one for one in (self.docker, self.weave) if one is not None and not one.absent)
 
 
-def run_reason(run: EngineOutcomeView) -> str:
+def run_reason(run: engine_outcome_view.EngineOutcomeView) -> str:
     """Return why a person should look at the last upgrade of an engine; empty if it needs nobody."""
     name, history = run.component, f"`maestro-agent history {run.id}`"
     if run.result == "failed-needs-attention":
@@ -81,7 +89,7 @@ def run_reason(run: EngineOutcomeView) -> str:
     return ""
 
 
-def _run_document(run: EngineOutcomeView) -> Document:
+def _run_document(run: engine_outcome_view.EngineOutcomeView) -> Document:
     return {
         "id": run.id,
         "result": run.result,
@@ -96,7 +104,7 @@ def _run_document(run: EngineOutcomeView) -> Document:
     }
 
 
-def engine_reasons(engine: EngineView) -> list[str]:
+def engine_reasons(engine: engine_view.EngineView) -> list[str]:
     """Return why a person should look at an engine."""
     name = engine.component
     if engine.unseen is not None:
@@ -112,13 +120,13 @@ def engine_reasons(engine: EngineView) -> list[str]:
     return reasons
 
 
-def pending_restart(engine: EngineView) -> str:
+def pending_restart(engine: engine_view.EngineView) -> str:
     """Return which engine runs although another one, or the same from another file, is installed."""
     behind = "from a replaced file" if engine.running == engine.installed else f"and {engine.installed} is installed"
     return f"{engine.component} {engine.running or 'of an unknown version'} runs {behind}: it needs a restart"
 
 
-def _window(engine: EngineView) -> str:
+def _window(engine: engine_view.EngineView) -> str:
     """Return when the daemon carries the plan out by itself; empty if it does not."""
     window = engine.window
     if window is None or window.opens_at is None or engine.blocked:
@@ -128,7 +136,7 @@ def _window(engine: EngineView) -> str:
     return f", or in its window from {format_human(window.opens_at)}"
 
 
-def engine_summary(engine: EngineView) -> str:
+def engine_summary(engine: engine_view.EngineView) -> str:
     """Return the installed, the running and the wanted version as one line."""
     if engine.unseen is not None:
         return f"unknown: {engine.unseen}"
@@ -146,7 +154,7 @@ def engine_summary(engine: EngineView) -> str:
     return ", ".join(parts)
 
 
-def _running(engine: EngineView) -> str:
+def _running(engine: engine_view.EngineView) -> str:
     if not engine.running_known:
         return "unknown whether it runs"
     if engine.running is None:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from agent.core.schemas import Document
 from agent.report.layout import Line, Tone, field
+from agent.report.status.section import Section
 from agent.state.fleet_lock_view import FleetLockView, LockRefusalView
 from agent.state.timestamps import format_age, format_human, format_utc
 
@@ -13,7 +14,7 @@ _LONG = timedelta(hours=1)
 _PHASES = {"held": "held", "intent": "may be held (no answer of the server)", "releasing": "not given back yet"}
 
 
-class LockStatus:
+class LockStatus(Section):
     """What the record has of the fleet lock; `found` is None if there is nothing."""
 
     def __init__(self, found: FleetLockView | None, now: datetime) -> None:

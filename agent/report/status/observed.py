@@ -1,5 +1,7 @@
 """What `status` is built from: the parts of the record and of this boot, each a view or `Damaged`. Light."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
@@ -9,17 +11,33 @@ from agent.core.schemas import Document
 from agent.host.unit_file import UnitState
 from agent.report.status.exporters import ExporterView
 from agent.state.daily_job_view import DailyJobView
-from agent.state.engine_outcome_view import EngineOutcomeView
-from agent.state.fleet_lock_view import FleetLockView
 from agent.state.job_views import JOB_NAMES, JobView
 from agent.state.json_reader import JsonReader
-from agent.state.provision_view import ProvisionView
-from agent.state.reboot_outcome_view import RebootOutcomeView
-from agent.state.reboot_view import RebootCourseView, RebootScheduleView
-from agent.state.requests_view import RequestView
-from agent.state.snooze_view import SnoozeView
+from agent.state.lazy_module import lazy_module
 from agent.state.timestamps import format_utc
-from agent.state.views import AnyRunView, RebootView, RunView, StateView
+from agent.state.views import RebootView, RunView, StateView
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from agent.state import (
+        engine_outcome_view,
+        fleet_lock_view,
+        provision_view,
+        reboot_outcome_view,
+        reboot_view,
+        requests_view,
+        run_views,
+        snooze_view,
+    )
+else:
+    engine_outcome_view = lazy_module("agent.state.engine_outcome_view")
+    fleet_lock_view = lazy_module("agent.state.fleet_lock_view")
+    provision_view = lazy_module("agent.state.provision_view")
+    reboot_outcome_view = lazy_module("agent.state.reboot_outcome_view")
+    reboot_view = lazy_module("agent.state.reboot_view")
+    requests_view = lazy_module("agent.state.requests_view")
+    run_views = lazy_module("agent.state.run_views")
+    snooze_view = lazy_module("agent.state.snooze_view")
 
 _MAX_SILENCE = timedelta(minutes=2)
 """After the time at which the daemon was to look again, and to update its status file (`agent.daemon.service`)."""
@@ -70,7 +88,7 @@ class RunningJob:
             "progress": self.progress or None,
         }
 
-    def is_run(self, run: AnyRunView) -> bool:
+    def is_run(self, run: run_views.AnyRunView) -> bool:
         """Return whether the last run on record is the one in progress: that of the running job."""
         return self.job is None or (self.job[0] == run.job and run.started_at >= self.job[1])
 
@@ -111,11 +129,11 @@ class RebootDocuments:
     """What the record has of reboots; None for a document that does not exist or is damaged."""
 
     def __init__(self) -> None:
-        self.last: RebootOutcomeView | None = None
-        self.schedule: RebootScheduleView | None = None
-        self.course: RebootCourseView | None = None
+        self.last: reboot_outcome_view.RebootOutcomeView | None = None
+        self.schedule: reboot_view.RebootScheduleView | None = None
+        self.course: reboot_view.RebootCourseView | None = None
         """What is under way, or waits."""
-        self.lock: FleetLockView | None = None
+        self.lock: fleet_lock_view.FleetLockView | None = None
         self.damaged: list[str] = []
 
 
@@ -138,12 +156,12 @@ class Observed:
         unit: UnitState | None = None,
         masked_worker: str = "",
         exporters: Mapping[ExporterName, ExporterView | Damaged] | None = None,
-        engine_runs: Mapping[str, EngineOutcomeView | Damaged] | None = None,
+        engine_runs: Mapping[str, engine_outcome_view.EngineOutcomeView | Damaged] | None = None,
         reboots: RebootDocuments | None = None,
-        snoozes: list[SnoozeView] | Damaged | None = None,
-        provision: ProvisionView | Damaged | None = None,
+        snoozes: list[snooze_view.SnoozeView] | Damaged | None = None,
+        provision: provision_view.ProvisionView | Damaged | None = None,
         daily_job: DailyJobView | Damaged | None = None,
-        requests: Sequence[RequestView] | Damaged | None = None,
+        requests: Sequence[requests_view.RequestView] | Damaged | None = None,
     ) -> None:
         """Take the parts; `reboot` None means that none is required, `unit` None that systemd is not init."""
         self.host, self.os, self.changed = host, os, list(changed)

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from agent.core.schemas import Document
 from agent.report.layout import Line, Tone, field
 from agent.report.status.observed import Damaged
+from agent.report.status.section import Section
 from agent.state.provision_view import ProvisionView
 from agent.state.timestamps import format_age, format_human
 
@@ -16,7 +17,7 @@ _SHOWN_FOR = timedelta(days=7)
 _DOING = {"upgrading": "upgrading every package", "rebooting": "a restart is required, and is taken by `provision`"}
 
 
-class Provisioning:
+class Provisioning(Section):
     """How far it has come; None for a server that is not to be provisioned."""
 
     def __init__(self, found: ProvisionView | Damaged | None, now: datetime) -> None:

@@ -1,15 +1,24 @@
 """Reboots in `status`, by the record: the last, the scheduled, and one that waits for a gate. Pure and light."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from agent.core.schemas import Document
 from agent.report.layout import Line, Tone, field
-from agent.report.reboot_outcome_text import duration, gate_reason, headline
 from agent.report.status.observed import RebootDocuments
-from agent.state.reboot_outcome_view import RebootOutcomeView
-from agent.state.reboot_view import RebootCourseView, RebootScheduleView
+from agent.state.lazy_module import lazy_module
 from agent.state.timestamps import format_age, format_human, format_utc
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from agent.report import reboot_outcome_text
+    from agent.state import reboot_outcome_view, reboot_view
+else:
+    reboot_outcome_text = lazy_module("agent.report.reboot_outcome_text")
+    reboot_outcome_view = lazy_module("agent.state.reboot_outcome_view")
+    reboot_view = lazy_module("agent.state.reboot_view")
 
 _REASONS = {
     "rebooted-with-problems": "the last reboot left problems",
@@ -74,25 +83,27 @@ class Reboots:
             yield field("Reboot at", f"{format_human(self.next_at)}, in the maintenance window", width=width)
         if self.waiting is not None and self.waiting.blocked is not None:
             again = f"; next try {format_human(self.waiting.retry_at)}" if self.waiting.retry_at else ""
-            text = f"{gate_reason(self.waiting.blocked)}{again}"
+            text = f"{reboot_outcome_text.gate_reason(self.waiting.blocked)}{again}"
             yield field("Reboot waits", text, width=width, tone=Tone.HELD)
 
 
-def _last_text(last: RebootOutcomeView) -> str:
+def _last_text(last: reboot_outcome_view.RebootOutcomeView) -> str:
     if last.result == "rebooted":
-        return "done" + (f", down for {duration(last.downtime_s)}" if last.downtime_s is not None else "")
-    text = headline(last)
+        return "done" + (
+            f", down for {reboot_outcome_text.duration(last.downtime_s)}" if last.downtime_s is not None else ""
+        )
+    text = reboot_outcome_text.headline(last)
     return text[:1].lower() + text[1:].rstrip(".")
 
 
-def _schedule_text(schedule: RebootScheduleView) -> str:
+def _schedule_text(schedule: reboot_view.RebootScheduleView) -> str:
     needed = ", if required" if schedule.if_required else ""
     by = f"; requested by {schedule.requested_by}" if schedule.requested_by else ""
     comment = f": {schedule.comment}" if schedule.comment else ""
     return f"{format_human(schedule.at)}{needed}{by}{comment}"
 
 
-def _last_document(last: RebootOutcomeView) -> Document:
+def _last_document(last: reboot_outcome_view.RebootOutcomeView) -> Document:
     return {
         "id": last.id,
         "result": last.result,
@@ -106,7 +117,7 @@ def _last_document(last: RebootOutcomeView) -> Document:
     }
 
 
-def _schedule_document(schedule: RebootScheduleView) -> Document:
+def _schedule_document(schedule: reboot_view.RebootScheduleView) -> Document:
     return {
         "at": format_utc(schedule.at),
         "until": format_utc(schedule.until),
@@ -116,10 +127,10 @@ def _schedule_document(schedule: RebootScheduleView) -> Document:
     }
 
 
-def _waiting_document(course: RebootCourseView) -> Document:
+def _waiting_document(course: reboot_view.RebootCourseView) -> Document:
     blocked = course.blocked
     return {
         "gate": blocked.gate if blocked else None,
         "why": blocked.why if blocked else None,
-        "detail": gate_reason(blocked) if blocked else None,
+        "detail": reboot_outcome_text.gate_reason(blocked) if blocked else None,
     }

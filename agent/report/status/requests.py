@@ -7,6 +7,7 @@ from agent.core.schemas import Document
 from agent.report.layout import Line, field
 from agent.report.requests_text import reason_text, waiting_text, what_text
 from agent.report.status.observed import Damaged
+from agent.report.status.section import Section
 from agent.state.requests_view import RequestView
 from agent.state.timestamps import format_human
 
@@ -16,7 +17,7 @@ _MOST = 3
 """Requests with a line of their own."""
 
 
-class Requests:
+class Requests(Section):
     """What the record has of requests, the newest first."""
 
     def __init__(self, found: Sequence[RequestView] | Damaged | None, now: datetime) -> None:
@@ -24,8 +25,13 @@ class Requests:
         problem = found.reason if isinstance(found, Damaged) else ""
         self._found = () if isinstance(found, Damaged) or found is None else found
         self._known = not problem and found is not None
-        self.reasons = [f"requests of the endpoint are refused until it is set aside: {problem}"] if problem else []
-        """That the record is damaged; it stays until the next request arrives."""
+        self._problem = problem
+
+    @property
+    def reasons(self) -> list[str]:
+        """Return that the record is damaged; it stays until the next request arrives."""
+        problem = self._problem
+        return [f"requests of the endpoint are refused until it is set aside: {problem}"] if problem else []
 
     @property
     def document(self) -> Document | None:

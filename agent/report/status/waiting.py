@@ -1,21 +1,34 @@
 """What waits for a time, in `status`: the snoozes, and the age policy of the last check. Pure and light."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from datetime import datetime
 
 from agent.core.schemas import Document
 from agent.report.layout import Line, Tone, field
-from agent.report.snooze_text import not_binding, snooze_text
 from agent.report.status.observed import Damaged
-from agent.state.snooze_view import SnoozeView
+from agent.state.lazy_module import lazy_module
 from agent.state.views import StateView
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from agent.report import snooze_text
+    from agent.state import snooze_view
+else:
+    snooze_text = lazy_module("agent.report.snooze_text")
+    snooze_view = lazy_module("agent.state.snooze_view")
 
 
 class Waiting:
     """The snoozes in force, and the soak and the cohort that the last check went by."""
 
     def __init__(
-        self, snoozes: Sequence[SnoozeView] | Damaged, state: StateView | None, now: datetime, patcher: str | None
+        self,
+        snoozes: Sequence[snooze_view.SnoozeView] | Damaged,
+        state: StateView | None,
+        now: datetime,
+        patcher: str | None,
     ) -> None:
         """Take all on record, the last check, and who installs the updates (`DailyJobView.patcher`)."""
         problem = snoozes.reason if isinstance(snoozes, Damaged) else ""
@@ -24,7 +37,7 @@ class Waiting:
         """That the document of the snoozes is damaged; it stays until `maestro-agent snooze` writes another."""
         self._known = not problem
         self._soak = state.soak if state is not None else None
-        self._ignored = not_binding(patcher)
+        self._patcher = patcher
 
     @property
     def document(self) -> Document:
@@ -35,11 +48,15 @@ class Waiting:
     def lines(self, width: int) -> list[Line]:
         """Render both; nothing where nothing is snoozed or soaks."""
         found = sorted(self.snoozes, key=lambda one: (one.until, one.what))
-        lines = [field("" if number else "Snoozed", snooze_text(one), width=width) for number, one in enumerate(found)]
+        lines = [
+            field("" if number else "Snoozed", snooze_text.snooze_text(one), width=width)
+            for number, one in enumerate(found)
+        ]
         if self._soak is not None:
             lines.append(field("Soak", self._soak_text(), width=width))
-        if lines and self._ignored:
-            lines.append(field("", self._ignored, width=width, tone=Tone.ATTENTION))
+        ignored = snooze_text.not_binding(self._patcher) if lines else ""
+        if ignored:
+            lines.append(field("", ignored, width=width, tone=Tone.ATTENTION))
         return lines
 
     def _soak_text(self) -> str:
