@@ -472,6 +472,17 @@ def test_a_check_imports_no_more_than_it_uses() -> None:
     assert of_these(loaded, unused) == []
 
 
+def test_a_check_that_opens_libapt_and_an_upgrade_that_installs_import_no_dataclasses() -> None:
+    """All their values are frozen ones (ADR 24)."""
+    jobs = "agent.cli.upgrade", "agent.worker.job_context", "agent.worker.jobs.check", "agent.worker.jobs.upgrade"
+    modules = *jobs, "agent.host.apt.snapshot", "agent.host.apt.transaction"
+    program = f"import sys, {', '.join(modules)}; print(*sorted(sys.modules))"
+
+    done = subprocess.run([sys.executable, "-c", program], cwd=CHECKOUT, capture_output=True, text=True, check=True)
+
+    assert of_these(done.stdout.split(), {"dataclasses", "inspect"}) == []
+
+
 def test_a_report_over_https_imports_no_http_library() -> None:
     """It is sent six times a day by each machine, and took a third of its time."""
     unused = {
