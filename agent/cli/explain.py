@@ -10,7 +10,7 @@ from agent.cli.reboot_look import look_at_reboot
 from agent.core.job_kinds import JobKind
 from agent.core.schemas import EXPLANATIONS_SCHEMA, STATE_SCHEMA, Document
 from agent.errors import ExitCode, UsageError
-from agent.host.machine.identity import local_zone
+from agent.host.machine.local_zone import local_zone
 from agent.report.engine_explanation import explain_engine, unknown_engine
 from agent.report.engine_window import window_now
 from agent.report.explanation_text import explanation_lines

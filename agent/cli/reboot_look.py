@@ -15,7 +15,7 @@ from agent.core.reboot.local_gates import local_gates
 from agent.core.reboot.opening import RebootRules
 from agent.errors import AgentError, ConfigError
 from agent.host.hook_directory import DIRECTORY
-from agent.host.machine.identity import local_zone
+from agent.host.machine.local_zone import local_zone
 from agent.host.machine.os_release import read_distro
 from agent.host.process.hooks import find_hooks
 from agent.host.reboot.facts import read_reboot

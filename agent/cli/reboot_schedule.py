@@ -15,7 +15,7 @@ from agent.core.schedule.requested_time import parse_requested_time
 from agent.core.schemas import REBOOT_SCHEDULE_SCHEMA, Document
 from agent.errors import ExitCode, PrivilegeError, RecordError, UsageError
 from agent.host import log
-from agent.host.machine.identity import local_zone
+from agent.host.machine.local_zone import local_zone
 from agent.host.machine.user import is_root
 from agent.host.wall import send_wall
 from agent.report.reboot_messages import cancelled_message, scheduled_message

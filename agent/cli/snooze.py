@@ -16,7 +16,7 @@ from agent.core.redact import redact
 from agent.errors import ExitCode, PrivilegeError, RecordError, UsageError
 from agent.host import log
 from agent.host.dpkg.installed import InstalledPackages
-from agent.host.machine.identity import local_zone
+from agent.host.machine.local_zone import local_zone
 from agent.host.machine.user import is_root
 from agent.report.snooze_text import not_binding, snooze_lines
 from agent.state.daily_job_view import read_daily_job

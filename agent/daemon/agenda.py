@@ -12,7 +12,7 @@ from agent.daemon.job_dispatcher import JobsOverview
 from agent.host.boot_time import booted_at
 from agent.host.changes import daily_job_changed_at, packages_changed_at
 from agent.host.machine.boot_id import boot_id
-from agent.host.machine.identity import local_zone
+from agent.host.machine.local_zone import local_zone
 from agent.host.soft_reboots import soft_rebooted_at
 from agent.state.engine_interrupted import engine_interrupted
 from agent.state.store import Store

@@ -24,7 +24,7 @@ from agent.core.schedule.slots import JobAttempts
 from agent.errors import AgentError, ExitCode, UsageError
 from agent.host import log
 from agent.host.machine.boot_id import boot_id
-from agent.host.machine.identity import local_zone
+from agent.host.machine.local_zone import local_zone
 from agent.host.machine.os_release import read_distro
 from agent.host.machine.user import DAEMON_USER
 from agent.host.process.peer import PeerCredentials, peer_credentials, uid_of

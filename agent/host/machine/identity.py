@@ -1,12 +1,9 @@
-"""Machine ID and time zone."""
+"""Machine ID."""
 
 import os
-from datetime import timezone, tzinfo
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 _MACHINE_ID = Path("/etc/machine-id")
-_LOCAL_TIME = Path("/etc/localtime")
 
 
 def machine_id() -> str:
@@ -16,12 +13,3 @@ def machine_id() -> str:
     except OSError:
         found = ""
     return found or os.uname().nodename
-
-
-def local_zone() -> tzinfo:
-    """Return the machine's time zone (localtime(5)), UTC if none is set. Not cached: it may change."""
-    try:
-        with _LOCAL_TIME.open("rb") as file:
-            return ZoneInfo.from_file(file)
-    except (OSError, ValueError):
-        return timezone.utc

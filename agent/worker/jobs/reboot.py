@@ -5,7 +5,7 @@ from agent.core.model.engine_plan import Component
 from agent.core.reboot.gates import RebootOrigin
 from agent.core.schedule.reboots import RebootWish
 from agent.errors import NothingDoneError
-from agent.host.machine.identity import local_zone
+from agent.host.machine.local_zone import local_zone
 from agent.state.job_status import REQUESTED_BY_SCHEDULE
 from agent.worker.context import JobContext
 from agent.worker.protocol import JobAnswer, JobRequest

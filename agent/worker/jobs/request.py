@@ -2,7 +2,7 @@
 
 from agent.errors import ExitCode
 from agent.host import log
-from agent.host.machine.identity import local_zone
+from agent.host.machine.local_zone import local_zone
 from agent.state.requests_record import RequestsRecord
 from agent.worker.context import JobContext
 from agent.worker.protocol import JobAnswer, JobRequest

@@ -11,7 +11,7 @@ from agent.core.requests.judge import RequestRules
 from agent.core.requests.model import Request, Verb
 from agent.errors import ExitCode, RecordError
 from agent.host import log
-from agent.host.machine.identity import local_zone
+from agent.host.machine.local_zone import local_zone
 from agent.host.process.run import run_program
 from agent.state.reboot_record import RebootRecord
 from agent.state.requests_record import RequestsRecord

@@ -21,7 +21,7 @@ from agent.core.schedule.engine_windows import engine_window, needed_time
 from agent.core.schemas import Document
 from agent.core.weave.plan import WeaveOptions, weave_plan
 from agent.errors import AgentError, ExitCode
-from agent.host.machine.identity import local_zone
+from agent.host.machine.local_zone import local_zone
 from agent.host.machine.os_release import read_distro
 from agent.report.engine_reasons import block_sentence, warning_sentence
 from agent.state.documents.engine_plan import (

@@ -30,7 +30,7 @@ from agent.core.reboot.model import (
 )
 from agent.core.schedule.reboots import RebootWish
 from agent.errors import HostError, RecordError, StoppedError
-from agent.host.machine.identity import local_zone
+from agent.host.machine.local_zone import local_zone
 from agent.report.reboot_messages import why_required
 from agent.state.reboot_record import RebootRecord
 from agent.worker.context import JobContext
