@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import replace
 from datetime import timedelta
 
+from agent.core.frozen import replace
 from agent.errors import RecordError
 from agent.host.boot_time import booted_at
 from agent.host.machine.facts import host_facts

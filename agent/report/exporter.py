@@ -1,10 +1,10 @@
 """What an exporter is: the protocol, and what a run gets."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol
 
+from agent.core.frozen import field, frozen
 from agent.core.requests.model import RequestOffers
 from agent.report.export_result import ExportResult
 from agent.report.outbox.outbox import Outbox
@@ -13,7 +13,7 @@ from agent.report.outbox.transaction import OutboxLimits
 from agent.report.source import ReportSource
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class QueueSettings:
     """The outbox that an exporter needs for its events."""
 
@@ -33,7 +33,7 @@ def carry_nothing(_offers: RequestOffers) -> str:
     return "requests are not carried: no worker of this state directory"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ExportContext:
     """What one run works with."""
 

@@ -6,8 +6,8 @@ mean that all is well. Label values come from bounded lists, never from package 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from agent.core.frozen import frozen
 from agent.core.model.facts import ListsState
 from agent.core.model.outcome import Result
 from agent.core.schemas import Document
@@ -36,7 +36,7 @@ from agent.report.waiting_metrics import WAITING_FAMILIES
 _HEALTH = ("healthy", "attention", "unknown")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Metric:
     """A family with at least one point."""
 

@@ -6,10 +6,10 @@ authoritative, unsent events stay in the outbox, and receivers know each event b
 
 import os
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import timedelta
 
 from agent.core.exporters import ExporterName
+from agent.core.frozen import replace
 from agent.core.schedule.exports import ExportState
 from agent.core.schemas import Document
 from agent.errors import HostError

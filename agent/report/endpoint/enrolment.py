@@ -7,8 +7,8 @@ and not stored was not used either, and the endpoint issues another one for the 
 import json
 import os
 from contextlib import closing
-from dataclasses import dataclass, replace
 
+from agent.core.frozen import frozen, replace
 from agent.core.policy.policy import EndpointPolicy
 from agent.core.redact import one_line
 from agent.core.schedule.backoff import ResponseClass
@@ -24,7 +24,7 @@ _CREATED, _ACCEPTED = 201, 202
 """Statuses with a `maestro.enrolled/1`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class EnrolmentPlace:
     """Where this machine enrols, and as what."""
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 from contextlib import closing, suppress
-from dataclasses import replace
 
+from agent.core.frozen import replace
 from agent.core.policy.policy import EndpointPolicy, Policy
 from agent.core.requests.model import NO_OFFERS
 from agent.core.schedule.backoff import ResponseClass
