@@ -487,6 +487,7 @@ def test_a_report_over_https_imports_no_http_library() -> None:
     """It is sent six times a day by each machine, and took a third of its time."""
     unused = {
         *("requests", "urllib3", "chardet", "charset_normalizer", "idna", "http", "email", "gzip"),
+        *("dataclasses", "inspect", "zoneinfo", "sysconfig", "logging", "systemd", "subprocess", "structlog"),
         *("agent.host.http", "agent.host.requests_transport", "agent.report.otlp", "agent.daemon"),
     }
     program = (

@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
     if target is None:
         raise ConfigError(f"no {name.value} is configured: {HOW_TO_CONFIGURE}")
     _drop_privileges(arguments.state_dir)
-    log.set_up()
+    log.set_up_when_needed()
     # By name, so that no exporter's libraries are loaded for another; the registry has the module.
     exporter: Exporter = importlib.import_module(name.module).create(policy)
     address = str(attrgetter(name.switch)(policy))

@@ -185,6 +185,19 @@ def set_up(*, to_stderr: bool = False) -> None:
     write_to(choose_target(to_stderr=to_stderr))
 
 
+def set_up_when_needed() -> None:
+    """Do the same with the first entry: most runs of an exporter log nothing, and the journal's library is large.
+
+    Not for who replaces packages: that library may be among them.
+    """
+    write_to(_set_up_and_write)
+
+
+def _set_up_and_write(entry: LogEntry) -> None:
+    set_up()
+    _Log.write(entry)
+
+
 def write_to(write: Write) -> None:
     """Send all entries to a function."""
     _Log.write = staticmethod(write)

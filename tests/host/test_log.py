@@ -173,6 +173,19 @@ def test_the_real_library_sends_every_field_to_journald(tmp_path: Path, monkeypa
     assert {"MESSAGE=configuration reloaded", "PRIORITY=6", "SYSLOG_IDENTIFIER=maestro-agent"} <= set(sent[0])
 
 
+def test_a_process_that_logs_nothing_loads_no_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[tuple[str, ...]] = []
+    monkeypatch.setattr(log_target, "_JOURNAL_SOCKET", str(tmp_path))
+    monkeypatch.setitem(sys.modules, "systemd.journal", None)  # importing it fails
+
+    log.set_up_when_needed()
+    monkeypatch.setitem(sys.modules, "systemd.journal", SimpleNamespace(sendv=lambda *lines: sent.append(lines)))
+    log.event(LogEvent.CONFIG_RELOADED)
+    log.event(LogEvent.LISTS_REFRESHED)
+
+    assert [lines[0] for lines in sent] == ["MESSAGE=configuration reloaded", "MESSAGE=package lists refreshed"]
+
+
 @pytest.mark.parametrize("unusable", ["no-journald", "journald-stopped", "no-library"])
 def test_without_journald_the_same_line_goes_to_syslog(
     unusable: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
