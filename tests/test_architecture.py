@@ -112,7 +112,7 @@ HEAVY = {
 RARE = {
     *("agent.core.job_kinds", "agent.state.run_views", "agent.state.engine_view", "agent.state.engine_outcome_view"),
     *("agent.state.reboot_view", "agent.state.reboot_outcome_view", "agent.state.fleet_lock_view"),
-    *("agent.state.provision_view", "agent.state.requests_view", "agent.state.snooze_view"),
+    *("agent.state.provision_view", "agent.state.requests_view", "agent.state.snooze_view", "agent.state.job_progress"),
     *("agent.report.outcome_text", "agent.report.reboot_outcome_text", "agent.report.snooze_text"),
     *("agent.report.status.fleet_lock", "agent.report.status.provisioning", "agent.report.status.requests"),
 }

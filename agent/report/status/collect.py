@@ -35,7 +35,6 @@ from agent.state.daemon_status import RUN_DIRECTORY, read_daemon_status
 from agent.state.daily_job_view import DailyJobView, read_daily_job
 from agent.state.exporter_status import read_exporter_status, status_entry
 from agent.state.job_lock import worker_pid
-from agent.state.job_progress import last_message
 from agent.state.job_status import read_job_status, running_job
 from agent.state.job_views import JobView, job_views
 from agent.state.json_reader import JsonReader
@@ -59,6 +58,7 @@ if TYPE_CHECKING:
     from agent.state import (
         engine_outcome_view,
         fleet_lock_view,
+        job_progress,
         provision_view,
         reboot_outcome_view,
         reboot_view,
@@ -68,6 +68,7 @@ if TYPE_CHECKING:
 else:
     engine_outcome_view = lazy_module("agent.state.engine_outcome_view")
     fleet_lock_view = lazy_module("agent.state.fleet_lock_view")
+    job_progress = lazy_module("agent.state.job_progress")
     provision_view = lazy_module("agent.state.provision_view")
     reboot_outcome_view = lazy_module("agent.state.reboot_outcome_view")
     reboot_view = lazy_module("agent.state.reboot_view")
@@ -91,7 +92,7 @@ def collect_status(store: Store, run_dir: str = RUN_DIRECTORY) -> Observed:
         state=state,
         last_run=_last_run(store),
         jobs=jobs,
-        running=RunningJob(pid, running, last_message(store.directory, pid)) if pid else None,
+        running=RunningJob(pid, running, job_progress.last_message(store.directory, pid)) if pid else None,
         daemon=_daemon(run_dir, unit),
         unit=unit,
         masked_worker=masked_worker_unit() if unit is not None else "",
