@@ -19,7 +19,7 @@ from agent.core.exporters import ExporterName
 from agent.core.policy.policy import Policy
 from agent.core.schedule.exports import ExportSchedule, ExportState, ExportTick
 from agent.core.schedule.slots import Interval, stable_fraction
-from agent.daemon.in_daemon import AttemptResult, Begin, InDaemon, InDaemonAttempts, at_once
+from agent.daemon.in_daemon import AttemptResult, Begin, InDaemon, InDaemonAttempts, run_at_once
 from agent.errors import RecordError
 from agent.host import log
 from agent.host.process.spawn import AgentProcess
@@ -61,7 +61,7 @@ class ExportSupervisor:
         accepted: bool = False,
         in_daemon: InDaemonOf = load_in_daemon,
         wake: Callable[[], None] = lambda: None,
-        begin: Begin = at_once,
+        begin: Begin = run_at_once,
     ) -> None:
         """Take what the processes are started with; starts nothing yet. `wake`, of any thread, brings the next tick."""
         options = ["--config", str(config)] if config is not None else []
@@ -76,7 +76,8 @@ class ExportSupervisor:
                 start,
                 partial(_attempts, partial(in_daemon, name, store, run_dir), wake, begin),
             )
-            for name in ExporterName
+            # What stays on this machine comes first: it does not wait behind a slow server.
+            for name in sorted(ExporterName, key=lambda name: not name.local)
         }
 
     def tick(self, policy: Policy, machine: str, now: datetime, up_since: datetime) -> None:

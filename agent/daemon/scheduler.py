@@ -74,10 +74,11 @@ class _OneThread(BaseScheduler):  # type: ignore[misc]
     A tick runs after APScheduler has released its locks: neither a stop nor another request waits for it.
     """
 
-    def __init__(self, tick: Callable[[], None], **options: object) -> None:
+    def __init__(self, tick: Callable[[], None], before_sleep: Callable[[], None], **options: object) -> None:
         super().__init__(**options)
         self._wanted = Event()
         self._tick = tick
+        self._before_sleep = before_sleep
         self._is_due = False
 
     def start(self, paused: bool = False) -> None:  # noqa: FBT001, FBT002 - of the base class
@@ -108,21 +109,26 @@ class _OneThread(BaseScheduler):  # type: ignore[misc]
                 return
             if self._is_due:
                 self._is_due = False
-                self._tick()
+                self._tick()  # names the time of the next one, so the loop does not sleep yet
+            else:
+                self._before_sleep()
 
 
 class Scheduler:
     """Runs ticks, each at the time that the one before it has named, and other work once beside them."""
 
-    def __init__(self, tick: Callable[[], datetime]) -> None:
-        """Create it stopped. A tick returns when the next one is due; it must not raise."""
+    def __init__(self, tick: Callable[[], datetime], before_sleep: Callable[[], None] = lambda: None) -> None:
+        """Create it stopped. A tick returns when the next one is due; it must not raise.
+
+        `before_sleep` is called in the ticks' thread when that has nothing more to do; neither must it raise.
+        """
         self._tick = tick
         self._lock = Lock()
         self._next_at = utc_now()
         self._stopped = False
         # A thread for a job, which takes long.
         executors = {"default": ThreadPoolExecutor(1), _TICK: DebugExecutor()}
-        self._inner = _OneThread(self._run, timezone=_ZONE, executors=executors)
+        self._inner = _OneThread(self._run, before_sleep, timezone=_ZONE, executors=executors)
         options = {"coalesce": True, "misfire_grace_time": None, "executor": _TICK, "next_run_time": self._next_at}
         trigger = IntervalTrigger(seconds=_AT_LATEST_S, timezone=_ZONE)
         self._inner.add_job(self._inner.note_due, trigger, id=_TICK, **options)

@@ -8,7 +8,6 @@ scheduler's thread (`agent.daemon.look`), a job is followed in another one.
 import os
 import signal
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -21,6 +20,7 @@ from agent.core.model.facts import Unseen
 from agent.core.policy.policy import Policy
 from agent.daemon.agenda import Agenda
 from agent.daemon.export_supervisor import ExportSupervisor
+from agent.daemon.in_daemon import Attempt, run_beside
 from agent.daemon.job_dispatcher import STALL_TIMEOUT_S, JobDispatcher, JobsOverview
 from agent.daemon.look import Found, Look
 from agent.daemon.scheduler import Scheduler
@@ -74,10 +74,11 @@ class Daemon:
         """Unless a look succeeds before."""
         self._deaf_until_s = self._started_s
         self._clock_offset_s = _clock_offset_s()
-        self._scheduler = Scheduler(self._tick)
+        self._scheduler = Scheduler(self._tick, self._begin_attempts)
         self._surroundings = Surroundings(self._store.directory, config, self._policy)
         self._dispatcher = JobDispatcher(self._store)
-        self._at_end: list[Callable[[], None]] = []
+        self._attempts: list[Attempt] = []
+        """What the looks since the last sleep want to be exported without a process."""
         self._supervisor = self._make_supervisor(run_dir)
         self._look = Look(
             self._store,
@@ -95,7 +96,7 @@ class Daemon:
         """Otherwise a restart changes nothing."""
 
     def _make_supervisor(self, run_dir: str) -> ExportSupervisor:
-        wake, begin, accepted = self._scheduler.run_now, self._at_end.append, self._use_accepted
+        wake, begin, accepted = self._scheduler.run_now, self._attempts.append, self._use_accepted
         return ExportSupervisor(self._config, self._store, run_dir, accepted=accepted, wake=wake, begin=begin)
 
     def run(self) -> None:
@@ -124,7 +125,7 @@ class Daemon:
 
         SIGHUP: reload. SIGCHLD: an exporter has ended, or a look wants to restart the daemon. SIGIO: something changed.
         """
-        period_s = (watchdog_s() or _WATCHDOG_S) / 3
+        period_s = (watchdog_s() or _WATCHDOG_S) / 2  # sd_watchdog_enabled(3)
         while True:
             received = self._receive(period_s)
             if received in _STOP:
@@ -180,11 +181,13 @@ class Daemon:
         except Exception:  # noqa: BLE001 - the daemon's loop
             log.exception(log.LogEvent.DAEMON_BUG)
             return utc_now() + _RETRY
-        finally:
-            while self._at_end:
-                self._at_end.pop()()
         self._alive_until_s = time.monotonic() + (next_at - now).total_seconds() + STALL_TIMEOUT_S
         return next_at
+
+    def _begin_attempts(self) -> None:
+        if self._attempts:
+            run_beside(self._attempts)
+            self._attempts.clear()
 
     def _take_look(self) -> tuple[datetime, datetime]:
         """Return when it was taken, and when the next one is due."""

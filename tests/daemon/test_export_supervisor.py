@@ -1,7 +1,7 @@
 """The daemon starts exporters in their slots, at once if something is new, and never two of one."""
 
+import _thread
 import json
-import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -15,7 +15,7 @@ from agent.core.exporters import ExporterName
 from agent.core.policy.policy import Policy
 from agent.core.schedule.exports import ExportState
 from agent.daemon.export_supervisor import ExportSupervisor
-from agent.daemon.in_daemon import AttemptResult, IsAbandoned
+from agent.daemon.in_daemon import Attempt, AttemptResult, InDaemonAttempts, IsAbandoned, run_at_once, run_beside
 from agent.host.process.spawn import AgentProcess
 from agent.report.export_state import export_state_to_document
 from agent.state.exporter_status import read_exporter_status, write_exporter_status
@@ -223,7 +223,7 @@ def test_hanging_and_failing_exporters_do_not_delay_others(three: World) -> None
     three.tick(now + MINUTE)
 
     assert [three.count(name) for name in THREE] == [1, 2, 1]
-    assert three.started[0].code is None
+    assert [one.code for one in three.started if one.verb == "export-endpoint"] == [None]
 
 
 def test_disabled_exporter_is_killed_and_its_status_file_removed(three: World) -> None:
@@ -297,6 +297,7 @@ class FakeInDaemon:
     process_arguments: Sequence[str] = ("--own",)
     answer: AttemptResult | None = AttemptResult.DONE
     hangs: bool = False
+    runs: Event = field(default_factory=Event)
     ends: Event = field(default_factory=Event)
     applied: list[bool] = field(default_factory=list)
     abandoned: list[bool] = field(default_factory=list)
@@ -306,6 +307,7 @@ class FakeInDaemon:
         return unchanged
 
     def run(self, _policy: Policy, is_abandoned: IsAbandoned) -> AttemptResult:
+        self.runs.set()
         if self.hangs:
             self.ends.wait(30)
         self.abandoned.append(is_abandoned())
@@ -314,20 +316,33 @@ class FakeInDaemon:
         return self.answer
 
 
+def until_over(attempts: Sequence[Attempt]) -> None:
+    deadline = time.monotonic() + 10
+    while not all(one.over for one in attempts):
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+
+
 @dataclass
 class InDaemonWorld(World):
     """A world where the daemon can do an exporter's work itself."""
 
     own: FakeInDaemon = field(default_factory=FakeInDaemon)
     woken: Event = field(default_factory=Event)
+    attempts: list[Attempt] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self.supervisor = ExportSupervisor(
             None, self.store, str(self.directory / "run"), self.start,
             in_daemon=lambda name, *_: self.own if name is ExporterName.ENDPOINT else None, wake=self.woken.set,
+            begin=self.begin,
         )  # fmt: skip
         record_job_start(self.store, "check", LONG_AGO, "schedule")
+
+    def begin(self, attempt: Attempt) -> None:
+        self.attempts.append(attempt)
+        run_at_once(attempt)
 
     def has_sent(self) -> datetime:
         """Let the first process send everything; return the time after it."""
@@ -337,9 +352,7 @@ class InDaemonWorld(World):
 
     def settles(self, now: datetime) -> int:
         """Wait until the attempt has ended, and run one more tick."""
-        for thread in threading.enumerate():
-            if thread.name == "exporter":
-                thread.join(10)
+        until_over(self.attempts)
         return self.tick(now)
 
 
@@ -352,6 +365,7 @@ def test_what_needs_no_process_is_done_without_one(own: InDaemonWorld) -> None:
     now = own.has_sent()
 
     found = [own.tick(now), own.settles(now), own.settles(now + 5 * MINUTE)]
+    until_over(own.attempts)
 
     assert found == [1, 1, 1]
     assert own.own.applied == [False, True, True]
@@ -377,7 +391,9 @@ def test_failed_attempt_is_repeated_when_its_status_file_says(own: InDaemonWorld
     own.leaves_status(ExportState(last=now, failures=1, not_before=now + MINUTE))
 
     assert own.woken.wait(10)
-    assert [own.settles(now), own.settles(now + MINUTE), len(own.own.abandoned)] == [1, 1, 2]
+    assert [own.settles(now), own.settles(now + MINUTE)] == [1, 1]
+    until_over(own.attempts)
+    assert len(own.own.abandoned) == 2
 
 
 def test_recorded_change_goes_to_a_process(own: InDaemonWorld) -> None:
@@ -406,6 +422,7 @@ def test_hanging_attempt_is_abandoned_and_no_other_is_started(
     now = own.has_sent()
     assert [own.tick(now), own.tick(now), own.supervisor.idle] == [1, 1, False]
     clock = time.monotonic
+    assert own.own.runs.wait(10)
     monkeypatch.setattr(time, "monotonic", lambda: clock() + 3600)
 
     taken_over = own.tick(now)
@@ -422,9 +439,58 @@ def test_disabled_exporter_abandons_its_attempt(own: InDaemonWorld) -> None:
     own.own.hangs = True
     now = own.has_sent()
     own.tick(now)
+    assert own.own.runs.wait(10)
     own.url = ""
     own.tick(now)
     own.own.ends.set()
 
     assert own.settles(now) == 1
     assert own.own.abandoned == [True]
+
+
+def test_attempts_of_one_tick_run_one_after_the_other() -> None:
+    first, second, begun = FakeInDaemon(hangs=True), FakeInDaemon(), list[Attempt]()
+    for one in (first, second):
+        InDaemonAttempts(one, lambda: None, begun.append).start(policy(), 60, unchanged=True)
+
+    run_beside(begun)
+    meanwhile = [one.over for one in begun]
+    first.ends.set()
+    until_over(begun)
+
+    assert meanwhile == [False, False]
+    assert [one.abandoned for one in (first, second)] == [[False], [False]]
+    assert [one.result for one in begun] == [AttemptResult.DONE, AttemptResult.DONE]
+
+
+def test_attempt_behind_one_that_hangs_is_abandoned_too_and_never_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second, begun = FakeInDaemon(hangs=True), FakeInDaemon(), list[Attempt]()
+    both = [InDaemonAttempts(one, lambda: None, begun.append) for one in (first, second)]
+    for one in both:
+        one.start(policy(), 60, unchanged=True)
+    run_beside(begun)
+    assert first.runs.wait(10)
+    clock = time.monotonic
+    with monkeypatch.context() as later:
+        later.setattr(time, "monotonic", lambda: clock() + 3600)
+        found = [(one.overdue, one.take_result(), one.start(policy(), 60, unchanged=True)) for one in both]
+    first.ends.set()
+    until_over(begun)
+
+    assert found == [(True, AttemptResult.PROCESS_NEEDED, False)] * 2
+    assert (first.abandoned, second.abandoned) == ([True], [])
+    assert [one.start(policy(), 60, unchanged=True) for one in both] == [True, True]
+
+
+def test_without_a_thread_the_process_does_it(own: InDaemonWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = own.has_sent()
+
+    def refuse(*_: object) -> int:
+        raise RuntimeError
+
+    with monkeypatch.context() as without:
+        without.setattr(_thread, "start_new_thread", refuse)
+        own.tick(now)
+
+    assert own.woken.is_set()
+    assert own.settles(now) == 2

@@ -125,3 +125,19 @@ def test_a_second_stop_is_no_error() -> None:
 
     scheduler.stop()
     scheduler.stop()
+
+
+def test_before_it_sleeps_it_says_so_and_not_while_a_tick_is_wanted() -> None:
+    said: SimpleQueue[str] = SimpleQueue()
+    left = iter([0.0, 0.0, 3600.0])
+
+    def tick() -> datetime:
+        said.put("tick")
+        return utc_now() + timedelta(seconds=next(left))
+
+    scheduler = Scheduler(tick, lambda: said.put("sleep"))
+    scheduler.start()
+    found = [said.get(timeout=60) for _ in range(4)]
+    scheduler.stop()
+
+    assert found == ["tick", "tick", "tick", "sleep"]

@@ -4,7 +4,6 @@ import json
 import os
 import re
 import subprocess
-import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -16,7 +15,7 @@ import pytest
 
 from agent.core.policy.policy import Policy
 from agent.daemon.export_supervisor import ExportSupervisor
-from agent.daemon.in_daemon import AttemptResult
+from agent.daemon.in_daemon import Attempt, AttemptResult, run_at_once
 from agent.daemon.textfile import TextfileInDaemon, create_in_daemon
 from agent.host.process.spawn import AgentProcess
 from agent.state.caching_store import CachingStore
@@ -166,7 +165,13 @@ def test_hanging_directory_holds_up_no_tick_and_the_process_takes_over(
         return Process()
 
     store = CachingStore(str(agent.directory / "state"))
-    supervisor = ExportSupervisor(None, store, str(agent.directory / "run"), start)
+    begun: list[Attempt] = []
+
+    def begin(attempt: Attempt) -> None:
+        begun.append(attempt)
+        run_at_once(attempt)
+
+    supervisor = ExportSupervisor(None, store, str(agent.directory / "run"), start, begin=begin)
     given, clock, ahead_s = policy_of(agent), time.monotonic, 0.0
     monkeypatch.setattr(time, "monotonic", lambda: clock() + ahead_s)
     busy, counts = [], []
@@ -176,15 +181,16 @@ def test_hanging_directory_holds_up_no_tick_and_the_process_takes_over(
             busy.append(not supervisor.idle)
             counts.append(len(started))
             ahead_s += 60
-        hanging = [one for one in threading.enumerate() if one.name == "exporter"]
-    for thread in hanging:
-        thread.join(30)
+        hung = [one.over for one in begun]
+    deadline = clock() + 30
+    while not all(one.over for one in begun):
+        assert clock() < deadline
+        time.sleep(0.01)
 
     assert busy[0]
     assert counts[:2] == [0, 1]  # the thread first, then, once it hangs, the process, which can be killed
     assert counts[-1] >= 3
-    assert len(hanging) == 1
-    assert not hanging[0].is_alive()
+    assert hung.count(False) == 1
     assert not (agent.directory / "run/exporter-prometheus.json").exists()
 
 
