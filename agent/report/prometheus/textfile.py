@@ -14,7 +14,7 @@ _OLD_S = 3600
 
 
 def write_metrics(path: str, text: str) -> None:
-    """Replace the file's content atomically.
+    """Replace the file's content atomically. Not on the disk at once: after a power cut the daemon writes it anew.
 
     Raises:
         HostError: it cannot be written; the old content stays.
@@ -48,8 +48,6 @@ def _write(path: str, content: bytes) -> None:
     with open(descriptor, "wb") as file:
         os.fchmod(descriptor, _MODE)  # whatever the umask
         file.write(content)
-        file.flush()
-        os.fsync(descriptor)
 
 
 def _reason(path: str, error: OSError) -> str:
