@@ -77,8 +77,7 @@ class Daemon:
         self._scheduler = Scheduler(self._tick, self._begin_attempts)
         self._surroundings = Surroundings(self._store.directory, config, self._policy)
         self._dispatcher = JobDispatcher(self._store)
-        self._attempts: list[Attempt] = []
-        """What the looks since the last sleep want to be exported without a process."""
+        self._attempts: list[Attempt] = []  # of the looks since the scheduler's thread has slept
         self._supervisor = self._make_supervisor(run_dir)
         self._look = Look(
             self._store,

@@ -46,8 +46,8 @@ def test_replaced_files_restart_it_and_it_looks_often_until_it_is_idle(
     replaced = [False]
 
     class Noted(Scheduler):
-        def __init__(self, tick: Tick) -> None:
-            super().__init__(tick)
+        def __init__(self, tick: Tick, before_sleep: Callable[[], None]) -> None:
+            super().__init__(tick, before_sleep)
             ticks.append(tick)
 
     monkeypatch.setattr(service, "Scheduler", Noted)

@@ -14,7 +14,7 @@ _OLD_S = 3600
 
 
 def write_metrics(path: str, text: str) -> None:
-    """Replace the file's content atomically. Not on the disk at once: after a power cut the daemon writes it anew.
+    """Replace the file's content atomically. It need not outlive a power cut: the daemon writes it as it starts.
 
     Raises:
         HostError: it cannot be written; the old content stays.
