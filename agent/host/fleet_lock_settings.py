@@ -1,6 +1,5 @@
 """The FleetLock server that the policy names, and this host's id there."""
 
-import uuid
 from collections.abc import Callable
 
 from agent.core.fleet_lock.server import ENDPOINT_URL, IdScheme, LockServer
@@ -11,7 +10,7 @@ from agent.host.machine.identity import machine_id
 from agent.state.fleet_lock_record import FleetLockRecord
 from agent.state.store import Store
 
-_ZINCATI = uuid.UUID("de35106b6ec24688b63afddaa156679b")
+_ZINCATI = bytes.fromhex("de35106b6ec24688b63afddaa156679b")
 """Zincati's application ID (src/identity/mod.rs)."""
 
 
@@ -56,4 +55,4 @@ def lock_id_of(scheme: str, machine: str) -> str:
     """Return the id by `reboot.fleetlock_id`; `machine` is the machine-id, which cannot be derived from it."""
     if scheme == IdScheme.APP.value:
         return host_id()
-    return uuid.UUID(app_specific(machine, _ZINCATI)).hex if scheme == IdScheme.ZINCATI.value else scheme
+    return app_specific(machine, _ZINCATI).replace("-", "") if scheme == IdScheme.ZINCATI.value else scheme

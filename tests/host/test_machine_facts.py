@@ -5,7 +5,7 @@ import uuid
 from agent.host.machine.facts import app_specific, host_id
 from agent.host.machine.identity import machine_id
 
-ZINCATI = uuid.UUID("de35106b-6ec2-4688-b63a-fddaa156679b")
+ZINCATI = uuid.UUID("de35106b-6ec2-4688-b63a-fddaa156679b").bytes
 
 
 def test_the_host_id_is_systemds_app_specific_machine_id() -> None:

@@ -3,18 +3,18 @@
 import hashlib
 import hmac
 import os
-import uuid
 from datetime import datetime
 
 from agent.core.model.host import HostFacts
 from agent.core.pattern import lazy_pattern
+from agent.core.uuids import version_4
 from agent.errors import HostError
 from agent.host.boot_time import booted_at
 from agent.host.machine.boot_id import boot_id
 from agent.host.machine.identity import machine_id
 from agent.host.machine.os_release import read_distro
 
-_APPLICATION = uuid.UUID("6d6ce7c5-5a0e-4c3c-9a53-1b1f3a0c7d0e")
+_APPLICATION = bytes.fromhex("6d6ce7c55a0e4c3c9a531b1f3a0c7d0e")
 """Application ID for the host ID (sd_id128_get_machine_app_specific(3))."""
 _MACHINE_ID = lazy_pattern("[0-9a-f]{32}")
 
@@ -24,14 +24,14 @@ def host_id() -> str:
     return app_specific(machine_id(), _APPLICATION)
 
 
-def app_specific(machine: str, application: uuid.UUID) -> str:
+def app_specific(machine: str, application: bytes) -> str:
     """Return the output of `systemd-id128 machine-id --app-specific=`, as a UUID.
 
     If `machine` is not a machine-id (a container without one passes its host name), it is hashed as text.
     """
     key = bytes.fromhex(machine) if _MACHINE_ID.fullmatch(machine) else machine.encode()
-    digest = hmac.new(key, application.bytes, hashlib.sha256).digest()
-    return str(uuid.UUID(bytes=digest[:16], version=4))
+    digest = hmac.new(key, application, hashlib.sha256).digest()
+    return version_4(digest[:16])
 
 
 def host_facts(known_boot: datetime | None = None) -> HostFacts:

@@ -6,12 +6,12 @@ Beside the file is the name of its stream, so that a new file's first event can 
 import json
 import os
 import sqlite3
-import uuid
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from urllib.parse import quote
 
+from agent.core.uuids import is_uuid
 from agent.errors import HostError
 from agent.report.outbox.outbox import Outbox, load_state, store_state
 from agent.report.outbox.stream_state import StreamState
@@ -72,7 +72,7 @@ def open_readonly(directory: str) -> Iterator[StreamState]:
             raise HostError(f"{path}: cannot be read: {error}") from error
         except HostError as error:
             raise HostError(f"{path}: {error}") from error
-        if not _is_uuid(state.instance_id):
+        if not is_uuid(state.instance_id):
             raise HostError(f"{path}: contains no stream")
         yield state
 
@@ -189,14 +189,7 @@ def _is_intact(connection: sqlite3.Connection) -> bool:
     state = load_state(connection)
     if not state.instance_id and not state.last_sequence:
         return bool(events == 0)
-    return state.last_sequence >= max(events, 1) and _is_uuid(state.instance_id)
-
-
-def _is_uuid(text: str) -> bool:
-    try:
-        return str(uuid.UUID(text)) == text
-    except ValueError:
-        return False
+    return state.last_sequence >= max(events, 1) and is_uuid(state.instance_id)
 
 
 def _is_damage(error: BaseException | None) -> bool:
@@ -217,9 +210,10 @@ def _set_aside(path: str) -> None:
 def _read_name(path: str) -> str | None:
     try:
         with open(path, encoding="ascii", errors="replace", opener=open_regular) as file:
-            return str(uuid.UUID(file.read(64).strip()))
-    except (OSError, ValueError):
+            name = file.read(64).strip()
+    except OSError:
         return None
+    return name if is_uuid(name) else None
 
 
 def _write_name(path: str, name: str) -> None:

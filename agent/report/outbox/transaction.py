@@ -1,12 +1,13 @@
 """Changes to an outbox, all of them or none: `with outbox.transaction() as tx`."""
 
+import os
 import sqlite3
-import uuid
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 from agent.core.clock import OUTBOX_PAUSE
 from agent.core.frozen import frozen, replace
+from agent.core.uuids import version_4
 from agent.report.outbox.event import MESSAGES_LOST, OUTBOX_BEGUN, for_new_stream, parse_event, write_event
 from agent.report.outbox.stream_state import Loss, StreamState, loss_from_document, loss_to_document
 from agent.state.timestamps import format_utc, minus_clamped
@@ -93,7 +94,7 @@ class Transaction:
         self._sql.execute("DELETE FROM events")
         self.state = replace(
             self.state,
-            instance_id=str(uuid.uuid4()),
+            instance_id=version_4(os.urandom(16)),
             host_id=host_id,
             start_reason=reason,
             last_sequence=0,
@@ -109,7 +110,7 @@ class Transaction:
 
     def _append(self, created_at: str, body: str) -> None:
         sequence = self.state.last_sequence + 1
-        row = (sequence, f"e-{uuid.uuid4().hex}", created_at, body)
+        row = (sequence, f"e-{os.urandom(16).hex()}", created_at, body)
         self._sql.execute("INSERT INTO events VALUES (?, ?, ?, ?)", row)
         self.state = replace(self.state, last_sequence=sequence)
 
