@@ -1,5 +1,6 @@
 """Reads the configuration file and its drop-ins: TOML to raw tables."""
 
+import importlib
 import os
 import stat
 import sys
@@ -10,12 +11,9 @@ from agent.core.frozen import frozen
 from agent.core.redact import redact
 from agent.errors import ConfigError
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:  # Ubuntu 22.04
-    import tomli as tomllib
-
 DEFAULT_PATH = Path("/etc/maestro-agent/config.toml")
+_TOML = "tomllib" if sys.version_info >= (3, 11) else "tomli"
+"""The parser; Ubuntu 22.04 has the second one."""
 DROP_INS = "config.d"
 _OTHER_SUFFIXES = {".conf", ".cfg"}
 """What drop-ins of other programs end in, such as those of systemd."""
@@ -107,7 +105,7 @@ def _read(path: Path) -> dict[str, object]:
     try:
         if path.exists() and not path.is_file() and not path.is_dir():
             raise ConfigError(f"{path}: is not a regular file")  # reading a pipe would block
-        tables: dict[str, object] = tomllib.loads(path.read_text(encoding="utf-8"))
+        tables: dict[str, object] = importlib.import_module(_TOML).loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
