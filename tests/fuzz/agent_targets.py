@@ -255,16 +255,20 @@ def _text(data: bytes) -> None:
     one_line(text)
 
 
-def _https_response(data: bytes) -> None:
+def _in_pieces(data: bytes) -> Callable[[], bytes]:
+    """Return what receives the data as a connection does, in pieces whose size is in the first byte."""
     size, stream = sum(data[:1]) + 1, io.BytesIO(data[1:])
-    found = read_response(lambda: stream.read(size), _MOST_BODY)
+    return lambda: stream.read(size)
+
+
+def _https_response(data: bytes) -> None:
+    found = read_response(_in_pieces(data), _MOST_BODY)
     assert 100 <= found.status < 1000
     assert len(found.body) <= _MOST_BODY
 
 
 def _whole_response(data: bytes) -> None:
-    stream = io.BytesIO(data[1:])
-    found = read_answer(lambda: stream.read(data[0] + 1), lambda _status: _MOST_BODY)
+    found = read_answer(_in_pieces(data), lambda _status: _MOST_BODY)
     assert found.body is None or len(found.body) <= _MOST_BODY
 
 
