@@ -8,6 +8,7 @@ import importlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -130,15 +131,12 @@ class AptEngine:
         self._release()
         basis = self._basis()
         known = remembered if remembered is not None and basis and remembered.basis == basis else None
-        self._snapshot = RememberingSnapshot(self._live, known, basis)
+        # Without a reference to the engine: no cyclic collector runs, and a copy of dpkg's status file is to end with its
+        # cache.
+        open_live = partial(_open_live, self._policy, self._files, self._control)
+        self._snapshot = RememberingSnapshot(open_live, known, basis)
         self._snapshot.observe(self._policy, refreshed, now)
         return self._snapshot
-
-    def _live(self) -> LivePackages:
-        live: LivePackages = _load("apt.snapshot").AptPackageSnapshot(
-            self._policy, files=self._files, control=self._control
-        )
-        return live
 
     def shared_cache(self) -> Any:
         """Return the cache of the last snapshot, to read it and leave its marks alone; None: not open, or old."""
@@ -234,6 +232,11 @@ class AptEngine:
 
     def _lock_waiter(self) -> LockWaiter:
         return LockWaiter(self._policy.apt.lock_timeout, self._control)
+
+
+def _open_live(policy: Policy, files: AgentFiles, control: JobControl) -> LivePackages:
+    live: LivePackages = _load("apt.snapshot").AptPackageSnapshot(policy, files=files, control=control)
+    return live
 
 
 def _load(name: str) -> Any:
