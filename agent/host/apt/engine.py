@@ -131,8 +131,7 @@ class AptEngine:
         self._release()
         basis = self._basis()
         known = remembered if remembered is not None and basis and remembered.basis == basis else None
-        # Without a reference to the engine: no cyclic collector runs, and a copy of dpkg's status file is to end with its
-        # cache.
+        # Without a reference to the engine: a copy of dpkg's status file ends with its cache, and no collector runs.
         open_live = partial(_open_live, self._policy, self._files, self._control)
         self._snapshot = RememberingSnapshot(open_live, known, basis)
         self._snapshot.observe(self._policy, refreshed, now)
