@@ -3,7 +3,8 @@
 import os
 import signal
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -38,31 +39,78 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> Looks:
     return found
 
 
-def test_replaced_files_restart_it_and_it_looks_often_until_it_is_idle(
-    looks: Looks, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+@dataclass
+class Started:
+    """A daemon that does not run: its tick, what it sent to itself, and what it sees of the machine."""
+
+    tick: Tick
+    signals: list[tuple[int, int]]
+    replaced: bool
+    packages_at: datetime
+
+
+Start = Callable[[bool], Started]
+
+
+@pytest.fixture
+def start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Start:
+    """Return what makes a daemon whose files were replaced before, or were not."""
     ticks: list[Tick] = []
-    signals: list[tuple[int, int]] = []
-    replaced = [False]
 
     class Noted(Scheduler):
         def __init__(self, tick: Tick, before_sleep: Callable[[], None]) -> None:
             super().__init__(tick, before_sleep)
             ticks.append(tick)
 
-    monkeypatch.setattr(service, "Scheduler", Noted)
-    monkeypatch.setattr(os, "kill", lambda pid, number: signals.append((pid, number)))
-    monkeypatch.setattr(service, "runs_replaced_files", lambda: replaced[-1])
-    (tmp_path / "config.toml").touch()
-    service.Daemon(tmp_path / "config.toml", str(tmp_path / "state"), str(tmp_path / "run"))
+    def made(replaced: bool) -> Started:  # noqa: FBT001 - a fixture's own
+        old = datetime(2026, 11, 1, tzinfo=timezone.utc)
+        found = Started(tick=lambda: old, signals=[], replaced=replaced, packages_at=old)
+        monkeypatch.setattr(service, "Scheduler", Noted)
+        monkeypatch.setattr(os, "kill", lambda pid, number: found.signals.append((pid, number)))
+        monkeypatch.setattr(service, "runs_replaced_files", lambda: found.replaced)
+        monkeypatch.setattr(service, "packages_changed_at", lambda: found.packages_at)
+        (tmp_path / "config.toml").touch()
+        service.Daemon(tmp_path / "config.toml", str(tmp_path / "state"), str(tmp_path / "run"))
+        found.tick = ticks[-1]
+        return found
 
-    ticks[0]()
-    replaced.append(True)
-    looks.busy = True
-    ticks[0]()
-    while_busy = list(signals)
+    return made
+
+
+RESTART = [(os.getpid(), signal.SIGCHLD)]
+
+
+def test_replaced_files_restart_it_and_it_looks_often_until_it_is_idle(looks: Looks, start: Start) -> None:
+    daemon = start(False)
+    daemon.tick()
+    daemon.replaced = looks.busy = True
+    daemon.tick()
+    while_busy = list(daemon.signals)
     looks.busy = False
-    ticks[0]()
+    daemon.tick()
 
     assert looks.sleeps == [True, False, False]
-    assert (while_busy, signals) == ([], [(os.getpid(), signal.SIGCHLD)])
+    assert (while_busy, daemon.signals) == ([], RESTART)
+
+
+def test_it_waits_until_dpkg_has_been_at_rest_as_more_may_be_replaced(looks: Looks, start: Start) -> None:
+    daemon = start(False)
+    daemon.replaced, daemon.packages_at = True, datetime.now(timezone.utc) - timedelta(seconds=5)
+    daemon.tick()
+    at_once = list(daemon.signals)
+    daemon.packages_at -= timedelta(seconds=60)
+    daemon.tick()
+
+    assert looks.sleeps == [False, False]
+    assert (at_once, daemon.signals) == ([], RESTART)
+
+
+def test_where_a_restart_changed_nothing_it_waits_for_the_next_change_of_packages(looks: Looks, start: Start) -> None:
+    daemon = start(True)
+    daemon.tick()
+    useless = list(daemon.signals)
+    daemon.packages_at += timedelta(days=1)
+    daemon.tick()
+
+    assert looks.sleeps == [True, False]
+    assert (useless, daemon.signals) == ([], RESTART)
