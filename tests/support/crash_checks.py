@@ -157,7 +157,8 @@ def _of_files(running: Machine, wanted: Machine) -> list[str]:
 def _left_behind(running: Machine) -> list[str]:
     """Return files in the state directory that are not part of the record."""
     known = re.compile(
-        r"lock|(jobs|cves|state|refresh|plans|exposure|first-seen)\.json|notified|history(/[0-9TZ-]+\.(json|log))?"
+        r"lock|(jobs|cves|state|refresh|packages|plans|exposure|first-seen)\.json|notified"
+        r"|history(/[0-9TZ-]+\.(json|log))?"
     )
     record = running.path(RECORD)
     names = [file.relative_to(record).as_posix() for file in sorted(record.rglob("*"))]
