@@ -14,12 +14,12 @@ from agent.core.model.package import is_package_name
 from agent.core.pattern import lazy_pattern
 from agent.core.requests.model import Malformed, Request, RequestOffers, RequestWhy, Verb
 from agent.core.schemas import REQUEST_SCHEMA, Document
+from agent.core.uuids import is_uuid
 
 SIGNATURE_NAMESPACE = "maestro-request"
 """Of `ssh-keygen -Y sign -n`: a signature for another purpose is none for a request."""
 LONGEST_LIFE = timedelta(days=30)
 UNKNOWN = "unknown"
-_ID = lazy_pattern(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _VERB = lazy_pattern(r"[a-z][a-z0-9-]{0,63}")
 _MOMENT = lazy_pattern(r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]{1,6}))?Z")
 _PLAN = lazy_pattern(r"[0-9a-f]{12}")
@@ -74,7 +74,7 @@ def canonical_form(document: Mapping[str, object]) -> bytes:
 
 def is_request_id(value: object) -> bool:
     """Return whether a value is the id of a request: a UUID in lower case."""
-    return isinstance(value, str) and _ID.fullmatch(value) is not None
+    return isinstance(value, str) and is_uuid(value)
 
 
 def read_offers(found: Mapping[str, object]) -> RequestOffers:
