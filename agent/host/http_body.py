@@ -6,6 +6,7 @@ Beside `https_exchange`, whose own reader is all that the daemon needs.
 from agent.core.pattern import lazy_pattern
 from agent.host.http_transport import BodyLimit, HttpAnswer
 from agent.host.https_exchange import (
+    LENGTH,
     NO_BODY,
     HttpsResponse,
     MalformedResponseError,
@@ -15,7 +16,6 @@ from agent.host.https_exchange import (
     read_head,
 )
 
-_LENGTH = lazy_pattern(r"[0-9]{1,15}")
 _CHUNK = lazy_pattern(r"(?P<size>[0-9A-Fa-f]{1,8})[ \t]*(;.*)?")
 _LINE_BYTES = 1 << 10
 """Of the line before a chunk, with its extensions."""
@@ -47,7 +47,7 @@ def _read_body(reader: ResponseReader, head: HttpsResponse, most: int) -> bytes 
     length = head.headers.get("content-length")
     if length is None:
         return reader.rest(most)
-    if not _LENGTH.fullmatch(length):
+    if not LENGTH.fullmatch(length):
         raise MalformedResponseError("the length of its body is no number")
     return reader.take(int(length)) if int(length) <= most else None
 

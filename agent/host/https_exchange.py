@@ -21,7 +21,8 @@ _MOST_HEAD_BYTES = 1 << 16
 _CHUNK_BYTES = 1 << 14
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([1-9][0-9]{2})(?: ([^\r\n]*))?")
 _HTTPS_PORT = 443
-_LENGTH = re.compile(r"[0-9]{1,15}")
+LENGTH = re.compile(r"[0-9]{1,15}")
+"""A length of a body (Content-Length) that is read."""
 _INTERIM = range(100, 200)
 _SWITCHING = 101
 _OK = range(200, 300)
@@ -265,7 +266,7 @@ def _body_length(response: HttpsResponse) -> int:
     length = response.headers.get("content-length", "")
     if response.status in NO_BODY or is_compressed(response) or "transfer-encoding" in response.headers:
         return 0
-    return int(length) if _LENGTH.fullmatch(length) else 0
+    return int(length) if LENGTH.fullmatch(length) else 0
 
 
 def _parse(head: bytes) -> HttpsResponse:
