@@ -2,17 +2,15 @@
 
 import ssl
 from collections.abc import Mapping
-from urllib.parse import urlsplit
 
 from agent.core.policy.policy import EndpointPolicy
 from agent.core.redact import redact
+from agent.host.endpoint_address import request_to
 from agent.host.http_body import read_answer
 from agent.host.http_transport import BodyLimit, HttpAnswer
 from agent.host.http_values import fault_text
-from agent.host.https_exchange import HttpsRequest, MalformedResponseError, exchange
+from agent.host.https_exchange import MalformedResponseError, exchange
 from agent.host.tls_contexts import TlsContexts
-
-_HTTPS_PORT, _PROXY_PORT = 443, 80
 
 
 class HttpsTransport:
@@ -24,8 +22,6 @@ class HttpsTransport:
         """Take where to, and the headers of every request; connects to nothing yet."""
         self._policy = policy
         self._headers = headers
-        self._url, proxy = urlsplit(policy.url), urlsplit(policy.proxy)
-        self._proxy = (proxy.hostname, proxy.port or _PROXY_PORT) if proxy.hostname else None
         self._contexts = TlsContexts()
 
     def ask(self, method: str, path: str, body: bytes, headers: Mapping[str, str], most: BodyLimit) -> HttpAnswer:
@@ -37,15 +33,7 @@ class HttpsTransport:
         """
         policy = self._policy
         context = self._contexts.context(policy.ca_file, policy.client_cert, policy.client_key)
-        request = HttpsRequest(
-            method=method,
-            host=self._url.hostname or "",
-            port=self._url.port or _HTTPS_PORT,
-            path=f"{self._url.path}{path}",
-            headers={**self._headers, **headers},
-            body=body,
-            proxy=self._proxy,
-        )
+        request = request_to(policy, method, path, {**self._headers, **headers}, body)
         return exchange(request, context, policy.timeout, lambda receive: read_answer(receive, most))
 
     def reason(self, error: Exception) -> str:

@@ -15,15 +15,15 @@ from agent.core.frozen import frozen
 from agent.core.policy.policy import EndpointPolicy
 from agent.core.redact import one_line
 from agent.core.schedule.backoff import ResponseClass, classify_status
-from agent.host.bearer_token import read_endpoint_token, require_readable
+from agent.host.bearer_token import require_readable
 from agent.host.http_transport import HttpAnswer, HttpTransport
-from agent.host.http_values import http_date, remember_header, retry_after
+from agent.host.http_values import http_date, retry_after
 from agent.host.https_transport import HttpsTransport
 from agent.host.process.alarm import time_limit
 from agent.report.endpoint.heartbeat import is_offered
 from agent.report.endpoint.problem_text import problem_text
+from agent.report.endpoint.request_headers import request_headers
 from agent.state.timestamps import utc_now
-from agent.version import VERSION
 
 _RECEIPT_BYTES = 1 << 20
 _ERROR_BYTES = 1 << 16
@@ -72,18 +72,9 @@ class EndpointClient:
             ConfigError: token, CA or certificate cannot be read.
         """
         self._policy = policy
-        self._headers = {
-            "User-Agent": f"maestro-agent/{VERSION}",
-            "Accept-Encoding": "identity",  # no compressed response: it could be a bomb
-            "Content-Type": "application/json",
-        }
-        if takes_requests:
-            self._headers["Maestro-Requests"] = "1"
-        enrolled_in = state_directory if policy.enrolment_key_file else ""
-        found = token or read_endpoint_token(policy.token_file, url=policy.url, enrolled_in=enrolled_in)
-        if found:
-            remember_header(found)
-            self._headers["Authorization"] = f"Bearer {found}"
+        self._headers = request_headers(
+            policy, takes_requests=takes_requests, state_directory=state_directory, token=token
+        )
         require_readable(policy.ca_file, policy.client_cert, policy.client_key)
         self._transport: HttpTransport
         if is_offered(policy):

@@ -6,27 +6,25 @@ It knows the answers that mean "all is as it was" and "later"; everything else i
 import json
 import ssl
 from collections.abc import Mapping
-from urllib.parse import urlsplit
 
 from agent.core.policy.policy import EndpointPolicy, Policy
 from agent.core.redact import one_line, redact
 from agent.core.schedule.backoff import ResponseClass, classify_status
 from agent.errors import ConfigError
-from agent.host.bearer_token import read_endpoint_token
-from agent.host.http_values import fault_text, http_date, remember_header, retry_after
+from agent.host.endpoint_address import request_to
+from agent.host.http_values import fault_text, http_date, retry_after
 from agent.host.https_exchange import HttpsRequest, HttpsResponse, MalformedResponseError, exchange, read_response
 from agent.host.tls_contexts import TlsContexts
 from agent.report.endpoint.problem_text import problem_text
+from agent.report.endpoint.request_headers import AUTHORIZATION, request_headers
 from agent.report.export_result import ExportResult
 from agent.report.heartbeat_lease import HeartbeatLease
 from agent.state.timestamps import utc_now
-from agent.version import VERSION
 
 _ERROR_BYTES = 1 << 16
 _NO_CONTENT = 204
 _LATER = frozenset({429, *range(500, 600)})
 """Statuses after which nothing is to be done but to wait."""
-_HTTPS_PORT, _PROXY_PORT = 443, 80
 
 
 def is_offered(policy: EndpointPolicy) -> bool:
@@ -73,31 +71,14 @@ class HeartbeatSender:
             ConfigError: there is no token of enrolment yet, or the token cannot be read.
         """
         endpoint = policy.endpoint
-        headers = {
-            "User-Agent": f"maestro-agent/{VERSION}",
-            "Accept-Encoding": "identity",
-            "Content-Type": "application/json",
-        }
-        if policy.requests.allow:
-            headers["Maestro-Requests"] = "1"
-        enrolled_in = self._state_directory if endpoint.enrolment_key_file else ""
-        token = read_endpoint_token(endpoint.token_file, url=endpoint.url, enrolled_in=enrolled_in)
-        if token:
-            remember_header(token)
-            headers["Authorization"] = f"Bearer {token}"
-        elif enrolled_in:
-            raise ConfigError("this machine is not enrolled yet")
-        address, proxy = urlsplit(endpoint.url), urlsplit(endpoint.proxy)
-        place = f"/v1/hosts/{lease.host_id}/instances/{lease.instance_id}/heartbeats/{sequence}"
-        return HttpsRequest(
-            method="PUT",
-            host=address.hostname or "",
-            port=address.port or _HTTPS_PORT,
-            path=f"{address.path}{place}",
-            headers=headers,
-            body=json.dumps({"hash": lease.hash}, separators=(",", ":")).encode("ascii"),
-            proxy=(proxy.hostname, proxy.port or _PROXY_PORT) if proxy.hostname else None,
+        headers = request_headers(
+            endpoint, takes_requests=bool(policy.requests.allow), state_directory=self._state_directory
         )
+        if AUTHORIZATION not in headers and endpoint.enrolment_key_file and self._state_directory:
+            raise ConfigError("this machine is not enrolled yet")
+        path = f"/v1/hosts/{lease.host_id}/instances/{lease.instance_id}/heartbeats/{sequence}"
+        body = json.dumps({"hash": lease.hash}, separators=(",", ":")).encode("ascii")
+        return request_to(endpoint, "PUT", path, headers, body)
 
 
 def _result(response: HttpsResponse, before: Mapping[str, object]) -> ExportResult | None:
