@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl, urlsplit
 import jsonschema
 import pytest
 import sqlalchemy as sa
+from structlog.testing import capture_logs
 
 from endpoint.config.model import Config, Fleet
 from endpoint.config.notify import NotifyConfig
@@ -400,18 +401,20 @@ def test_what_was_put_off_by_a_wrong_clock_is_sent(scene: Scene) -> None:
 
 
 def test_an_unexpected_error_is_logged_and_does_not_end_the_sender(
-    scene: Scene, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add_deployment(scene, "stopped")
     sender = scene.sender()
-    with monkeypatch.context() as patch:
+    with monkeypatch.context() as patch, capture_logs() as logged:
         patch.setattr(Watcher, "look", lambda *_: 1 / 0)
         sender.try_work()
 
     scene.now += MINUTE
     sender.try_work()
 
-    assert "ZeroDivisionError" in "".join(capfd.readouterr())
+    assert [(entry["event"], type(entry["exc_info"])) for entry in logged] == [
+        ("notification.broken", ZeroDivisionError)
+    ]
     assert scene.kinds == [("deployment-stopped", 1)]
 
 

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 import sqlalchemy as sa
+from structlog.testing import capture_logs
 
 from endpoint.config.model import Config, Fleet, Retention
 from endpoint.core.deduplicate import Deduplicated
@@ -199,14 +200,13 @@ def test_a_clock_jump_deletes_nothing_for_a_day(database: Database) -> None:
     assert leapt_for_good == [RetentionTurn.PUT_OFF, RetentionTurn.NOW]
 
 
-def test_an_unexpected_error_does_not_end_the_thread(
-    database: Database, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unexpected_error_does_not_end_the_thread(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(RetentionStore, "turn", lambda *_: 1 / 0)
 
-    RetentionThread(Config(), database).try_delete(NOW)
+    with capture_logs() as logged:
+        RetentionThread(Config(), database).try_delete(NOW)
 
-    assert "ZeroDivisionError" in "".join(capfd.readouterr())
+    assert [(entry["event"], type(entry["exc_info"])) for entry in logged] == [("upkeep.broken", ZeroDivisionError)]
 
 
 def test_forever_deletes_nothing(database: Database) -> None:
