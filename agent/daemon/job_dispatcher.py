@@ -2,10 +2,10 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 
 from agent.core.clock import is_future
+from agent.core.frozen import frozen
 from agent.core.job_kinds import DAEMON_JOBS, JobKind
 from agent.core.schedule.slots import JobAttempts
 from agent.errors import SUCCESS_CODES, AgentError, ExitCode, RecordError
@@ -22,7 +22,7 @@ STALL_TIMEOUT_S = 300.0
 """A job that makes progress sends a line at least every 30 s; one that is silent for longer than this is stalled."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class JobsOverview:
     """The jobs of this machine, whoever requested them."""
 

@@ -6,9 +6,9 @@ changed configuration need no special case.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 
+from agent.core.frozen import frozen
 from agent.core.job_kinds import JobKind
 from agent.core.policy.policy import Policy
 from agent.core.schedule.jobs import first_due
@@ -23,7 +23,7 @@ from agent.state.store import Store
 from agent.worker.reboot_runs import reboot_under_way
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Found:
     """What a look has found."""
 

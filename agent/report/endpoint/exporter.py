@@ -11,6 +11,7 @@ from agent.core.schemas import Document
 from agent.errors import BusyError, ConfigError, HostError
 from agent.host.machine.facts import host_id
 from agent.report.endpoint.client import EndpointClient, EndpointResponse
+from agent.report.endpoint.clock_skew import skew_fields
 from agent.report.endpoint.delivery import Delivery, DeliveryResult, deliver_state_alone
 from agent.report.endpoint.enrolment import EnrolmentPlace, enrol, is_enrolled, uses_enrolled_token
 from agent.report.export_result import ExportResult
@@ -191,11 +192,10 @@ def _with_refusal(response: EndpointResponse, state: StreamState, report: Docume
 
 
 def _result(response: EndpointResponse, before: Mapping[str, object], *, notable: bool) -> ExportResult:
-    skew = response.skew.total_seconds() if response.skew is not None else before.get("skew_s")
     return ExportResult(
         response_class=response.response_class,
         why=response.why or ("" if response.response_class is ResponseClass.OK else "no answer"),
         retry_after=response.retry_after,
         notable=notable,
-        fields={"skew_s": round(skew) if isinstance(skew, int | float) else None},
+        fields=skew_fields(response.skew, before),
     )

@@ -15,6 +15,7 @@ from agent.host.endpoint_address import request_to
 from agent.host.http_values import fault_text, http_date, retry_after
 from agent.host.https_exchange import HttpsRequest, HttpsResponse, MalformedResponseError, exchange, read_response
 from agent.host.tls_contexts import TlsContexts
+from agent.report.endpoint.clock_skew import skew_fields
 from agent.report.endpoint.problem_text import problem_text
 from agent.report.endpoint.request_headers import AUTHORIZATION, request_headers
 from agent.report.export_result import ExportResult
@@ -101,5 +102,4 @@ def _result(response: HttpsResponse, before: Mapping[str, object]) -> ExportResu
 def _fields(before: Mapping[str, object], response: HttpsResponse | None) -> dict[str, object]:
     """Return what the entry has beyond the common members: how far this machine's clock is ahead."""
     there = http_date(response.headers.get("date", "")) if response else None
-    skew = (utc_now() - there).total_seconds() if there else before.get("skew_s")
-    return {"skew_s": round(skew) if isinstance(skew, int | float) else None}
+    return skew_fields(utc_now() - there if there else None, before)

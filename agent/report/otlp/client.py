@@ -7,12 +7,12 @@ configuration says where the headers go.
 
 import gzip
 import json
-from dataclasses import dataclass, field
 from datetime import timedelta
 
 import requests
 from urllib3.exceptions import HTTPError
 
+from agent.core.frozen import field, frozen
 from agent.core.redact import redact
 from agent.core.schedule.backoff import ResponseClass, classify_status
 from agent.host.http import error_reason, read_bounded, session
@@ -31,7 +31,7 @@ _SUCCESSES = range(200, 300)
 Headers = tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class OtlpTarget:
     """A collector."""
 
@@ -44,7 +44,7 @@ class OtlpTarget:
     timeout: timedelta = timedelta(seconds=30)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class OtlpResult:
     """The result of one request."""
 
