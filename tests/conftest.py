@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import structlog
@@ -100,6 +101,17 @@ def pytest_configure(config: pytest.Config) -> None:
     once.begin()
     if bases.thorough():
         config.option.timeout = 0
+
+
+@pytest.hookimpl(trylast=True, optionalhook=True)
+def pytest_xdist_newgateway(gateway: Any) -> None:
+    """Wait until a new process of pytest-xdist is idle.
+
+    With `-v` xdist has just asked it for its version. While that runs, execnet 1.9 starts the tests in a second thread, in
+    which no signal handler can be set: neither pytest-timeout's nor the agent's.
+    """
+    while gateway.remote_status().numexecuting:
+        time.sleep(0.01)
 
 
 def pytest_unconfigure() -> None:
