@@ -107,8 +107,8 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_xdist_newgateway(gateway: Any) -> None:
     """Wait until a new process of pytest-xdist is idle.
 
-    With `-v` xdist has just asked it for its version. While that runs, execnet 1.9 starts the tests in a second thread, in
-    which no signal handler can be set: neither pytest-timeout's nor the agent's.
+    With `-v` xdist has just asked it for its version. While that runs, execnet 1.9 starts the tests in a second thread,
+    in which no signal handler can be set: neither pytest-timeout's nor the agent's.
     """
     while gateway.remote_status().numexecuting:
         time.sleep(0.01)
