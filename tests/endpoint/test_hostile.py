@@ -1,6 +1,7 @@
 """Random input with a valid token: a response within the contract, no traceback, no dead worker."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
@@ -81,6 +82,30 @@ def test_any_outcome_of_a_reboot(client: LocalClient, result: Any, problems: Any
     document = {"schema": "maestro.reboot-outcome/1", "result": result, "problems": problems}
 
     assert valid_status(client, json.dumps(box.batch(box.event("reboot-outcome", document))).encode()) in {200, 400}
+
+
+def test_a_lone_surrogate_in_any_text_of_a_report(client: LocalClient) -> None:
+    """JSON may have one, and neither SQLite nor PostgreSQL takes it as it is."""
+    box = Outbox()
+    for place in list(_texts(box.state()["body"])):
+        message = box.state()
+        _put(message["body"], place, "x\ud83d")
+        valid_status(client, json.dumps(box.batch(message)).encode())
+        valid_status(client, json.dumps(box.batch(box.event("outcome", message["body"]))).encode())
+
+
+def _texts(value: Any) -> Iterator[tuple[Any, ...]]:
+    """Yield the path of each text in a JSON value."""
+    if isinstance(value, str):
+        yield ()
+    for key, inner in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        yield from ((key, *path) for path in _texts(inner))
+
+
+def _put(value: Any, path: tuple[Any, ...], text: str) -> None:
+    for key in path[:-1]:
+        value = value[key]
+    value[path[-1]] = text
 
 
 @given(first=st.integers(1, 2**53 - 1), last=st.integers(1, 2**53 - 1), sequence=st.integers(1, 2**53 - 1))

@@ -11,6 +11,7 @@ from agent.core.pattern import lazy_pattern
 from agent.core.requests.model import NO_OFFERS, RequestOffers
 from agent.core.requests.wire import read_offers
 from agent.core.schemas import BATCH_SCHEMA, RECEIPT_SCHEMA, Document
+from agent.core.valid_text import valid_text
 from agent.state.timestamps import format_utc
 
 MAX_MESSAGES = 500
@@ -143,7 +144,7 @@ def _result(found: object, message: Message) -> MessageResult | None:
         status = MessageStatus(found.get("status"))
     except ValueError:
         return None
-    detail = str(found.get("detail") or "")
+    detail = valid_text(str(found.get("detail") or ""))
     if "code" not in found:
         return _result_of_old_endpoint(status, detail)
     code = next((one for one in ResultCode if one.value == found["code"]), None)

@@ -55,7 +55,8 @@ class Outbox:
             finally:
                 if self._sql.in_transaction:
                     self._sql.execute("ROLLBACK")
-        except sqlite3.Error as error:
+        # Of a text that is no valid Unicode, or a number of more than 64 bits, sqlite3 raises no error of its own.
+        except (sqlite3.Error, ValueError, OverflowError) as error:
             raise HostError(f"the outbox cannot be written: {error}") from error
 
     def next_events(self, count: int, size: int) -> list[QueuedEvent]:

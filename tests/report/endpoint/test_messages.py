@@ -121,6 +121,15 @@ def test_receipt_for_other_messages_is_rejected(change: dict[str, Any]) -> None:
     assert read_receipt(json.dumps({**GOOD, **change}), MESSAGES) is None
 
 
+def test_a_lone_surrogate_in_a_detail_is_replaced() -> None:
+    text = json.dumps(GOOD).replace("/type: wrong", "bad name \\ud83d, good one \\ud83d\\ude00")
+
+    receipt = read_receipt(text, MESSAGES)
+
+    assert receipt is not None
+    assert receipt.results[1].detail == "bad name ?, good one \U0001f600"
+
+
 @pytest.mark.parametrize("text", ["", "[" * 100_000, "null", "[]", "NaN", "\ud800", '{"schema": 1e999}'])
 def test_text_that_is_not_json_is_rejected(text: str) -> None:
     assert read_receipt(text, MESSAGES) is None

@@ -110,6 +110,18 @@ def test_failed_transaction_leaves_nothing(tmp_path: Path) -> None:
         assert box.state.last_sequence == 1
 
 
+@pytest.mark.parametrize(("answer", "sequence"), [("\ud83d", 1), ("no", 2**70)], ids=["surrogate", "large number"])
+def test_value_that_sqlite_does_not_take_is_an_error_and_leaves_nothing(
+    answer: str, sequence: int, tmp_path: Path
+) -> None:
+    with outbox(tmp_path) as box:
+        with pytest.raises(HostError), box.transaction() as tx:  # noqa: PT012 - the block is what fails
+            tx.record_rejection(f"e-{1:030}", answer, NOON)
+            tx.delete([sequence])
+        assert box._sql.execute("SELECT count(*) FROM refusals").fetchone() == (0,)  # noqa: SLF001
+        assert sequences(box) == [1]
+
+
 def test_events_dropped_by_a_limit_are_reported_as_one_event(tmp_path: Path) -> None:
     with outbox(tmp_path, bounds=OutboxLimits(size=20_000, age=timedelta(days=1))) as box:
         for _ in range(20):
