@@ -35,6 +35,12 @@ def _endpoint_problems(found: Found) -> Iterator[str]:
         value, source = found[f"endpoint.{name}"]
         if value and not found[f"endpoint.{needed}"][0]:
             yield f"{source}: endpoint.{name} = {value!r}: requires endpoint.{needed}"
+    proxy, source = found["endpoint.proxy"]
+    if proxy and str(found["endpoint.url"][0]).startswith("http://"):
+        yield (
+            f"{source}: endpoint.proxy = {proxy!r}: accepted with an endpoint.url that is https: "
+            "otherwise the proxy gets token and reports in clear text, and http is for this machine only"
+        )
     key, source = found["endpoint.enrolment_key_file"]
     if key and found["endpoint.token_file"][0]:
         yield f"{source}: endpoint.enrolment_key_file: not with endpoint.token_file: the agent stores its token itself"

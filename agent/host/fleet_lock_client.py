@@ -83,7 +83,7 @@ class FleetLockClient:
         opened.verify = server.ca_file or True
         if server.client_cert:
             opened.cert = (server.client_cert, server.client_key or server.client_cert)
-        opened.proxies = {"http": server.proxy, "https": server.proxy} if server.proxy else {}
+        opened.proxies = {"https": server.proxy} if server.proxy else {}  # over HTTP it would get the token
 
     def _exchange(self, opened: requests.Session, path: str, limit: timedelta) -> ServerAnswer:
         response = opened.post(

@@ -31,7 +31,8 @@ class RequestsTransport:
         self._session.verify = policy.ca_file or True
         if policy.client_cert:
             self._session.cert = (policy.client_cert, policy.client_key or policy.client_cert)
-        self._session.proxies = {"http": policy.proxy, "https": policy.proxy} if policy.proxy else {}
+        # Not for "http": a proxy would get token and report in clear text, and would be asked for its own loopback.
+        self._session.proxies = {"https": policy.proxy} if policy.proxy else {}
 
     def ask(self, method: str, path: str, body: bytes, headers: Mapping[str, str], most: BodyLimit) -> HttpAnswer:
         """Send one request, and return the answer; raises one of `faults`."""

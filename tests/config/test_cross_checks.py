@@ -124,6 +124,14 @@ def test_headers_may_not_be_sent_to_another_machine_without_tls(tmp_path: Path, 
         loaded(tmp_path, f'[otlp]\nurl = "http://{host}"\nheaders_file = "/x"\n')
 
 
+def test_a_proxy_gets_nothing_in_clear_text(tmp_path: Path) -> None:
+    text = '[endpoint]\nurl = "{}://127.0.0.1:8443"\nproxy = "http://proxy.example.org:3128"\n'
+    with pytest.raises(ConfigError, match=r"endpoint\.proxy = .*: accepted with an endpoint\.url that is https"):
+        loaded(tmp_path, text.format("http"))
+
+    assert loaded(tmp_path, text.format("https")).endpoint.proxy == "http://proxy.example.org:3128"
+
+
 def test_a_ca_file_requires_https(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"accepted with otlp\.ca_file: https"):
         loaded(tmp_path, '[otlp]\nurl = "http://127.0.0.1:4318"\nca_file = "/x"\n')

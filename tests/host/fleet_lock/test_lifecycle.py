@@ -44,6 +44,11 @@ def held(host: LockHost) -> HeldLock:
     return found
 
 
+def test_a_server_over_http_is_reached_without_the_proxy(host: LockHost) -> None:
+    """It would get the token in clear text."""
+    assert host.lock(server=replace(host.server, proxy="http://127.0.0.1:9")).acquire("kernel").granted
+
+
 def test_a_slot_is_recorded_with_its_server_its_boot_and_its_run(host: LockHost, server: LockServer) -> None:
     host.lock().acquire("linux-image-6.1.0-28")
 

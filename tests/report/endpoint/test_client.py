@@ -74,6 +74,15 @@ def test_proxy_that_refuses_is_named(server: ScriptedServer, configured: Endpoin
     assert found.why.startswith("the proxy cannot be used: ")
 
 
+def test_endpoint_over_http_is_reached_without_the_proxy() -> None:
+    """It would get token and report in clear text."""
+    proxy = TunnelProxy()
+
+    found = send(replace(NO_ENDPOINT, url="http://127.0.0.1:9", proxy=f"http://127.0.0.1:{proxy.port}"))
+
+    assert (found.response_class, proxy.heads) == (ResponseClass.RETRY, [])
+
+
 def test_redirect_is_not_followed(server: ScriptedServer, configured: EndpointPolicy) -> None:
     server.answer = b"HTTP/1.1 307 Elsewhere\r\nLocation: /other\r\nContent-Length: 0\r\n\r\n"
 
