@@ -1,8 +1,12 @@
 """The section [windows]: named maintenance windows, and the keys that name one."""
 
 import importlib
+import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import timedelta, tzinfo
+from functools import lru_cache
+from types import ModuleType
 
 from agent.config.cross_checks import Found
 from agent.config.schema import Key
@@ -11,6 +15,7 @@ from agent.core.pattern import lazy_pattern
 from agent.core.policy.policy import AgentPolicy, RebootPolicy
 from agent.core.reboot.opening import RebootRules
 from agent.core.windows import Window, parse_window
+from agent.state.file_version import FileVersion, file_version
 
 SECTION = "windows"
 _NAME = lazy_pattern(r"[a-z0-9][a-z0-9_-]{0,39}")
@@ -91,8 +96,26 @@ def _refuse_name(_raw: object) -> str:
 
 def _zone(name: str) -> tzinfo:
     try:
-        # Imported by name: few machines have a window with a time zone.
-        found: tzinfo = importlib.import_module("zoneinfo").ZoneInfo(name)
+        return _read_zone(name, _zone_version(name))
     except (OSError, ValueError, LookupError) as error:  # ZoneInfoNotFoundError is a LookupError
         raise ValueError(f"{name!r} is not a time zone of this machine's database, such as Europe/Berlin") from error
+
+
+@lru_cache(maxsize=8)
+def _read_zone(name: str, _version: FileVersion | None) -> tzinfo:
+    """Return a zone of the database; kept while its file is the same. `ZoneInfo(name)` keeps it for ever."""
+    found: tzinfo = _zoneinfo().ZoneInfo.no_cache(name)
     return found
+
+
+def _zone_version(name: str) -> FileVersion | None:
+    """Return the version of the zone's file, which an update of tzdata replaces; None if it has none."""
+    for directory in _zoneinfo().TZPATH:
+        with suppress(OSError):
+            return file_version(os.path.join(directory, name))
+    return None
+
+
+def _zoneinfo() -> ModuleType:
+    # Imported by name: few machines have a window with a time zone.
+    return importlib.import_module("zoneinfo")

@@ -1,15 +1,20 @@
 """[reboot] and [services]: one valid file, and one mutation of it for each misconfiguration."""
 
+import os
+import shutil
+import zoneinfo
+from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 
 from agent.config.load import load
-from agent.config.windows import reboot_rules
+from agent.config.windows import reboot_rules, window_of
 from agent.core.policy.distro import Distro
 from agent.core.policy.policy import Policy, RebootMode, RebootPolicy, ServicesPolicy, SessionsMode
 from agent.core.reboot.hold_off import hold_off_ends
+from agent.core.windows import is_open
 from agent.errors import ConfigError
 
 DEBIAN = Distro(id="debian", codename="bookworm", version="12")
@@ -203,3 +208,35 @@ def test_a_secret_in_place_of_its_file_is_not_shown(tmp_path: Path, name: str) -
 )
 def test_a_hold_off_ends_at_local_midnight_or_at_its_time(text: str, expected: datetime | None) -> None:
     assert hold_off_ends(text, BERLIN) == expected
+
+
+@pytest.fixture
+def zone_file(tmp_path: Path) -> Iterator[Path]:
+    """Return the file of a time zone in a database of its own."""
+    (tmp_path / "Africa").mkdir()
+    zoneinfo.reset_tzpath([str(tmp_path)])
+    yield tmp_path / "Africa" / "Cairo"
+    zoneinfo.reset_tzpath()
+
+
+def test_a_process_that_runs_for_long_goes_by_the_rules_that_an_update_of_tzdata_brings(zone_file: Path) -> None:
+    """Egypt has had summer time again since 2023, by a law of the same spring."""
+    half_past_two = datetime(2026, 7, 1, 23, 30, tzinfo=timezone.utc)
+    found = []
+    for rules in ("GMT-2", "GMT-3"):
+        shutil.copy(f"/usr/share/zoneinfo/Etc/{rules}", zone_file.with_suffix(".dpkg-new"))
+        os.replace(zone_file.with_suffix(".dpkg-new"), zone_file)
+        window = window_of("Thu 02:00-03:00 Africa/Cairo")
+        assert window == window_of("Thu 02:00-03:00 Africa/Cairo"), "read once for each version"
+        found.append(is_open(window, half_past_two, timezone.utc))
+
+    assert found == [False, True]
+
+
+def test_a_zone_that_has_gone_from_the_database_is_none(zone_file: Path) -> None:
+    shutil.copy("/usr/share/zoneinfo/Etc/GMT-2", zone_file)
+    window_of("Thu 02:00-03:00 Africa/Cairo")
+    zone_file.unlink()
+
+    with pytest.raises(ValueError, match="Africa/Cairo"):
+        window_of("Thu 02:00-03:00 Africa/Cairo")
