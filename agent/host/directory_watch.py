@@ -8,6 +8,7 @@ import fcntl
 import os
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
 from agent.core.frozen import frozen
 from agent.state.file_version import FileVersion, file_version
@@ -42,22 +43,23 @@ class DirectoryWatch:
     def arm(self) -> None:
         """Watch the directories as they are now, and remember their state for `changed`.
 
-        Of a directory that does not exist the nearest one above is watched; one that may not be entered is left out. To
-        be repeated now and then: a directory may have been replaced by another one.
+        Of a directory that does not exist the nearest one above is watched; one that may not be entered, or not be
+        listed, is left out. To be repeated now and then: a directory may have been replaced by another one.
 
         Raises:
-            OSError: a directory cannot be watched, as where the kernel has no such service.
+            OSError: none can be watched, as where the kernel has no such service.
         """
         wanted: dict[str, int] = {}
         for one in self._watched:
             directory = _existing(one.directory)
-            if not os.access(directory, os.X_OK):  # as of a home, in the daemon's sandbox: no file in it shows, either
+            if not os.access(directory, os.R_OK | os.X_OK):  # as of a home, in the daemon's sandbox
                 continue
             wanted[directory] = wanted.get(directory, 0) | _ENTRIES | (_CONTENTS if one.contents else 0)
         for directory in self._open.keys() - wanted.keys():
             self._close(directory)
         for directory, events in wanted.items():
-            self._watch(directory, events)
+            with suppress(PermissionError):  # as by a security module, or since it was asked; the others are watched
+                self._watch(directory, events)
         self._armed_s = time.monotonic()
         self._seen = self._state()
 

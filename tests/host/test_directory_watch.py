@@ -3,7 +3,7 @@
 import os
 import signal
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import wraps
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -133,19 +133,48 @@ def test_a_directory_that_does_not_exist_yet_is_watched_from_above_and_then_itse
     watch.close()
 
 
-@alone
-def test_a_directory_that_cannot_be_looked_into_is_left_out(tmp_path: Path) -> None:
-    hidden = tmp_path / "hidden"
-    hidden.mkdir(mode=0)
-    with TemporaryDirectory(dir="/tmp") as seen:
-        if os.geteuid() == 0:
-            os.chown(seen, NOBODY, NOBODY)
-            os.setuid(NOBODY)
-        watch = armed(Watched(directory=str(hidden / "below"), names=("a",)), Watched(directory=seen))
-        Path(seen, "new").touch()
+@pytest.fixture
+def public() -> Iterator[Path]:
+    """Return a directory that every user may enter."""
+    with TemporaryDirectory(dir="/tmp") as directory:
+        Path(directory).chmod(0o755)
+        yield Path(directory)
 
-        assert reported(LIMIT_S)
-        assert watch.changed()
+
+@pytest.mark.parametrize("mode", [0o000, 0o111, 0o444])
+@alone
+def test_a_directory_that_cannot_be_entered_or_listed_is_left_out(public: Path, mode: int) -> None:
+    hidden, seen = public / "hidden", public / "seen"
+    hidden.mkdir()
+    hidden.chmod(mode)
+    seen.mkdir()
+    if os.geteuid() == 0:
+        os.chown(seen, NOBODY, NOBODY)
+        os.setuid(NOBODY)
+    watch = armed(Watched(directory=str(hidden / "below"), names=("a",)), Watched(directory=str(seen)))
+    (seen / "new").touch()
+
+    assert reported(LIMIT_S)
+    assert watch.changed()
+
+
+@alone
+def test_a_directory_that_a_security_module_denies_leaves_the_others_watched(tmp_path: Path) -> None:
+    denied, seen = tmp_path / "denied", tmp_path / "seen"
+    denied.mkdir()
+    seen.mkdir()
+
+    def deny(path: str, *flags: int) -> int:
+        if path == str(denied):
+            raise PermissionError
+        return opened(path, *flags)
+
+    opened, os.open = os.open, deny
+    watch = armed(Watched(directory=str(denied)), Watched(directory=str(seen)))
+    (seen / "new").touch()
+
+    assert reported(LIMIT_S)
+    assert watch.changed()
 
 
 @alone
