@@ -47,6 +47,7 @@ from agent.state.timestamps import utc_now
 from agent.worker.context import JobContext
 from agent.worker.job_context import open_context
 from agent.worker.job_report import JobReport
+from agent.worker.line_sender import LineSender
 from agent.worker.notify import notify_person
 from agent.worker.protocol import JobAnswer, JobRequest, decode_line, encode_answer, encode_progress
 
@@ -142,6 +143,8 @@ def run_forked(request: JobRequest, progress: Progress) -> JobAnswer:
     answer = JobAnswer(exit_code=ExitCode.FAILED, error=_NO_ANSWER)
     with os.fdopen(reading, encoding="utf-8") as lines:
         for line in lines:
+            if not line.endswith("\n"):  # cut short: it was killed, or this process did not read for too long
+                break
             received = decode_line(line)
             if isinstance(received, JobAnswer):
                 answer = received
@@ -193,33 +196,23 @@ def _ask_to_stop(child: int, progress: Progress) -> None:
 
 
 def _be_job(request: JobRequest, descriptor: int) -> None:
-    """Be the child: never returns."""
-
-    def send(line: bytes) -> None:
-        with suppress(BrokenPipeError):  # the command has exited; the job continues
-            _write_all(descriptor, line)
-
+    """Be the child: never returns. A command that is gone, stopped or cannot print holds up no job that has locks."""
+    lines = LineSender(descriptor)
     try:
         os.setsid()
-        control = JobControl(progress=lambda message: send(encode_progress(message)), stop=stop_on_signal())
+        control = JobControl(progress=lambda message: lines.progress(encode_progress(message)), stop=stop_on_signal())
         try:
             answer = run_in_process(request, control)
         except AgentError as error:
             answer = JobAnswer(exit_code=error.exit_code, error=str(error))
-        send(encode_answer(answer))
+        lines.answer(encode_answer(answer))
     except BaseException as error:  # noqa: BLE001 - the child's boundary: it must never return into its parent
         with suppress(OSError, ValueError):  # standard error may be gone; the answer is still sent
             print(redact(traceback.format_exc()), file=sys.stderr)
         message = f"internal error, please report it with the traceback above: {error}"
-        send(encode_answer(JobAnswer(exit_code=ExitCode.FAILED, error=message)))
+        lines.answer(encode_answer(JobAnswer(exit_code=ExitCode.FAILED, error=message)))
     finally:
         os._exit(0)
-
-
-def _write_all(descriptor: int, data: bytes) -> None:
-    """Write everything to a pipe: a signal may cut a long write short."""
-    while data:
-        data = data[os.write(descriptor, data) :]
 
 
 def _run_alone(function: JobFunction, request: JobRequest, control: JobControl, record: Record) -> JobAnswer:

@@ -31,6 +31,7 @@ from agent.host.process.peer import PeerCredentials, peer_credentials, uid_of
 from agent.state.job_status import REQUESTED_BY_SCHEDULE
 from agent.state.store import DEFAULT_DIRECTORY, Store
 from agent.state.timestamps import utc_now
+from agent.worker.line_sender import LineSender
 from agent.worker.protocol import (
     MAX_CARRIED_BYTES,
     JobAnswer,
@@ -47,8 +48,6 @@ from agent.worker.window_jobs import may_upgrade, window_runs
 
 _REQUEST_TIMEOUT_S = 5.0
 """Time limit for the peer to send its request."""
-_ANSWER_TIMEOUT_S = 10.0
-"""Time limit for the peer to read the answer."""
 _KEEPALIVE_S = 30.0
 """Longest time without a line while the job makes progress."""
 
@@ -88,29 +87,30 @@ def serve(connection: socket.socket, peer: PeerCredentials) -> None:
     if peer.uid not in {0, uid_of(DAEMON_USER)}:
         log.event(log.LogEvent.REQUEST_REJECTED, **fields, reason="neither root nor the daemon")
         return  # no answer: an unknown user learns nothing here
+    lines = LineSender(connection.fileno())
     try:
         request = decode_request(_read_line(connection), DEFAULT_DIRECTORY)
         if peer.uid != 0:
             request = _restrict_to_schedule(request)
     except AgentError as error:
         log.event(log.LogEvent.REQUEST_REJECTED, **fields, reason=str(error))
-        _send(connection, encode_answer(JobAnswer(exit_code=error.exit_code, error=str(error))), _ANSWER_TIMEOUT_S)
+        lines.answer(encode_answer(JobAnswer(exit_code=error.exit_code, error=str(error))))
         return
     job = request.kind.value
     log.event(
         log.LogEvent.REQUEST_ACCEPTED, **fields, job=job, scope=request.scope.value, requested_by=request.requested_by
     )
-    answer = _answer(request, connection)
+    answer = _answer(request, lines)
     # A job that was recorded has logged its own failure.
     failed = answer.error and not answer.recorded and answer.exit_code != ExitCode.BUSY
     name = log.LogEvent.REQUEST_FAILED if failed else log.LogEvent.REQUEST_ANSWERED
     log.event(name, **fields, job=job, exit_code=answer.exit_code, error=answer.error)
-    _send(connection, encode_answer(answer), _ANSWER_TIMEOUT_S)
+    lines.answer(encode_answer(answer))
 
 
-def _answer(request: JobRequest, connection: socket.socket) -> JobAnswer:
+def _answer(request: JobRequest, lines: LineSender) -> JobAnswer:
     """Run the job; every error becomes an answer."""
-    link = ProgressSender(connection)
+    link = ProgressSender(lines)
     try:
         answer = run_in_process(request, JobControl(progress=link.progress, stop=stop_on_signal(), alive=link.alive))
     except AgentError as error:
@@ -193,15 +193,15 @@ def _asked_for_at(kind: JobKind, policy: Policy) -> datetime | None:
 class ProgressSender:
     """Sends progress lines to the peer, and an empty one as keep-alive when none was sent for a while."""
 
-    def __init__(self, connection: socket.socket) -> None:
-        """Take the non-blocking connection; the keep-alive interval starts now."""
-        self._connection = connection
+    def __init__(self, lines: LineSender) -> None:
+        """Take what sends; the keep-alive interval starts now."""
+        self._lines = lines
         self._sent_s = time.monotonic()
 
     def progress(self, message: str) -> None:
         """Send a progress line, unless the peer's buffer is full."""
         self._sent_s = time.monotonic()
-        _send(self._connection, encode_progress(message), 0)
+        self._lines.progress(encode_progress(message))
 
     def alive(self) -> None:
         """Send a keep-alive if the last line is too long ago; the job calls this while it makes progress."""
@@ -231,24 +231,3 @@ def _read_line(connection: socket.socket) -> bytes:
             raise UsageError("request: ended without a newline")
         data += chunk
     return data.partition(b"\n")[0]
-
-
-def _send(connection: socket.socket, data: bytes, timeout_s: float) -> None:
-    """Send data if the peer accepts it within the time limit; else drop it.
-
-    A line that was started is finished, so that the next one is not read as its rest.
-    """
-    deadline = time.monotonic() + timeout_s
-    started = False
-    while data:
-        try:
-            data = data[connection.send(data) :]
-            started = True
-        except BlockingIOError:
-            if not started and time.monotonic() >= deadline:
-                return
-            _, writable, _ = select.select([], [connection], [], _ANSWER_TIMEOUT_S)
-            if not writable:
-                return
-        except OSError:
-            return

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import os
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from agent.state.store import Store
 from agent.state.timestamps import utc_now
 from agent.worker import runner
 from agent.worker.context import JobContext
+from agent.worker.line_sender import LineSender
 from agent.worker.protocol import JobAnswer, JobRequest
 from agent.worker.runner import JobFunction, job_function, run_in_process
 from tests.conftest import CHECKOUT
@@ -326,3 +328,70 @@ def test_a_following_job_that_cannot_start_does_not_lose_the_answer(
 
     assert answer.document == {"result": "updated", "reboot_outcome": None}
     assert (answer.exit_code, answer.error) == (1, "no module")
+
+
+_SUSPENDED = """
+import os, sys
+from agent.core.job_kinds import JobKind
+from agent.worker import line_sender, runner
+from agent.worker.protocol import JobAnswer, JobRequest
+
+job_ended, reading = os.pipe()[::-1]
+
+def job(_request, control):
+    for number in range(3000):
+        control.progress(f"unpacking package-with-a-long-name-{number}")
+    os.write(job_ended, b"x")
+    return JobAnswer(exit_code=0, document={"text": "x" * int(sys.argv[1])})
+
+runner.run_in_process = job
+line_sender.ANSWER_TIMEOUT_S = float(sys.argv[2])
+shown = []
+
+def show(message):  # the command stands still, as after ^Z or ^S, until the job has done its work
+    if not shown:
+        os.close(job_ended)
+        os.read(reading, 1)
+        if not line_sender.ANSWER_TIMEOUT_S:
+            os.read(reading, 1)  # returns once the job's process has ended
+    shown.append(message)
+
+answer = runner.run_forked(JobRequest(kind=JobKind.UPGRADE, state_dir="/nonexistent"), show)
+print(answer.exit_code, len((answer.document or {}).get("text", "")), len(shown) < 3000, shown[0])
+"""
+
+
+@pytest.mark.parametrize(
+    ("size", "timeout_s", "expected"),
+    [(10, 60, "0 10"), (1_000_000, 60, "0 1000000"), (1_000_000, 0, "1 0")],
+    ids=["answer fits", "answer waits for the reader", "answer given up"],
+)
+def test_a_command_that_stands_still_does_not_hold_up_its_job(size: int, timeout_s: int, expected: str) -> None:
+    arguments = ["/usr/bin/python3", "-c", _SUSPENDED, str(size), str(timeout_s)]
+    done = subprocess.run(arguments, cwd=CHECKOUT, capture_output=True, text=True, check=True, timeout=120)
+
+    assert done.stdout == f"{expected} True unpacking package-with-a-long-name-0\n"
+
+
+def test_a_line_that_was_begun_is_finished_before_the_next_one() -> None:
+    reading, writing = os.pipe()
+    lines = LineSender(writing)
+    long = b"a" * 100_000 + b"\n"
+    lines.progress(long)
+    lines.progress(b"dropped\n")
+    received = os.read(reading, 1_000_000)
+    lines.progress(b"kept\n")
+    os.close(writing)
+    with open(reading, "rb") as rest:
+        received += rest.read()
+
+    assert received == long + b"kept\n"
+
+
+def test_a_peer_that_has_gone_costs_nothing() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    lines = LineSender(writing)
+    lines.progress(b"a\n")
+    lines.answer(b"b\n")
+    os.close(writing)

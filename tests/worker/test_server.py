@@ -13,6 +13,7 @@ import pytest
 
 from agent.host.process.peer import PeerCredentials
 from agent.worker import server
+from agent.worker.line_sender import LineSender
 from tests.conftest import CHECKOUT
 
 
@@ -30,7 +31,7 @@ def test_a_job_that_makes_progress_is_never_silent_for_longer_than_the_keep_aliv
 ) -> None:
     now_s = 1000.0
     monkeypatch.setattr(time, "monotonic", lambda: now_s)
-    sender = server.ProgressSender(connections[0])
+    sender = server.ProgressSender(LineSender(connections[0].fileno()))
 
     for now_s in range(1001, 1100):
         sender.alive()
