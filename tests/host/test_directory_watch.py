@@ -159,7 +159,9 @@ def test_a_directory_that_cannot_be_entered_or_listed_is_left_out(public: Path, 
 
 
 @alone
-def test_a_directory_that_a_security_module_denies_leaves_the_others_watched(tmp_path: Path) -> None:
+def test_a_directory_that_a_security_module_denies_leaves_the_others_watched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     denied, seen = tmp_path / "denied", tmp_path / "seen"
     denied.mkdir()
     seen.mkdir()
@@ -169,7 +171,8 @@ def test_a_directory_that_a_security_module_denies_leaves_the_others_watched(tmp
             raise PermissionError
         return opened(path, *flags)
 
-    opened, os.open = os.open, deny
+    opened = os.open
+    monkeypatch.setattr(os, "open", deny)
     watch = armed(Watched(directory=str(denied)), Watched(directory=str(seen)))
     (seen / "new").touch()
 
