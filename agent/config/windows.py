@@ -15,7 +15,6 @@ from agent.core.pattern import lazy_pattern
 from agent.core.policy.policy import AgentPolicy, RebootPolicy
 from agent.core.reboot.opening import RebootRules
 from agent.core.windows import Window, parse_window
-from agent.state.file_version import FileVersion, file_version
 
 SECTION = "windows"
 _NAME = lazy_pattern(r"[a-z0-9][a-z0-9_-]{0,39}")
@@ -102,18 +101,19 @@ def _zone(name: str) -> tzinfo:
 
 
 @lru_cache(maxsize=8)
-def _read_zone(name: str, _version: FileVersion | None) -> tzinfo:
+def _read_zone(name: str, _version: tuple[int, ...]) -> tzinfo:
     """Return a zone of the database; kept while its file is the same. `ZoneInfo(name)` keeps it for ever."""
     found: tzinfo = _zoneinfo().ZoneInfo.no_cache(name)
     return found
 
 
-def _zone_version(name: str) -> FileVersion | None:
-    """Return the version of the zone's file, which an update of tzdata replaces; None if it has none."""
+def _zone_version(name: str) -> tuple[int, ...]:
+    """Return what differs once an update of tzdata has replaced the zone's file; empty if it has none."""
     for directory in _zoneinfo().TZPATH:
         with suppress(OSError):
-            return file_version(os.path.join(directory, name))
-    return None
+            found = os.stat(os.path.join(directory, name))
+            return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+    return ()
 
 
 def _zoneinfo() -> ModuleType:
