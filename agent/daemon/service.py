@@ -28,6 +28,7 @@ from agent.daemon.surroundings import Surroundings
 from agent.errors import AgentError
 from agent.host import log
 from agent.host.changes import packages_changed_at
+from agent.host.dpkg.at_work import may_be_at_work
 from agent.host.machine.identity import machine_id
 from agent.host.machine.os_release import read_distro
 from agent.host.process.spawn import replace_self
@@ -48,8 +49,6 @@ _COALESCE_S = 1.0
 _DEAF_S = 5.0
 """Changes within this time after one wake the daemon once: a directory may change all the time."""
 _STOP = (signal.SIGINT, signal.SIGTERM)
-_SETTLE = timedelta(seconds=30)
-"""How long dpkg's database has to rest before the daemon restarts for files that were replaced."""
 _SIGNALS = (*_STOP, signal.SIGHUP, signal.SIGCHLD, signal.SIGIO)
 
 
@@ -201,11 +200,12 @@ class Daemon:
         self._check_reboot_need()
         up_since = now - timedelta(seconds=time.monotonic() - self._started_s)
         packages_at = packages_changed_at()
-        outdated = (self._useless_since is None or packages_at != self._useless_since) and runs_replaced_files()
+        # Where dpkg's database cannot be read, nothing would tell that a restart was useless.
+        outdated = packages_at not in {None, self._useless_since} and runs_replaced_files()
         # Until it can restart it looks often: the end of what it exports itself does not wake it.
         found = self._look.take(self._policy, now, up_since, watched=watched and not outdated)
         self._publish(found, now)
-        if outdated and not found.busy and not _is_recent(packages_at, now):
+        if outdated and not found.busy and not may_be_at_work(now):  # it may replace more
             self._should_restart = True
             os.kill(os.getpid(), signal.SIGCHLD)  # the main thread restarts
         return now, found.next_at
@@ -288,11 +288,6 @@ class Daemon:
         if status != self._status:
             self._status = status
             notify(f"STATUS={status}")
-
-
-def _is_recent(packages_at: datetime | None, now: datetime) -> bool:
-    """Return whether dpkg may still be at work, and replace more: a daemon that restarts now would run those files."""
-    return packages_at is not None and timedelta() <= now - packages_at < _SETTLE
 
 
 def _clock_offset_s() -> float:

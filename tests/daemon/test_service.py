@@ -46,7 +46,8 @@ class Started:
     tick: Tick
     signals: list[tuple[int, int]]
     replaced: bool
-    packages_at: datetime
+    packages_at: datetime | None
+    at_work: bool = False
 
 
 Start = Callable[[bool], Started]
@@ -69,6 +70,7 @@ def start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Start:
         monkeypatch.setattr(os, "kill", lambda pid, number: found.signals.append((pid, number)))
         monkeypatch.setattr(service, "runs_replaced_files", lambda: found.replaced)
         monkeypatch.setattr(service, "packages_changed_at", lambda: found.packages_at)
+        monkeypatch.setattr(service, "may_be_at_work", lambda _now: found.at_work)
         (tmp_path / "config.toml").touch()
         service.Daemon(tmp_path / "config.toml", str(tmp_path / "state"), str(tmp_path / "run"))
         found.tick = ticks[-1]
@@ -95,21 +97,33 @@ def test_replaced_files_restart_it_and_it_looks_often_until_it_is_idle(looks: Lo
 
 def test_it_waits_until_dpkg_has_been_at_rest_as_more_may_be_replaced(looks: Looks, start: Start) -> None:
     daemon = start(False)
-    daemon.replaced, daemon.packages_at = True, datetime.now(timezone.utc) - timedelta(seconds=5)
+    daemon.replaced = daemon.at_work = True
     daemon.tick()
     at_once = list(daemon.signals)
-    daemon.packages_at -= timedelta(seconds=60)
+    daemon.at_work = False
     daemon.tick()
 
     assert looks.sleeps == [False, False]
     assert (at_once, daemon.signals) == ([], RESTART)
 
 
+@pytest.mark.parametrize("replaced", [False, True], ids=["replaced later", "replaced before its start"])
+def test_without_a_readable_database_it_does_not_restart_again_and_again(
+    looks: Looks, start: Start, *, replaced: bool
+) -> None:
+    daemon = start(replaced)
+    daemon.replaced, daemon.packages_at = True, None
+    daemon.tick()
+
+    assert looks.sleeps == [True]
+    assert daemon.signals == []
+
+
 def test_where_a_restart_changed_nothing_it_waits_for_the_next_change_of_packages(looks: Looks, start: Start) -> None:
     daemon = start(True)
     daemon.tick()
     useless = list(daemon.signals)
-    daemon.packages_at += timedelta(days=1)
+    daemon.packages_at = datetime(2026, 11, 2, tzinfo=timezone.utc)
     daemon.tick()
 
     assert looks.sleeps == [True, False]

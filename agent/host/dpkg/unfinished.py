@@ -4,6 +4,7 @@ import os
 import re
 
 from agent.core.model.facts import Unseen
+from agent.host.dpkg.at_work import has_journal
 from agent.host.dpkg.installed import ADMIN_DIRECTORY
 
 _STANZA = re.compile(rb"^Package: *(\S+)\n(?:(?!\n).*\n)*?Status: *(\S+) (\S+) (\S+)$", re.MULTILINE)
@@ -18,16 +19,8 @@ def unfinished_packages(directory: str = ADMIN_DIRECTORY) -> tuple[str, ...] | U
     try:
         with open(os.path.join(directory, "status"), "rb") as file:
             found = _STANZA.findall(file.read())
-        journal = _journal(os.path.join(directory, "updates"))
+        journal = ("dpkg's journal",) if has_journal(directory) else ()
     except OSError as error:
         return Unseen(reason=f"{error.filename}: {error.strerror}")
     names = {name for name, _want, flag, state in found if flag != b"ok" or state not in _FINISHED}
     return (*sorted(name.decode("utf-8", "replace") for name in names), *journal)
-
-
-def _journal(directory: str) -> tuple[str, ...]:
-    try:
-        entries = any(name.isdecimal() for name in os.listdir(directory))
-    except FileNotFoundError:
-        return ()
-    return ("dpkg's journal",) if entries else ()
