@@ -1,6 +1,7 @@
 """daemon.json under /run: whether the daemon is alive, what it does and when jobs are due. Light: `status` reads it."""
 
 import os
+import time
 from contextlib import ExitStack, suppress
 from datetime import datetime
 
@@ -45,9 +46,10 @@ class DaemonStatusFile:
     def publish(
         self, now: datetime, jobs: dict[str, datetime], doing: str, problems: list[str], *, next_look_at: datetime
     ) -> None:
-        """Replace the status file, which is replaced again at `next_look_at` at the latest.
+        """Replace the status file, which is replaced again at `next_look_at` at the latest, as `now` is now.
 
-        Best effort: only readers of `status` depend on it.
+        Best effort: only readers of `status` depend on it. The next look by the monotonic clock tells whether it is
+        overdue, as neither a suspend nor a step of the wall clock makes it so.
         """
         document = {
             "schema": DAEMON_SCHEMA,
@@ -56,6 +58,7 @@ class DaemonStatusFile:
             "started_at": format_utc(self._started_at),
             "seen_at": format_utc(now),
             "next_look_at": format_utc(next_look_at),
+            "next_look_monotonic_s": round(time.monotonic() + (next_look_at - now).total_seconds(), 3),
             "doing": doing,
             "problems": [problem[:_MAX_PROBLEM] for problem in problems],
             "next": {name: format_utc(at) for name, at in jobs.items()},

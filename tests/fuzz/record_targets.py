@@ -101,6 +101,8 @@ def _files() -> dict[str, Any]:
             "version": "0.1.0",
             "started_at": _MOMENT,
             "seen_at": _MOMENT,
+            "next_look_at": _MOMENT,
+            "next_look_monotonic_s": 1.5,
             "doing": "idle",
             "problems": ["x"],
             "next": {"check": _MOMENT},

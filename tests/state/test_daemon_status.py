@@ -2,6 +2,7 @@
 
 import os
 import socket
+import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -35,6 +36,17 @@ def test_a_running_daemons_status_can_be_read(tmp_path: Path) -> None:
     assert status.time("next_look_at") == NOW
     assert (status.text("doing"), status.texts("problems")) == ("waiting", ["no worker"])
     assert status.child("next").time("check") == NOW
+
+
+def test_the_next_look_is_said_by_the_monotonic_clock_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    status_file = DaemonStatusFile(str(tmp_path), NOW)
+    monkeypatch.setattr(time, "monotonic", lambda: 1000.0)
+    status_file.publish(NOW, {}, "waiting", [], next_look_at=NOW + timedelta(minutes=5))
+
+    found = read_daemon_status(str(tmp_path))
+
+    assert found is not None
+    assert found[1].number("next_look_monotonic_s") == 1300
 
 
 def test_a_very_long_problem_is_cut(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ A damaged part is replaced by its reason; all other parts are kept.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping
 from datetime import datetime
 
@@ -224,7 +225,7 @@ def _daemon(run_dir: str, unit: UnitState | None) -> DaemonView | Damaged | None
     try:
         found = read_daemon_status(run_dir)
         if found is not None:
-            return DaemonView(*found)
+            return DaemonView(*found, monotonic_s=time.monotonic())
     except RecordError as error:
         return Damaged(str(error))
     return DaemonView(None, None) if unit is UnitState.ENABLED else None

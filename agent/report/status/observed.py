@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from agent.core.exporters import ExporterName
 from agent.core.kernel_release import KernelComparison
@@ -39,7 +39,7 @@ else:
     run_views = lazy_module("agent.state.run_views")
     snooze_view = lazy_module("agent.state.snooze_view")
 
-_MAX_SILENCE = timedelta(minutes=2)
+_MAX_SILENCE_S = 120.0
 """After the time at which the daemon was to look again, and to update its status file (`agent.daemon.service`)."""
 
 
@@ -96,8 +96,10 @@ class RunningJob:
 class DaemonView:
     """The daemon that should run on this machine."""
 
-    def __init__(self, pid: int | None, status: JsonReader | None) -> None:
+    def __init__(self, pid: int | None, status: JsonReader | None, monotonic_s: float = 0.0) -> None:
         """Take its pid and its status file (`agent.state.daemon_status`); None for both if it is dead.
+
+        `monotonic_s`: the time of this boot's monotonic clock at which the file was read.
 
         Raises:
             RecordError: the file is malformed.
@@ -108,6 +110,9 @@ class DaemonView:
         self.seen_at = status.time("seen_at") if status else None
         self.next_look_at = (status.optional_time("next_look_at") if status else None) or self.seen_at
         """Older daemons looked every 30 s, and did not say it."""
+        name = "next_look_monotonic_s"
+        self._late_s = monotonic_s - status.number(name) if status and name in status.raw else None
+        """How long ago it was to look again, awake and by no clock that is set; None: an older daemon does not say."""
         self.problems = status.texts("problems") if status else []
         """What a person has to fix."""
         runs = status.child("next") if status else None
@@ -122,7 +127,10 @@ class DaemonView:
 
     def silent_since(self, now: datetime) -> datetime | None:
         """Return the last update of its status file if that is too long ago, else None."""
-        return self.seen_at if self.next_look_at is not None and now - self.next_look_at > _MAX_SILENCE else None
+        if self.next_look_at is None:
+            return None
+        late_s = self._late_s if self._late_s is not None else (now - self.next_look_at).total_seconds()
+        return self.seen_at if late_s > _MAX_SILENCE_S else None
 
 
 class RebootDocuments:

@@ -460,11 +460,26 @@ def test_a_dead_daemon_makes_the_health_unknown() -> None:
     assert document["daemon"]["alive"] is False
 
 
-def test_a_daemon_that_does_not_respond_makes_the_health_unknown() -> None:
-    health, document = status_of(given.plan(), daemon=DaemonView(812, daemon_status()), now=NOW + timedelta(minutes=3))
+@pytest.mark.parametrize(
+    ("written", "read_s", "later"),
+    [({}, 1000.0, timedelta(minutes=3)), ({"next_look_monotonic_s": 1000.0}, 1121.0, timedelta(minutes=-3))],
+    ids=["of an older version", "whatever the clock says"],
+)
+def test_a_daemon_that_does_not_respond_makes_the_health_unknown(
+    written: dict[str, float], read_s: float, later: timedelta
+) -> None:
+    daemon = DaemonView(812, daemon_status(**written), read_s)
+    health, document = status_of(given.plan(), daemon=daemon, now=NOW + later)
 
     assert health is Health.UNKNOWN
     assert "the daemon has not responded since" in document["reasons"][0]
+
+
+def test_neither_a_suspend_nor_a_step_of_the_clock_makes_the_daemon_silent() -> None:
+    daemon = DaemonView(812, daemon_status(next_look_monotonic_s=1000.0), 1119.0)
+    health, _ = status_of(given.plan(), daemon=daemon, now=NOW + timedelta(hours=1))
+
+    assert health is Health.HEALTHY
 
 
 @pytest.mark.parametrize(
