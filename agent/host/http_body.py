@@ -1,23 +1,20 @@
-"""Reads a whole response from a connection: a body of known length, in chunks, or up to the connection's end.
-
-Beside `https_exchange`, whose own reader is all that the daemon needs.
-"""
+"""Reads a whole response from a connection: a body of known length, in chunks, or up to the connection's end."""
 
 from agent.core.pattern import lazy_pattern
-from agent.host.http_transport import BodyLimit, HttpAnswer
-from agent.host.https_exchange import (
-    LENGTH,
+from agent.host.http_response import (
     NO_BODY,
-    HttpsResponse,
     MalformedResponseError,
     Receive,
+    ResponseHead,
     ResponseReader,
+    content_length,
     is_compressed,
     read_head,
 )
+from agent.host.http_transport import BODY_MATTERS, BodyLimit, HttpAnswer
 
-_CHUNK = lazy_pattern(r"(?P<size>[0-9A-Fa-f]{1,8})[ \t]*(;.*)?")
-_LINE_BYTES = 1 << 10
+_CHUNK = lazy_pattern(r"0*(?P<size>[0-9A-Fa-f]{1,8})[ \t]*(;.*)?")
+_LINE_BYTES = 1 << 12
 """Of the line before a chunk, with its extensions."""
 
 
@@ -30,11 +27,16 @@ def read_answer(receive: Receive, most: BodyLimit) -> HttpAnswer:
     """
     reader = ResponseReader(receive)
     head = read_head(reader)
-    body = _read_body(reader, head, most(head.status))
+    try:
+        body = _read_body(reader, head, most(head.status))
+    except (OSError, MalformedResponseError):
+        if head.status in BODY_MATTERS:
+            raise
+        body = None  # the head says what to do
     return HttpAnswer(status=head.status, reason=head.reason, headers=head.headers, body=body)
 
 
-def _read_body(reader: ResponseReader, head: HttpsResponse, most: int) -> bytes | None:
+def _read_body(reader: ResponseReader, head: ResponseHead, most: int) -> bytes | None:
     if head.status in NO_BODY:
         return b""
     if is_compressed(head):
@@ -44,12 +46,10 @@ def _read_body(reader: ResponseReader, head: HttpsResponse, most: int) -> bytes 
         if coding.lower() != "chunked":
             raise MalformedResponseError("its body is coded in an unknown way")
         return _read_chunks(reader, most)
-    length = head.headers.get("content-length")
+    length = content_length(head)
     if length is None:
         return reader.rest(most)
-    if not LENGTH.fullmatch(length):
-        raise MalformedResponseError("the length of its body is no number")
-    return reader.take(int(length)) if int(length) <= most else None
+    return reader.take(length) if length <= most else None
 
 
 def _read_chunks(reader: ResponseReader, most: int) -> bytes | None:

@@ -5,6 +5,8 @@ from typing import Protocol
 
 from agent.core.frozen import frozen
 
+BODY_MATTERS = frozenset({200, 201, 202})
+"""Statuses whose answer is in the body; of any other one a body that is cut off or malformed is as good as none."""
 BodyLimit = Callable[[int], int]
 """Returns for a status how many bytes of the body may be read."""
 
@@ -18,7 +20,7 @@ class HttpAnswer:
     headers: Mapping[str, str]
     """Names in lower case."""
     body: bytes | None
-    """None if it is compressed, which was not asked for, or longer than the limit."""
+    """None if it is compressed, which was not asked for, or longer than the limit, or malformed and of no matter."""
 
 
 class HttpTransport(Protocol):

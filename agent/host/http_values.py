@@ -57,9 +57,10 @@ def remember_header(value: str) -> None:
 def fault_text(error: BaseException) -> str:
     """Return in a few words what a fault of the network is; empty if the error does not say."""
     if isinstance(error, TimeoutError):
-        return str(error) or "no answer in time"
+        return error.strerror or str(error) or "no answer in time"
     if isinstance(error, ssl.SSLError):
         return f"TLS failed: {error.reason or 'it ended the connection'}"
-    if type(error) is OSError and not error.strerror:  # requests, for a missing file
-        return str(error)
-    return (error.strerror or "") if isinstance(error, OSError) else ""
+    if not isinstance(error, OSError):
+        return ""
+    wraps = type(error).__module__.startswith("requests.")  # its errors have the URL and the inner one's repr
+    return error.strerror or ("" if wraps else str(error))

@@ -4,36 +4,28 @@ The response is untrusted input: one deadline for everything, a bounded head, an
 it. No redirect is followed, no content decoded, no connection kept. Certificate and name are always verified.
 """
 
-import re
+import errno
 import socket
 import ssl
 import time
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from datetime import timedelta
 from typing import TypeVar
 
-from agent.core.frozen import field, frozen
+from agent.core.frozen import frozen
+from agent.host.http_response import MalformedResponseError, Receive, ResponseReader, read_head
 from agent.host.http_values import fault_text
 
-_MOST_HEAD_BYTES = 1 << 16
-"""Status line and header lines, those of interim responses and of a proxy included."""
 _CHUNK_BYTES = 1 << 14
-_STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([1-9][0-9]{2})(?: ([^\r\n]*))?")
 _HTTPS_PORT = 443
-LENGTH = re.compile(r"[0-9]{1,15}")
-"""A length of a body (Content-Length) that is read."""
-_INTERIM = range(100, 200)
-_SWITCHING = 101
 _OK = range(200, 300)
-NO_BODY = frozenset({204, 304})
+_REFUSED_EARLY = (BrokenPipeError, ConnectionResetError, ssl.SSLEOFError)
+"""Of sending: who refuses a long body may say so before its end, and close."""
+_NOT_TRIED = frozenset({errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.ENETUNREACH})
+"""Errors of an address that this machine has no way to, as of IPv6 where it has none."""
 
-Receive = Callable[[], bytes]
 _Answer = TypeVar("_Answer")
-
-
-class MalformedResponseError(Exception):
-    """What came back is no HTTP response, or one that is too large."""
 
 
 @frozen
@@ -52,22 +44,10 @@ class HttpsRequest:
     """Host and port of an HTTP proxy that is asked to connect (RFC 9110, 9.3.6)."""
 
 
-@frozen
-class HttpsResponse:
-    """What came back."""
-
-    status: int
-    reason: str
-    headers: Mapping[str, str] = field(default_factory=dict)
-    """Names in lower case; of a header that is repeated, the first one."""
-    body: bytes = b""
-    """Empty, too, if it is of unknown length, in chunks, compressed or longer than was asked for."""
-
-
 def exchange(
     request: HttpsRequest, context: ssl.SSLContext, limit: timedelta, read: Callable[[Receive], _Answer]
 ) -> _Answer:
-    """Send the request and return the response as `read` reads it (`read_response`).
+    """Send the request and return the response as `read` reads it (`agent.host.http_body.read_answer`).
 
     The name lookup cannot be interrupted: the limit applies to everything after it.
 
@@ -82,11 +62,25 @@ def exchange(
             # As bytes: a text would load the codec for international names.
             with context.wrap_socket(plain, server_hostname=request.host.encode("ascii")) as secured:
                 secured.settimeout(deadline.remaining_s())
-                with suppress(BrokenPipeError):  # who refuses a long body may say so before its end, and close
-                    secured.sendall(_encoded(request))
-                return read(_receiver(secured, deadline))
+                return _exchange_over(secured, request, read, deadline)
     except TimeoutError as error:
         raise (error if error.errno else deadline.error()) from None
+
+
+def _exchange_over(
+    secured: ssl.SSLSocket, request: HttpsRequest, read: Callable[[Receive], _Answer], deadline: "_Deadline"
+) -> _Answer:
+    unsent = None
+    try:
+        secured.sendall(_encoded(request))
+    except _REFUSED_EARLY as error:
+        unsent = error
+    try:
+        return read(_receiver(secured, deadline))
+    except (OSError, MalformedResponseError) as error:
+        if unsent is None or type(error) is ssl.SSLError:  # an alert says why the other side closed
+            raise
+        raise unsent from error
 
 
 class _Deadline:
@@ -119,57 +113,6 @@ def _receiver(connection: socket.socket, deadline: _Deadline) -> Receive:
     return receive
 
 
-class ResponseReader:
-    """Reads heads and a body, and no more than each of them needs."""
-
-    def __init__(self, receive: Receive) -> None:
-        self._receive = receive
-        self._read = bytearray()
-        self._head_bytes = 0
-
-    def head(self) -> bytes:
-        """Read up to an empty line; what follows stays for the next call."""
-        while (end := self._read.find(b"\r\n\r\n")) < 0:
-            if self._head_bytes + len(self._read) > _MOST_HEAD_BYTES:
-                raise MalformedResponseError("its head is too long")
-            if not self._fill():
-                raise ConnectionResetError("the connection was closed without an answer")
-        head = bytes(self._read[:end])
-        del self._read[: end + 4]
-        self._head_bytes += end + 4
-        return head
-
-    def take(self, length: int) -> bytes:
-        """Read so many bytes; what follows stays for the next call."""
-        while len(self._read) < length:
-            if not self._fill():
-                raise ConnectionResetError("the connection was closed within the answer")
-        taken = bytes(self._read[:length])
-        del self._read[:length]
-        return taken
-
-    def line(self, most: int) -> bytes:
-        """Read up to the end of a line of at most `most` bytes; what follows stays for the next call."""
-        while (end := self._read.find(b"\r\n", 0, most + 2)) < 0:
-            if len(self._read) > most:
-                raise MalformedResponseError("a line of its body is too long")
-            if not self._fill():
-                raise ConnectionResetError("the connection was closed within the answer")
-        return self.take(end + 2)[:end]
-
-    def rest(self, most: int) -> bytes | None:
-        """Read what comes until the connection is closed; None if that is more than `most` bytes."""
-        while len(self._read) <= most:
-            if not self._fill():
-                return bytes(self._read)
-        return None
-
-    def _fill(self) -> bool:
-        chunk = self._receive()
-        self._read += chunk
-        return bool(chunk)
-
-
 def _connect_through(request: HttpsRequest, deadline: _Deadline) -> socket.socket:
     """Connect, through the proxy where there is one."""
     if request.proxy is None:
@@ -180,34 +123,49 @@ def _connect_through(request: HttpsRequest, deadline: _Deadline) -> socket.socke
             _open_tunnel(plain, request, deadline)
             stack.pop_all()
             return plain
-    except OSError as error:
-        raise OSError(f"the proxy cannot be used: {fault_text(error)}") from error
+    except (OSError, MalformedResponseError) as error:
+        raise OSError(f"the proxy cannot be used: {_proxy_fault(error, deadline)}") from error
+
+
+def _proxy_fault(error: Exception, deadline: _Deadline) -> str:
+    if isinstance(error, MalformedResponseError):
+        return f"its response is malformed: {error}"
+    if isinstance(error, TimeoutError) and not error.errno:
+        return str(deadline.error())
+    return fault_text(error) or type(error).__name__
 
 
 def _connect(address: tuple[str, int], deadline: _Deadline) -> socket.socket:
-    """Connect to the first address of the name that answers."""
-    failed = OSError("the name has no address")
+    """Connect to the first address of the name that answers; each has a share of the time that is left.
+
+    Raises:
+        OSError: that of the first address that could be tried.
+    """
     host, port = address
-    for family, kind, protocol, _, place in socket.getaddrinfo(host.encode("ascii"), port, type=socket.SOCK_STREAM):
-        made = socket.socket(family, kind, protocol)
-        try:
-            made.settimeout(deadline.remaining_s())
-            made.connect(place)
-        except OSError as error:
-            made.close()
-            failed = error
-        else:
-            return made
-    raise failed
+    failed: list[OSError] = []
+    places = socket.getaddrinfo(host.encode("ascii"), port, type=socket.SOCK_STREAM)
+    for index, (family, kind, protocol, _, place) in enumerate(places):
+        with ExitStack() as stack:
+            try:
+                made = stack.enter_context(socket.socket(family, kind, protocol))
+                made.settimeout(deadline.remaining_s() / (len(places) - index))
+                made.connect(place)
+            except OSError as error:
+                failed.append(error)
+            else:
+                stack.pop_all()
+                return made
+    tried = (error for error in failed if error.errno not in _NOT_TRIED)
+    raise next(tried, failed[0] if failed else OSError("the name has no address"))
 
 
 def _open_tunnel(plain: socket.socket, request: HttpsRequest, deadline: _Deadline) -> None:
     authority = f"{_bracketed(request.host)}:{request.port}"
     plain.settimeout(deadline.remaining_s())
     plain.sendall(f"CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n\r\n".encode("ascii"))
-    response = read_response(_receiver(plain, deadline), 0)
-    if response.status not in _OK:
-        raise OSError(f"HTTP {response.status} {response.reason}".rstrip())
+    head = read_head(ResponseReader(_receiver(plain, deadline)))
+    if head.status not in _OK:
+        raise OSError(f"HTTP {head.status} {head.reason}".rstrip())
 
 
 def _encoded(request: HttpsRequest) -> bytes:
@@ -224,60 +182,3 @@ def _encoded(request: HttpsRequest) -> bytes:
 
 def _bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
-
-
-def read_response(receive: Receive, body_bytes: int) -> HttpsResponse:
-    """Read one response, with at most `body_bytes` of its body; `receive` returns what came, nothing at the end.
-
-    Raises:
-        OSError: what `receive` raises, or the response is cut off (ConnectionResetError).
-        MalformedResponseError: the response cannot be read.
-    """
-    reader = ResponseReader(receive)
-    response = read_head(reader)
-    length = _body_length(response)
-    if not 0 < length <= body_bytes:
-        return response
-    return HttpsResponse(
-        status=response.status, reason=response.reason, headers=response.headers, body=reader.take(length)
-    )
-
-
-def read_head(reader: ResponseReader) -> HttpsResponse:
-    """Read the head of a response, behind those of interim ones.
-
-    Raises:
-        OSError: what `receive` raises, or the head is cut off (ConnectionResetError).
-        MalformedResponseError: it cannot be read.
-    """
-    while True:
-        response = _parse(reader.head())
-        if response.status not in _INTERIM or response.status == _SWITCHING:
-            return response
-
-
-def is_compressed(response: HttpsResponse) -> bool:
-    """Return whether the body is not sent as it is."""
-    return response.headers.get("content-encoding", "identity").lower() not in {"identity", ""}
-
-
-def _body_length(response: HttpsResponse) -> int:
-    """Return the length of a body that can be read as it is; 0 if there is none."""
-    length = response.headers.get("content-length", "")
-    if response.status in NO_BODY or is_compressed(response) or "transfer-encoding" in response.headers:
-        return 0
-    return int(length) if LENGTH.fullmatch(length) else 0
-
-
-def _parse(head: bytes) -> HttpsResponse:
-    first, *lines = head.split(b"\r\n")
-    found = _STATUS_LINE.fullmatch(first)
-    if found is None:
-        raise MalformedResponseError("it does not start like one")
-    headers: dict[str, str] = {}
-    for line in lines:
-        name, colon, value = line.partition(b":")
-        if not colon or not name or name != name.strip():
-            raise MalformedResponseError("a line of its head is no header")
-        headers.setdefault(name.decode("latin-1").lower(), value.decode("latin-1").strip())
-    return HttpsResponse(status=int(found[1]), reason=(found[2] or b"").decode("latin-1"), headers=headers)

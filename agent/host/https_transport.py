@@ -7,9 +7,10 @@ from agent.core.policy.policy import EndpointPolicy
 from agent.core.redact import redact
 from agent.host.endpoint_address import request_to
 from agent.host.http_body import read_answer
+from agent.host.http_response import MalformedResponseError
 from agent.host.http_transport import BodyLimit, HttpAnswer
 from agent.host.http_values import fault_text
-from agent.host.https_exchange import MalformedResponseError, exchange
+from agent.host.https_exchange import exchange
 from agent.host.tls_contexts import TlsContexts
 
 

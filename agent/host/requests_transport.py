@@ -8,7 +8,7 @@ import urllib3
 
 from agent.core.policy.policy import EndpointPolicy
 from agent.host.http import causes, error_reason, read_bounded, session
-from agent.host.http_transport import BodyLimit, HttpAnswer
+from agent.host.http_transport import BODY_MATTERS, BodyLimit, HttpAnswer
 
 _READ_TO_THE_END = frozenset({requests.codes.ok, requests.codes.no_content})
 
@@ -45,7 +45,13 @@ class RequestsTransport:
             allow_redirects=False,
             stream=True,
         )
-        found = read_bounded(response, most(response.status_code))
+        response.raw.enforce_content_length = True  # a body that is cut off is none
+        try:
+            found = read_bounded(response, most(response.status_code))
+        except (urllib3.exceptions.HTTPError, OSError, ValueError):
+            if response.status_code in BODY_MATTERS:
+                raise
+            found = None  # the head says what to do
         if found is None or response.status_code not in _READ_TO_THE_END:
             response.close()  # unread bytes would be taken for the next response
         names = {name.lower(): value for name, value in response.headers.items()}

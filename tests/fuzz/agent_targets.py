@@ -23,7 +23,7 @@ from agent.host.apt.changelog_files import lines
 from agent.host.apt.release_file import ReleaseFile
 from agent.host.dpkg import database
 from agent.host.http_body import read_answer
-from agent.host.https_exchange import MalformedResponseError, read_response
+from agent.host.http_response import MalformedResponseError
 from agent.host.machine import os_release
 from agent.host.reboot.flag import read_flag
 from agent.report.endpoint.messages import Message, MessageKind, read_receipt
@@ -261,14 +261,9 @@ def _in_pieces(data: bytes) -> Callable[[], bytes]:
     return lambda: stream.read(size)
 
 
-def _https_response(data: bytes) -> None:
-    found = read_response(_in_pieces(data), _MOST_BODY)
-    assert 100 <= found.status < 1000
-    assert len(found.body) <= _MOST_BODY
-
-
-def _whole_response(data: bytes) -> None:
+def _response(data: bytes) -> None:
     found = read_answer(_in_pieces(data), lambda _status: _MOST_BODY)
+    assert 100 <= found.status < 1000
     assert found.body is None or len(found.body) <= _MOST_BODY
 
 
@@ -279,14 +274,8 @@ TARGETS = (
     Target(name="worker-line", prepare=_worker_line, seeds=CHOICES, errors=(RecordError,)),
     Target(name="endpoint-request", prepare=_endpoint_request, seeds=CHOICES),
     Target(
-        name="https-response",
-        prepare=lambda _directory: _https_response,
-        seeds=_RESPONSES,
-        errors=(MalformedResponseError, ConnectionResetError),
-    ),
-    Target(
-        name="whole-response",
-        prepare=lambda _directory: _whole_response,
+        name="http-response",
+        prepare=lambda _directory: _response,
         seeds=_RESPONSES,
         errors=(MalformedResponseError, ConnectionResetError),
     ),

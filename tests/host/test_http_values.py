@@ -1,11 +1,13 @@
-"""Dates in headers have the three forms of RFC 9110, and no other text is one."""
+"""Dates in headers have the three forms of RFC 9110, and no other text is one; faults have words."""
 
+import errno
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime, parsedate_to_datetime
 
 import pytest
+import requests
 
-from agent.host.http_values import http_date
+from agent.host.http_values import fault_text, http_date
 
 
 @pytest.mark.parametrize(
@@ -38,3 +40,24 @@ def test_other_text_is_no_date(text: str) -> None:
 
 def test_leap_second_is_the_second_before_it() -> None:
     assert http_date("Sat, 31 Dec 2016 23:59:60 GMT") == datetime(2016, 12, 31, 23, 59, 59, tzinfo=timezone.utc)
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused"), "Connection refused"),
+        (
+            ConnectionResetError("the connection was closed without an answer"),
+            "the connection was closed without an answer",
+        ),
+        (OSError("the name has no address"), "the name has no address"),
+        (TimeoutError(errno.ETIMEDOUT, "Connection timed out"), "Connection timed out"),
+        (TimeoutError("no answer within 5 seconds"), "no answer within 5 seconds"),
+        (TimeoutError(), "no answer in time"),
+        (requests.exceptions.ConnectionError("HTTPConnectionPool(host='x'): Max retries exceeded"), ""),
+        (ValueError("x"), ""),
+    ],
+    ids=["errno", "own", "own-general", "timeout-errno", "timeout", "timeout-alone", "wrapper", "another"],
+)
+def test_fault_has_the_words_of_the_system_or_its_own(error: Exception, words: str) -> None:
+    assert fault_text(error) == words

@@ -8,12 +8,15 @@ import ssl
 from collections.abc import Mapping
 
 from agent.core.policy.policy import EndpointPolicy, Policy
-from agent.core.redact import one_line, redact
+from agent.core.redact import one_line
 from agent.core.schedule.backoff import ResponseClass, classify_status
 from agent.errors import ConfigError
 from agent.host.endpoint_address import request_to
+from agent.host.http_body import read_answer
+from agent.host.http_response import MalformedResponseError
+from agent.host.http_transport import HttpAnswer
 from agent.host.http_values import fault_text, http_date, retry_after
-from agent.host.https_exchange import HttpsRequest, HttpsResponse, MalformedResponseError, exchange, read_response
+from agent.host.https_exchange import HttpsRequest, exchange
 from agent.host.tls_contexts import TlsContexts
 from agent.report.endpoint.clock_skew import skew_fields
 from agent.report.endpoint.problem_text import problem_text
@@ -55,15 +58,13 @@ class HeartbeatSender:
         except (ConfigError, OSError, ValueError):
             return None
         try:
-            response = exchange(
-                request, context, endpoint.timeout, lambda receive: read_response(receive, _ERROR_BYTES)
-            )
+            answer = exchange(request, context, endpoint.timeout, lambda receive: read_answer(receive, _most_bytes))
         except (ssl.SSLCertVerificationError, MalformedResponseError, UnicodeError):
             return None
         except OSError as error:
-            why = one_line(redact(fault_text(error) or type(error).__name__))
+            why = one_line(fault_text(error) or type(error).__name__)
             return ExportResult(response_class=ResponseClass.RETRY, why=why, fields=_fields(before, None))
-        return _result(response, before)
+        return _result(answer, before)
 
     def _request(self, policy: Policy, lease: HeartbeatLease, sequence: int) -> HttpsRequest:
         """Return the request of docs/endpoint.
@@ -82,24 +83,29 @@ class HeartbeatSender:
         return request_to(endpoint, "PUT", path, headers, body)
 
 
-def _result(response: HttpsResponse, before: Mapping[str, object]) -> ExportResult | None:
+def _most_bytes(status: int) -> int:
+    return _ERROR_BYTES if status in _LATER else 0
+
+
+def _result(answer: HttpAnswer, before: Mapping[str, object]) -> ExportResult | None:
     """Return what an answer means; None: it is one for the process."""
-    fields = _fields(before, response)
-    if response.status == _NO_CONTENT:
+    fields = _fields(before, answer)
+    if answer.status == _NO_CONTENT:
         return ExportResult(summary="1 message delivered", fields=fields)
-    if response.status not in _LATER:
+    if answer.status not in _LATER:
         return None
-    there = http_date(response.headers.get("date", ""))
+    text = (answer.body or b"").decode("utf-8", errors="replace")
+    there = http_date(answer.headers.get("date", ""))
     return ExportResult(
-        response_class=classify_status(response.status),
+        response_class=classify_status(answer.status),
         summary="0 messages delivered",
-        why=redact(problem_text(response.status, response.reason, response.body.decode("utf-8", errors="replace"))),
-        retry_after=retry_after(response.headers.get("retry-after"), there or utc_now()),
+        why=problem_text(answer.status, answer.reason, text),
+        retry_after=retry_after(answer.headers.get("retry-after"), there or utc_now()),
         fields=fields,
     )
 
 
-def _fields(before: Mapping[str, object], response: HttpsResponse | None) -> dict[str, object]:
+def _fields(before: Mapping[str, object], answer: HttpAnswer | None) -> dict[str, object]:
     """Return what the entry has beyond the common members: how far this machine's clock is ahead."""
-    there = http_date(response.headers.get("date", "")) if response else None
+    there = http_date(answer.headers.get("date", "")) if answer else None
     return skew_fields(utc_now() - there if there else None, before)

@@ -14,6 +14,7 @@ import pytest
 
 from agent.core.policy.policy import Policy
 from agent.core.schedule.backoff import ResponseClass
+from agent.report.endpoint.client import EndpointClient
 from agent.report.endpoint.heartbeat import HeartbeatSender, is_offered
 from agent.report.export_result import ExportResult
 from agent.report.heartbeat_lease import HeartbeatLease
@@ -175,6 +176,34 @@ def test_later_is_classified_as_by_the_process(
     assert (found.response_class, found.why) == (meaning, f"HTTP {status} Later: try again")
     assert found.retry_after == timedelta(seconds=90)
     assert found.fields == {"skew_s": 3}
+
+
+PROBLEM = b'{"detail": "maintenance until 14:00"}'
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        b"Content-Length: 37\r\n\r\n" + PROBLEM,
+        b"\r\n" + PROBLEM,
+        b"Transfer-Encoding: chunked\r\n\r\n25\r\n" + PROBLEM + b"\r\n0\r\n\r\n",
+        b"Content-Length: 99\r\n\r\n" + PROBLEM,
+        b"Content-Length: none\r\n\r\n" + PROBLEM,
+        b"Content-Encoding: gzip\r\n\r\n" + PROBLEM,
+    ],
+    ids=["length", "up-to-the-end", "chunks", "cut-off", "no-length", "compressed"],
+)
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_words_are_those_of_the_process(status: int, rest: bytes, server: ScriptedServer, configured: Policy) -> None:
+    server.answer = b"HTTP/1.1 %d Later\r\n" % status + rest
+
+    found = send(configured)
+    with closing(EndpointClient(configured.endpoint)) as client:
+        by_process = client.heartbeat(host_id="h", instance_id="i", sequence=7, digest="f00")
+
+    assert found is not None
+    assert (found.response_class, found.why) == (by_process.response_class, by_process.why)
+    assert found.why.startswith(f"HTTP {status} Later")
 
 
 @pytest.mark.parametrize("status", [200, 201, 301, 302, 307, 400, 401, 403, 404, 405, 409, 410, 413, 422, 101, 304])

@@ -200,6 +200,35 @@ def test_receipt_that_is_long_or_compressed_is_refused(rest: bytes, server: Host
     assert "compressed, or of more than 1048576 bytes" in found.why
 
 
+@pytest.mark.parametrize(
+    "rest",
+    [b"Content-Length: 9\r\n\r\nreceipt", CHUNKS + b"9\r\nreceipt", CHUNKS + b"7\r\nreceipt\r\n"],
+    ids=["length", "in-chunk", "no-last-chunk"],
+)
+def test_receipt_that_is_cut_off_is_for_later(rest: bytes, server: HostileServer) -> None:
+    server.answer = HEAD + rest
+
+    found = server.post()
+
+    assert (found.response_class, found.status, found.text) == (ResponseClass.RETRY, 0, "")
+
+
+@pytest.mark.parametrize("rest", [b"Content-Length: 99\r\n\r\nhalf", CHUNKS + b"9\r\nhalf"], ids=["length", "chunk"])
+def test_error_whose_body_is_cut_off_says_when_to_come_again(rest: bytes, server: HostileServer) -> None:
+    server.answer = b"HTTP/1.1 429 Busy\r\nRetry-After: 600\r\n" + rest
+
+    found = server.post()
+
+    assert (found.status, found.retry_after, found.why) == (429, timedelta(seconds=600), "HTTP 429 Busy")
+
+
+@pytest.mark.parametrize("kind", ["application/problem+json", "Application/Problem+JSON; charset=utf-8"])
+def test_media_type_is_compared_without_case(kind: str, server: HostileServer) -> None:
+    server.answer = f"HTTP/1.1 422 No\r\nContent-Type: {kind}\r\nContent-Length: 2\r\n\r\n{{}}".encode()
+
+    assert server.post().final
+
+
 def test_long_response_is_not_read_to_its_end(server: HostileServer) -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     server.answer = HEAD + b"Content-Length: 50000000\r\n\r\n" + b" " * 50_000_000
