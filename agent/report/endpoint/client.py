@@ -20,6 +20,7 @@ from agent.host.http_transport import HttpAnswer, HttpTransport
 from agent.host.http_values import http_date, retry_after
 from agent.host.https_transport import HttpsTransport
 from agent.host.process.alarm import time_limit
+from agent.host.tls_contexts import NoSystemCasError
 from agent.report.endpoint.heartbeat import is_offered
 from agent.report.endpoint.problem_text import problem_text
 from agent.report.endpoint.request_headers import request_headers
@@ -132,7 +133,7 @@ class EndpointClient:
     def _exchange(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> EndpointResponse:
         try:
             answer = self._transport.ask(method, path, body, headers, _most_bytes)
-        except ssl.SSLCertVerificationError:
+        except (ssl.SSLCertVerificationError, NoSystemCasError):
             if self._policy.ca_file or not isinstance(self._transport, HttpsTransport):
                 raise
             # Nothing was sent yet. A machine may have the bundle of CAs without the directory; the library reads that.
@@ -168,7 +169,7 @@ def _response(answer: HttpAnswer, *, is_heartbeat: bool) -> EndpointResponse:
         why=problem_text(answer.status, answer.reason, text),
         text=text,
         status=answer.status,
-        final=answer.headers.get("content-type", "").partition(";")[0].strip() == "application/problem+json",
+        final=answer.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/problem+json",
         offered=answer.status not in _NOT_OFFERED,
         retry_after=retry_after(answer.headers.get("retry-after"), there or utc_now()),
         skew=skew,

@@ -1,5 +1,6 @@
 """How the client reaches the endpoint: over sockets and TLS where that can be, over `requests` elsewhere."""
 
+import re
 import socket
 import ssl
 from collections.abc import Iterator
@@ -16,7 +17,9 @@ from agent.core.policy.policy import EndpointPolicy
 from agent.core.schedule.backoff import ResponseClass
 from agent.host import tls_contexts
 from agent.host.http_body import read_answer
-from agent.host.https_exchange import HttpsRequest, MalformedResponseError, exchange, read_response
+from agent.host.http_response import MalformedResponseError
+from agent.host.http_transport import HttpAnswer
+from agent.host.https_exchange import HttpsRequest, exchange
 from agent.report.endpoint.client import EndpointClient, EndpointResponse
 from tests.core.given import NO_ENDPOINT
 from tests.report.endpoint.test_heartbeat import SECRET, ScriptedServer, TunnelProxy, tls
@@ -71,7 +74,29 @@ def test_proxy_that_refuses_is_named(server: ScriptedServer, configured: Endpoin
     found = send(replace(configured, proxy=f"http://127.0.0.1:{proxy.port}"))
 
     assert (found.response_class, server.connections) == (ResponseClass.RETRY, 0)
-    assert found.why.startswith("the proxy cannot be used: ")
+    assert found.why.startswith("the proxy cannot be used: HTTP 403")
+
+
+@pytest.mark.parametrize(
+    "answer", [b"", b"HTTP/1.1 2", b"220 mail.example ESMTP\r\n\r\n"], ids=["none", "half", "mail"]
+)
+def test_proxy_that_does_not_speak_http_is_named(
+    answer: bytes, server: ScriptedServer, configured: EndpointPolicy
+) -> None:
+    proxy = TunnelProxy(answer=answer)
+
+    found = send(replace(configured, proxy=f"http://127.0.0.1:{proxy.port}"))
+
+    assert (found.response_class, server.connections) == (ResponseClass.RETRY, 0)
+    assert re.match("the proxy cannot be used: (the connection was closed|its response is malformed)", found.why)
+
+
+def test_proxy_that_does_not_answer_is_named_at_the_deadline(configured: EndpointPolicy) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        proxy = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        found = send(replace(configured, proxy=proxy, timeout=timedelta(seconds=1)))
+
+    assert found.why in {"the proxy cannot be used: no answer within 1 seconds", "no answer within 1 seconds"}
 
 
 def test_endpoint_over_http_is_reached_without_the_proxy() -> None:
@@ -104,7 +129,9 @@ def test_certificate_of_a_stranger_is_not_accepted(
     assert found.why.startswith("its certificate is not accepted: ")
 
 
+@pytest.mark.parametrize("has_directory", [True, False], ids=["no-links", "no-directory"])
 def test_bundle_of_cas_is_enough(
+    has_directory: bool,  # noqa: FBT001
     server: ScriptedServer,
     configured: EndpointPolicy,
     authority: Authority,
@@ -112,12 +139,23 @@ def test_bundle_of_cas_is_enough(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The image of a machine may have ca-certificates.crt without the links by hash beside it."""
-    monkeypatch.setattr(tls_contexts, "_SYSTEM_CAS", str(tmp_path))
+    monkeypatch.setattr(tls_contexts, "_SYSTEM_CAS", str(tmp_path if has_directory else tmp_path / "missing"))
     monkeypatch.setattr(requests.adapters, "DEFAULT_CA_BUNDLE_PATH", str(authority.file))
 
     found = send(replace(configured, ca_file=""))
 
     assert (found.response_class, found.why, len(server.requests)) == (ResponseClass.OK, "", 1)
+
+
+def test_certificate_without_a_name_in_its_list_is_not_accepted(
+    server: ScriptedServer, configured: EndpointPolicy, authority: Authority
+) -> None:
+    """The common name counts no more (RFC 9110, 4.3.4)."""
+    server.context = tls(authority, "localhost", names="DNS:other.example")
+
+    found = send(replace(configured, url=f"https://localhost:{server.port}"))
+
+    assert (found.response_class, server.requests) == (ResponseClass.MISCONFIGURED, [])
 
 
 @pytest.mark.parametrize("name", ["ca_file", "client_cert"])
@@ -129,7 +167,7 @@ def test_file_without_a_certificate_is_a_problem_and_no_crash(
     found = send(replace(configured, **{name: str(tmp_path / "empty.pem")}))  # type: ignore[arg-type]
 
     assert (found.response_class, server.requests) == (ResponseClass.RETRY, [])
-    assert found.why
+    assert found.why.startswith(f"{tmp_path / 'empty.pem'}: ")
 
 
 @pytest.mark.parametrize(
@@ -155,10 +193,11 @@ def test_broken_body_is_a_fault(answer: bytes, fault: type[Exception], step: int
         read_answer(lambda: next(parts, b""), lambda _status: 1 << 20)
 
 
+REFUSAL = b"HTTP/1.1 413 Too large\r\nContent-Length: 0\r\n\r\n"
+
+
 class _Refusing:
     """A connection whose other side answers and closes before it has read everything."""
-
-    answer = b"HTTP/1.1 413 Too large\r\nContent-Length: 0\r\n\r\n"
 
     def wrap_socket(self, _plain: socket.socket, *, server_hostname: bytes) -> "_Refusing":
         assert server_hostname == b"127.0.0.1"
@@ -173,17 +212,51 @@ class _Refusing:
     def settimeout(self, _seconds: float) -> None:
         pass
 
+    def __init__(self, fault: OSError, answer: bytes = REFUSAL, then: OSError | None = None) -> None:
+        self._fault = fault
+        self._answer = answer
+        self._then = then
+
     def sendall(self, _data: bytes) -> None:
-        raise BrokenPipeError(32, "Broken pipe")
+        raise self._fault
 
     def recv(self, _most: int) -> bytes:
-        return self.answer
+        if self._then is not None:
+            raise self._then
+        answer, self._answer = self._answer, b""
+        return answer
+
+    def send(self, port: int) -> HttpAnswer:
+        request = HttpsRequest(method="POST", host="127.0.0.1", port=port, path="/", headers={}, body=b"x")
+        context: ssl.SSLContext = self  # type: ignore[assignment]
+        return exchange(
+            request, context, timedelta(seconds=20), lambda receive: read_answer(receive, lambda _status: 0)
+        )
 
 
-def test_refusal_before_the_end_of_a_long_body_is_read(server: ScriptedServer) -> None:
-    request = HttpsRequest(method="POST", host="127.0.0.1", port=server.port, path="/", headers={}, body=b"x")
-    context: ssl.SSLContext = _Refusing()  # type: ignore[assignment]
+_CLOSED_EARLY = [BrokenPipeError(32, "Broken pipe"), ConnectionResetError(104, "Reset"), ssl.SSLEOFError(8, "EOF")]
 
-    found = exchange(request, context, timedelta(seconds=20), lambda receive: read_response(receive, 0))
 
-    assert found.status == 413
+@pytest.mark.parametrize("fault", _CLOSED_EARLY, ids=["pipe", "reset", "tls"])
+def test_refusal_before_the_end_of_a_long_body_is_read(fault: OSError, server: ScriptedServer) -> None:
+    assert _Refusing(fault).send(server.port).status == 413
+
+
+@pytest.mark.parametrize("fault", _CLOSED_EARLY, ids=["pipe", "reset", "tls"])
+@pytest.mark.parametrize("then", [None, ConnectionResetError(104, "Reset")], ids=["end", "reset"])
+def test_fault_of_sending_is_told_where_no_answer_follows(
+    fault: OSError, then: OSError | None, server: ScriptedServer
+) -> None:
+    with pytest.raises(type(fault)) as caught:
+        _Refusing(fault, b"", then).send(server.port)
+
+    assert caught.value is fault
+
+
+def test_alert_of_tls_says_more_than_the_fault_of_sending(server: ScriptedServer) -> None:
+    alert = ssl.SSLError(1, "[SSL: TLSV13_ALERT_CERTIFICATE_REQUIRED]")
+
+    with pytest.raises(ssl.SSLError) as caught:
+        _Refusing(ConnectionResetError(104, "Reset"), then=alert).send(server.port)
+
+    assert caught.value is alert
