@@ -3,7 +3,8 @@
 A thread cannot be killed, so at most one hangs for each exporter: until it ends, every attempt is a process.
 
 Attempts of one tick share a thread, which runs while the tick's is asleep: threads that are at work at the same moment
-take the interpreter's lock from each other and wake a hundred times.
+take the interpreter's lock from each other and wake a hundred times. One that waits behind an attempt that hangs is
+given up and never begun, so that its exporter may have another one.
 """
 
 import _thread  # a Thread would have the one that starts it wait until it has begun
@@ -16,6 +17,8 @@ from agent.core.policy.policy import Policy
 from agent.host import log
 
 IsAbandoned = Callable[[], bool]
+_WAITING = 2
+"""How many times its limit an attempt may wait for those before it in its thread."""
 
 
 class AttemptResult(Enum):
@@ -49,24 +52,57 @@ class Attempt:
 
     def __init__(self, exporter: InDaemon, policy: Policy, limit_s: float, wake: Callable[[], None]) -> None:
         """Begin nothing yet; `wake` is called, in the thread, when it has not done what is to be done."""
-        self.ends_at_s = time.monotonic() + limit_s
         self.result: AttemptResult | None = None
         self.abandoned = False
         self.over = False
         """Whether no thread is, or will be, busy with it."""
         self._exporter = exporter
         self._policy = policy
+        self._limit_s = limit_s
         self._wake = wake
+        self._waits_until_s = time.monotonic() + _WAITING * limit_s
+        self._begun_at_s: float | None = None
+        self._lock = _thread.allocate_lock()
+        """Held to begin it and to abandon it: what was given up before it began is never begun."""
+
+    @property
+    def hangs(self) -> bool:
+        """Whether its thread is busy with it, abandoned or not."""
+        return self._begun_at_s is not None and not self.over
+
+    @property
+    def overdue(self) -> bool:
+        """Whether it has no result and is beyond its limit, which counts from its begin."""
+        begun_at_s = self._begun_at_s
+        ends_at_s = self._waits_until_s if begun_at_s is None else begun_at_s + self._limit_s
+        return self.result is None and time.monotonic() >= ends_at_s
+
+    def settle(self) -> bool:
+        """Abandon it if it has a result or is overdue; return whether it was."""
+        with self._lock:
+            self.abandoned = self.abandoned or self.result is not None or self.overdue
+            return self.abandoned
+
+    def abandon(self) -> None:
+        """Ignore it from now on; it does not begin any more."""
+        with self._lock:
+            self.abandoned = True
 
     def run(self) -> None:
         """Export, unless it was abandoned meanwhile; raises nothing."""
         result = AttemptResult.PROCESS_NEEDED
         try:
-            if not self.abandoned:
+            if self._begin():
                 result = self._exporter.run(self._policy, lambda: self.abandoned)
         except Exception:  # noqa: BLE001 - the daemon's loop, in another thread
             log.exception(log.LogEvent.DAEMON_BUG)
         self.end(result)
+
+    def _begin(self) -> bool:
+        with self._lock:
+            if not self.abandoned:
+                self._begun_at_s = time.monotonic()
+            return not self.abandoned
 
     def end(self, result: AttemptResult) -> None:
         """End it with this result."""
@@ -118,12 +154,12 @@ class InDaemonAttempts:
     @property
     def overdue(self) -> bool:
         """Whether the attempt is beyond its limit and has no result."""
-        attempt = self._attempt
-        return attempt is not None and attempt.result is None and time.monotonic() >= attempt.ends_at_s
+        attempt = self._attempt  # a tick in another thread may drop it
+        return attempt is not None and attempt.overdue
 
     def start(self, policy: Policy, limit_s: float, *, unchanged: bool) -> bool:
-        """Start an attempt; return whether that was possible. After `limit_s` seconds it is abandoned."""
-        hangs = self._last is not None and not self._last.over
+        """Start an attempt; return whether that was possible. `limit_s` seconds after its begin it is abandoned."""
+        hangs = self._last is not None and self._last.hangs
         if hangs or not self.exporter.applies(policy, unchanged=unchanged):
             return False
         self._attempt = self._last = Attempt(self.exporter, policy, limit_s, self._wake)
@@ -136,12 +172,13 @@ class InDaemonAttempts:
         One that is beyond its limit is abandoned: the process is needed.
         """
         attempt = self._attempt
-        if attempt is None or (attempt.result is None and time.monotonic() < attempt.ends_at_s):
+        if attempt is None or not attempt.settle():
             return None
-        self.abandon()
+        self._attempt = None
         return attempt.result or AttemptResult.PROCESS_NEEDED
 
     def abandon(self) -> None:
         """Ignore the attempt from now on."""
         if self._attempt is not None:
-            self._attempt.abandoned, self._attempt = True, None
+            self._attempt.abandon()
+            self._attempt = None

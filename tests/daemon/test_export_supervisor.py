@@ -463,7 +463,9 @@ def test_attempts_of_one_tick_run_one_after_the_other() -> None:
     assert [one.result for one in begun] == [AttemptResult.DONE, AttemptResult.DONE]
 
 
-def test_attempt_behind_one_that_hangs_is_abandoned_too_and_never_run(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_attempt_behind_one_that_hangs_is_given_up_and_its_exporter_has_the_next_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     first, second, begun = FakeInDaemon(hangs=True), FakeInDaemon(), list[Attempt]()
     both = [InDaemonAttempts(one, lambda: None, begun.append) for one in (first, second)]
     for one in both:
@@ -471,15 +473,46 @@ def test_attempt_behind_one_that_hangs_is_abandoned_too_and_never_run(monkeypatc
     run_beside(begun)
     assert first.runs.wait(10)
     clock = time.monotonic
-    with monkeypatch.context() as later:
-        later.setattr(time, "monotonic", lambda: clock() + 3600)
-        found = [(one.overdue, one.take_result(), one.start(policy(), 60, unchanged=True)) for one in both]
+    found = []
+    for later_s in (61, 121):
+        with monkeypatch.context() as later:
+            later.setattr(time, "monotonic", lambda later_s=later_s: clock() + later_s)
+            found.append([(one.overdue, one.take_result()) for one in both])
+    again = [one.start(policy(), 60, unchanged=True) for one in both]
+    run_beside(begun[2:])
+    until_over(begun[2:])
+    sent_meanwhile = len(second.abandoned)
     first.ends.set()
     until_over(begun)
 
-    assert found == [(True, AttemptResult.PROCESS_NEEDED, False)] * 2
-    assert (first.abandoned, second.abandoned) == ([True], [])
-    assert [one.start(policy(), 60, unchanged=True) for one in both] == [True, True]
+    given_up = (True, AttemptResult.PROCESS_NEEDED)
+    assert found == [[given_up, (False, None)], [(False, None), given_up]]
+    assert again == [False, True], "what hangs has no second thread"
+    assert (sent_meanwhile, second.abandoned, first.abandoned) == (1, [False], [True]), "what was given up never runs"
+    assert both[0].start(policy(), 60, unchanged=True)
+
+
+def test_limit_of_an_attempt_counts_from_its_begin(monkeypatch: pytest.MonkeyPatch) -> None:
+    now_s = 1000.0
+    monkeypatch.setattr(time, "monotonic", lambda: now_s)
+    own, begun = FakeInDaemon(), list[Attempt]()
+    attempts = InDaemonAttempts(own, lambda: None, begun.append)
+    attempts.start(policy(), 60, unchanged=True)
+    overdue = []
+
+    def run(_policy: Policy, _is_abandoned: IsAbandoned) -> AttemptResult:
+        nonlocal now_s
+        for passed_s in (59, 60):
+            now_s = 1100.0 + passed_s
+            overdue.append(attempts.overdue)
+        return AttemptResult.DONE
+
+    monkeypatch.setattr(own, "run", run)
+    now_s = 1100.0  # behind a slow one
+    begun[0].run()
+
+    assert overdue == [False, True]
+    assert attempts.take_result() is AttemptResult.DONE
 
 
 def test_without_a_thread_the_process_does_it(own: InDaemonWorld, monkeypatch: pytest.MonkeyPatch) -> None:

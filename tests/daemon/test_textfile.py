@@ -170,6 +170,10 @@ def test_hanging_directory_holds_up_no_tick_and_the_process_takes_over(
     def begin(attempt: Attempt) -> None:
         begun.append(attempt)
         run_at_once(attempt)
+        deadline = clock() + 30
+        while not attempt.hangs:  # from its begin on its limit counts
+            assert clock() < deadline
+            time.sleep(0.001)
 
     supervisor = ExportSupervisor(None, store, str(agent.directory / "run"), start, begin=begin)
     given, clock, ahead_s = policy_of(agent), time.monotonic, 0.0
