@@ -40,10 +40,9 @@ def lease_after(state: StreamState, holder: str, digest: str, now: datetime) -> 
     The process is needed as long as the endpoint takes heartbeats in batches only, lacks the state or refuses it, a
     loss is to be reported, or a run that is recorded has not ended.
     """
-    in_batches = state.batches_until is not None and state.batches_until >= now
     cursor = state.cursor or {}
     unsettled = state.lost is not None or bool(cursor.get("open")) or bool(cursor.get("begun"))
-    if not holder or not state.url or state.sent_hash != digest or in_batches or unsettled:
+    if not holder or not state.url or state.sent_hash != digest or state.sends_batches_only(now) or unsettled:
         return None
     booted_at = cursor.get("booted_at")
     return HeartbeatLease(

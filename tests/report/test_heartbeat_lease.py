@@ -42,7 +42,7 @@ def test_lease_has_the_next_numbers() -> None:
         {"sent_hash": "other"},
         {"sent_hash": None},
         {"url": None},
-        {"batches_until": NOON},
+        {"batches_until": NOON + timedelta(hours=1)},
         {"lost": Loss(count=1, first_sequence=1, last_sequence=1, reason="too-old")},
         {"cursor": {"open": ["20261123T115900Z"]}},
         {"cursor": {"begun": ["20261123T115900Z"]}},
@@ -51,6 +51,10 @@ def test_lease_has_the_next_numbers() -> None:
 )
 def test_there_is_no_lease_while_the_process_is_needed(change: dict[str, object]) -> None:
     assert lease_after(replace(SETTLED, **change), "a1", "f00", NOON) is None  # type: ignore[arg-type]
+
+
+def test_clock_that_was_set_back_does_not_prolong_the_time_of_batches() -> None:
+    assert lease_after(replace(SETTLED, batches_until=NOON + timedelta(days=2)), "a1", "f00", NOON) == LEASE
 
 
 def test_nobody_gets_no_lease() -> None:

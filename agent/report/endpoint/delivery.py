@@ -15,10 +15,10 @@ from agent.core.schedule.backoff import ResponseClass
 from agent.core.schemas import Document
 from agent.report.endpoint.client import EndpointResponse
 from agent.report.endpoint.messages import MAX_BYTES, Message, MessageKind, batch_document
-from agent.report.endpoint.settlement import OFFER_AGAIN, Settlement, batch_limit, next_state_message, settle
+from agent.report.endpoint.settlement import Settlement, batch_limit, next_state_message, settle
 from agent.report.outbox.event import QueuedEvent
 from agent.report.outbox.outbox import Outbox
-from agent.report.outbox.stream_state import StreamState
+from agent.report.outbox.stream_state import OFFER_AGAIN, StreamState
 from agent.version import VERSION
 
 Clock = Callable[[], datetime]
@@ -58,6 +58,7 @@ class Delivery:
         self._peer = peer
         self._sent = 0
         self._offers = NO_OFFERS
+        self._heartbeat_fault = ""
         self._report: Document = {}
         self._pending: Document | None = None
         """The report, until it was sent in this run."""
@@ -77,11 +78,17 @@ class Delivery:
                 return DeliveryResult(response=response, sent=self._sent, offers=self._offers)
             if time.monotonic() > deadline:
                 break
-        if response.response_class is ResponseClass.REJECTED and not self._sent:
-            return DeliveryResult(response=_of_class(ResponseClass.SERVER_ERROR, response), sent=0)
-        done = EndpointResponse(response_class=ResponseClass.OK, skew=response.skew)
-        more = self._outbox.stats().events > 0
-        return DeliveryResult(response=done, sent=self._sent, more=more, offers=self._offers)
+        whole = self._whole(response)
+        more = whole.response_class is ResponseClass.OK and self._outbox.stats().events > 0
+        return DeliveryResult(response=whole, sent=self._sent, more=more, offers=self._offers)
+
+    def _whole(self, last: EndpointResponse) -> EndpointResponse:
+        """Return what the run's answers mean together, none of which asked to stop."""
+        if self._heartbeat_fault:
+            return _unaccepted(self._heartbeat_fault, last)
+        if last.response_class is ResponseClass.REJECTED and not self._sent:
+            return EndpointResponse(response_class=ResponseClass.SERVER_ERROR, why=last.why, skew=last.skew)
+        return EndpointResponse(response_class=ResponseClass.OK, skew=last.skew)
 
     def _send(self, messages: Sequence[Message], now: Clock) -> EndpointResponse:
         """Send these messages, and write what follows from the answer."""
@@ -91,11 +98,12 @@ class Delivery:
             self._pending = self._report if messages[0].kind is not MessageKind.EVENT else self._pending
         self._write(settlement, now())
         self._sent += settlement.sent
+        self._heartbeat_fault = settlement.heartbeat_fault or self._heartbeat_fault
         self._offers = settlement.offers if settlement.offers != NO_OFFERS else self._offers
         return settlement.response
 
     def _write(self, settlement: Settlement, now: datetime) -> None:
-        if settlement.state == self._outbox.state and not settlement.sent:
+        if settlement.state == self._outbox.state and not settlement.sent and not settlement.rejections:
             return
         with self._outbox.transaction() as tx:
             tx.state = settlement.state
@@ -135,6 +143,8 @@ def deliver_state_alone(
     message, state = next_state_message(state, report, now())
     response, state = exchange(peer, state, [message], now())
     settlement = settle(state, [message], response, now())
+    if settlement.heartbeat_fault:
+        return _unaccepted(settlement.heartbeat_fault, response), settlement.state
     if settlement.response.response_class is ResponseClass.REJECTED:
         response = EndpointResponse(response_class=ResponseClass.OK, skew=response.skew)
         return response, settlement.state  # the refusal is in the state
@@ -145,8 +155,7 @@ def exchange(
     peer: EndpointPeer, state: StreamState, messages: Sequence[Message], now: datetime
 ) -> tuple[EndpointResponse, StreamState]:
     """Send messages: a single heartbeat by the short request where the endpoint offers it, all others as a batch."""
-    short = state.batches_until is None or state.batches_until < now
-    if short and [message.kind for message in messages] == [MessageKind.HEARTBEAT]:
+    if not state.sends_batches_only(now) and [message.kind for message in messages] == [MessageKind.HEARTBEAT]:
         (heartbeat,) = messages
         response = peer.heartbeat(
             host_id=state.host_id,
@@ -161,8 +170,9 @@ def exchange(
     return peer.post(batch_document(messages, now=now, **names)), state
 
 
-def _of_class(response_class: ResponseClass, response: EndpointResponse) -> EndpointResponse:
-    return EndpointResponse(response_class=response_class, why=response.why, skew=response.skew)
+def _unaccepted(fault: str, response: EndpointResponse) -> EndpointResponse:
+    """Return that a heartbeat is refused: the next one would be, too, so that a person has to act."""
+    return EndpointResponse(response_class=ResponseClass.MISCONFIGURED, why=fault, skew=response.skew)
 
 
 def _message(queued: QueuedEvent, body: Document) -> Message:

@@ -132,7 +132,10 @@ class EndpointExporter:
                 if before is not None:
                     previous = tx.state.instance_id
                     tx.start_stream(tx.state.host_id, utc_now(), previous=previous, reason="other-endpoint")
-                tx.state = replace(tx.state, url=self._policy.url)
+                # What the previous endpoint refused or does not offer says nothing about this one.
+                tx.state = replace(
+                    tx.state, url=self._policy.url, refused_state=None, batches_until=None, batch_limit=None
+                )
 
     def _send_report_alone(self, context: ExportContext) -> ExportResult:
         """Send the report without events when the outbox is not writable (for example disk full).

@@ -1,7 +1,7 @@
 """What the endpoint's answer to a batch means for the stream. Pure: state and messages in, state and deletions out."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from agent.core.frozen import frozen, replace
 from agent.core.redact import one_line
@@ -18,11 +18,8 @@ from agent.report.endpoint.messages import (
     ResultCode,
     read_receipt,
 )
-from agent.report.outbox.stream_state import RefusedState, StreamState
+from agent.report.outbox.stream_state import OFFER_AGAIN, RefusedState, StreamState
 from agent.state.timestamps import format_utc
-
-OFFER_AGAIN = timedelta(days=1)
-"""How long something that the endpoint refused or does not offer is not tried again: it may be fixed by then."""
 
 
 @frozen
@@ -46,6 +43,8 @@ class Settlement:
     """The endpoint has other events of this stream, as after a restore of the disk: a new stream is to start."""
     offers: RequestOffers = NO_OFFERS
     """Requests of people that the receipt carries."""
+    heartbeat_fault: str = ""
+    """Why the endpoint refuses a heartbeat: it cannot see that this machine is alive."""
 
 
 def batch_limit(state: StreamState) -> int:
@@ -58,9 +57,8 @@ def next_state_message(state: StreamState, report: dict[str, object], now: datet
 
     The state returned has the message's sequence; it is to be durable before the message is sent.
     """
-    digest, refused = report["hash"], state.refused_state
-    unwanted = refused is not None and refused.until > now and refused.hash == digest
-    unchanged = digest == state.sent_hash or unwanted
+    digest = report["hash"]
+    unchanged = digest == state.sent_hash or state.is_refused(digest, now)
     sequence = state.state_sequence + 1
     message = Message(
         key=f"{'h' if unchanged else 's'}-{sequence:020}",
@@ -94,6 +92,7 @@ def _settle_receipt(
     for message, result in pairs:
         state = _settle_message(state, message, result, now)
     events = [pair for pair in pairs if pair[0].kind is MessageKind.EVENT]
+    refused = [one for message, one in pairs if message.kind is MessageKind.HEARTBEAT and one.is_refused()]
     reused = any(result.is_refused(ResultCode.SEQUENCE_REUSED) for _, result in events)
     if reused:
         why = "the endpoint has other events of this outbox; the queued events are sent as a new stream"
@@ -105,12 +104,13 @@ def _settle_receipt(
             sent_hash=None if receipt.resend_state else state.sent_hash,
             batch_limit=min(batch_limit(state) * 2, MAX_MESSAGES),
         ),
-        sent=len(messages),
+        sent=len(messages) - len(refused),
         delete=[one.sequence for one, result in events if not result.is_refused(ResultCode.SEQUENCE_REUSED)],
         rejections=[(one.key, result.detail) for one, result in pairs if _is_rejection(one, result)],
         acknowledged=True,
         start_stream=reused,
         offers=receipt.offers,
+        heartbeat_fault=_heartbeat_fault(refused[0].detail) if refused else "",
     )
 
 
@@ -149,16 +149,21 @@ def _settle_rejected(
         # A proxy's error page, not the endpoint's answer: it must not cost all queued events, one by one.
         return Settlement(response=_failed(response, ResponseClass.MISCONFIGURED, response.why), state=state)
     (message,) = messages
-    is_event = message.kind is MessageKind.EVENT
+    is_event, is_heartbeat = message.kind is MessageKind.EVENT, message.kind is MessageKind.HEARTBEAT
     if message.kind is MessageKind.STATE:
         state = _after_state(state, message, response.why, now)
     return Settlement(
         response=response,
         state=replace(state, batch_limit=1, refused=state.refused + is_event),
-        sent=1,
+        sent=0 if is_heartbeat else 1,
         drop=[message.sequence] if is_event else [],
         rejections=[(message.key, f"{response.why}\n{response.text}")],
+        heartbeat_fault=_heartbeat_fault(response.why) if is_heartbeat else "",
     )
+
+
+def _heartbeat_fault(why: str) -> str:
+    return f"the endpoint refuses this machine's heartbeats: {one_line(why) or 'it does not say why'}"
 
 
 def _all_accepted(messages: Sequence[Message]) -> Receipt:

@@ -1,13 +1,16 @@
 """Everything that an outbox stores besides its events: one typed value, kept as one JSON object. Pure."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from agent.core.frozen import field, frozen, replace
 from agent.core.schedule.exports import ExportState
 from agent.core.schemas import Document
 from agent.report.export_state import export_state_from_document, export_state_to_document
 from agent.state.timestamps import format_utc, parse_utc_or_none
+
+OFFER_AGAIN = timedelta(days=1)
+"""How long something that the endpoint refused or does not offer is not tried again: it may be fixed by then."""
 
 
 @frozen
@@ -75,6 +78,20 @@ class StreamState:
     export_state: ExportState = field(default_factory=ExportState)
     last_attempt: Mapping[str, object] | None = None
     """last_success_at, failing_since, why, skew_s; as in the exporter's status file."""
+
+    def sends_batches_only(self, now: datetime) -> bool:
+        """Return whether heartbeats go out in batches, as the endpoint has no short one."""
+        return self.batches_until is not None and _counts(self.batches_until, now)
+
+    def is_refused(self, digest: object, now: datetime) -> bool:
+        """Return whether the endpoint refused this state lately."""
+        refused = self.refused_state
+        return refused is not None and refused.hash == digest and _counts(refused.until, now)
+
+
+def _counts(until: datetime, now: datetime) -> bool:
+    """Return whether a time of at most `OFFER_AGAIN` lasts; one that ends later is from before a clock was set back."""
+    return now < until <= now + OFFER_AGAIN
 
 
 def stream_state_to_document(state: StreamState) -> Document:

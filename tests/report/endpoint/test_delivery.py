@@ -41,6 +41,8 @@ class FakeEndpoint:
     """Types of events for which it rejects the whole batch."""
     offers_heartbeats: bool = True
     refuses_states: bool = False
+    refuses_heartbeats: bool = False
+    """Rejects them, alone and the batch that has one."""
     ahead: int = 0
     """The highest sequence of a state that it holds already."""
     knows: frozenset[int] = frozenset()
@@ -60,6 +62,8 @@ class FakeEndpoint:
             return EndpointResponse(response_class=ResponseClass.RETRY, why="away")
         if not self.offers_heartbeats:
             return EndpointResponse(response_class=ResponseClass.MISCONFIGURED, why="HTTP 404", offered=False)
+        if self.refuses_heartbeats:
+            return EndpointResponse(response_class=ResponseClass.REJECTED, why="HTTP 422", status=422, final=True)
         self.kinds.append("beat")
         assert (host_id, len(instance_id)) == (HOST, 36)
         if sequence < self.ahead:
@@ -80,7 +84,8 @@ class FakeEndpoint:
             self.events, self.knows, self.ahead = {}, frozenset(), 0
         self.stream = batch["instance_id"]
         types = [message["body"].get("type") for message in messages]
-        if set(types) & set(self.chokes):
+        beats = self.refuses_heartbeats and any(message["kind"] == "heartbeat" for message in messages)
+        if beats or set(types) & set(self.chokes):
             return EndpointResponse(response_class=ResponseClass.REJECTED, why="HTTP 400", text="what?", final=True)
         self.batches.append((self.now, len(messages)))
         return EndpointResponse(response_class=ResponseClass.OK, text=json.dumps(self._receipt(messages)))
@@ -205,6 +210,48 @@ def test_unchanged_state_is_a_heartbeat(outbox: Outbox) -> None:
         deliver(outbox, endpoint, digest=digest)
 
     assert [kind for kind in endpoint.kinds if kind != "event"] == ["state", "beat", "state", "beat"]
+
+
+def test_refused_heartbeat_is_a_failure_with_its_backoff_and_holds_up_no_event(outbox: Outbox) -> None:
+    endpoint = FakeEndpoint()
+    deliver(outbox, endpoint)
+    endpoint.refuses_heartbeats = True
+    alone = deliver(outbox, endpoint)
+    add(outbox, "outcome")
+    with_event = deliver(outbox, endpoint)
+
+    for found in (alone, with_event):
+        assert found.response.response_class is ResponseClass.MISCONFIGURED
+        assert (found.response.why.endswith("HTTP 422"), found.more) == (True, False)
+    assert (alone.sent, outbox.stats().events) == (0, 0)
+    later = ExportState().after(alone.response.response_class, now=NOON, chance=0.0).not_before
+    assert later is not None
+    assert later >= NOON + POLICY.interval
+
+
+def test_rejected_heartbeat_of_a_batch_is_found_and_the_events_arrive(outbox: Outbox) -> None:
+    endpoint = FakeEndpoint()
+    deliver(outbox, endpoint)
+    endpoint.refuses_heartbeats = True
+    add(outbox, "outcome", "outcome", "outcome")
+
+    found = deliver(outbox, endpoint)
+
+    assert found.response.response_class is ResponseClass.MISCONFIGURED
+    assert (outbox.stats().events, outbox.stats().refused) == (0, 0)
+
+
+def test_clock_that_is_set_back_does_not_prolong_what_holds_for_a_day(outbox: Outbox) -> None:
+    endpoint = FakeEndpoint(offers_heartbeats=False, refuses_states=True)
+    endpoint.now = NOON + timedelta(days=4000)
+    deliver(outbox, endpoint)
+    deliver(outbox, endpoint)
+    endpoint.kinds, endpoint.offers_heartbeats, endpoint.refuses_states = [], True, False
+    endpoint.now = NOON
+    deliver(outbox, endpoint)
+    deliver(outbox, endpoint)
+
+    assert endpoint.kinds == ["state", "beat"]
 
 
 def test_endpoint_without_short_heartbeats_gets_batches_for_a_day(outbox: Outbox) -> None:

@@ -6,12 +6,14 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
-from datetime import datetime, timezone
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from agent.report.outbox.stream_state import RefusedState
 from agent.state.store import STATE, Store
 from tests.report.conftest import Between
 from tests.report.installation import CHECKOUT, ReportingAgent, stored_events
@@ -185,9 +187,16 @@ def test_new_endpoint_gets_a_new_stream_without_a_gap(
         token = private_file(tmp_path / "other-token", other.token("--name", "tests"))
         agent.configure(port=other.port, token_file=str(token))
         agent.add(2, first=3)
+        soon = datetime.now(timezone.utc) + timedelta(hours=1)
+        with agent.outbox() as box, box.transaction() as tx:  # what the first one refused or does not offer
+            refused = RefusedState(hash=tx.state.sent_hash or "", until=soon, why="too long")
+            tx.state = replace(tx.state, refused_state=refused, batches_until=soon, batch_limit=1)
         assert agent.send().returncode == 0
 
         assert numbers(other) == [3, 4]
+        with agent.outbox() as box:
+            assert (box.state.refused_state, box.state.batches_until) == (None, None)
+            assert (box.state.batch_limit or 0) > 2
         assert "complete" in other.run("fleet").stdout
         assert "complete" in endpoint.run("fleet").stdout
     finally:

@@ -27,6 +27,10 @@ def state_message(state: StreamState = STREAM) -> Message:
     return next_state_message(state, REPORT, NOON)[0]
 
 
+def heartbeat() -> Message:
+    return state_message(replace(STREAM, sent_hash=DIGEST))
+
+
 def event(sequence: int) -> Message:
     return Message(
         key=f"e-{sequence:030}", kind=MessageKind.EVENT, sequence=sequence, created_at="2026-11-23T12:00:00Z", body={}
@@ -60,9 +64,10 @@ def test_new_report_is_a_state_with_the_next_sequence() -> None:
         ({"sent_hash": "b" * 16}, MessageKind.STATE),
         ({"refused_state": RefusedState(hash=DIGEST, until=NOON + timedelta(1), why="")}, MessageKind.HEARTBEAT),
         ({"refused_state": RefusedState(hash=DIGEST, until=NOON, why="")}, MessageKind.STATE),
+        ({"refused_state": RefusedState(hash=DIGEST, until=NOON + timedelta(2), why="")}, MessageKind.STATE),
         ({"refused_state": RefusedState(hash="b" * 16, until=NOON + timedelta(1), why="")}, MessageKind.STATE),
     ],
-    ids=["sent", "changed", "refused", "refused a day ago", "another was refused"],
+    ids=["sent", "changed", "refused", "refused a day ago", "refused under a later clock", "another was refused"],
 )
 def test_state_or_heartbeat(known: dict[str, Any], kind: MessageKind) -> None:
     assert state_message(replace(STREAM, **known)).kind is kind
@@ -115,6 +120,20 @@ def test_rejected_single_event_is_dropped() -> None:
     assert (found.sent, found.drop, found.delete) == (1, [2], ())
     assert found.rejections == [(event(2).key, "HTTP 400\nwhat?")]
     assert found.state == replace(STREAM, batch_limit=1, refused=1)
+
+
+def test_rejected_heartbeat_is_a_fault_and_not_sent() -> None:
+    found = rejected(heartbeat())
+
+    assert (found.sent, bool(found.heartbeat_fault)) == (0, True)
+    assert found.rejections == [(heartbeat().key, "HTTP 400\nwhat?")]
+
+
+@pytest.mark.parametrize("refusal", [INVALID, SEQUENCE_REUSED, KEY_REUSED], ids=["invalid", "sequence", "key"])
+def test_heartbeat_that_a_receipt_refuses_is_a_fault_and_not_sent(refusal: dict[str, Any]) -> None:
+    found = answered((heartbeat(), refusal), (event(1), ACCEPTED))
+
+    assert (found.sent, found.delete, bool(found.heartbeat_fault)) == (1, [1], True)
 
 
 def test_proxy_error_page_drops_nothing() -> None:
