@@ -33,7 +33,7 @@ from agent.state.job_status import JOBS
 from agent.state.store import REQUESTS, Store
 
 _GRACE_S = 60.0
-"""What an exporter may take beyond twice the timeout of one request."""
+"""What an exporter may take beyond twice the timeout of one request, when it ends by itself with a status file."""
 _IN_DAEMON_GRACE_S = 10.0
 """What an attempt in the daemon may take beyond the timeout of one request."""
 Start = Callable[[Sequence[str]], AgentProcess]

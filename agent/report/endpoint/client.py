@@ -24,6 +24,7 @@ from agent.host.tls_contexts import NoSystemCasError
 from agent.report.endpoint.heartbeat import is_offered
 from agent.report.endpoint.problem_text import problem_text
 from agent.report.endpoint.request_headers import request_headers
+from agent.report.endpoint.run_deadline import RunDeadline
 from agent.state.timestamps import utc_now
 
 _RECEIPT_BYTES = 1 << 20
@@ -64,15 +65,18 @@ class EndpointClient:
         takes_requests: bool = False,
         state_directory: str = "",
         token: str | None = None,
+        deadline: RunDeadline | None = None,
     ) -> None:
         """Prepare the session; sends nothing yet. `takes_requests`: receipts may carry requests of people.
 
-        `state_directory` has the token of enrolment; a `token` takes the place of all others.
+        `state_directory` has the token of enrolment; a `token` takes the place of all others. The `deadline` is that of
+        a run with several clients; without it each request has the whole timeout.
 
         Raises:
             ConfigError: token, CA or certificate cannot be read.
         """
         self._policy = policy
+        self._deadline = deadline
         self._headers = request_headers(
             policy, takes_requests=takes_requests, state_directory=state_directory, token=token
         )
@@ -120,10 +124,15 @@ class EndpointClient:
         return made
 
     def _ask(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> EndpointResponse:
+        limit = self._deadline.next_limit() if self._deadline else self._policy.timeout
+        if self._deadline and self._deadline.passed:
+            return EndpointResponse(response_class=ResponseClass.RETRY, why=self._deadline.why)
         try:
-            with time_limit(self._policy.timeout):
+            with time_limit(limit):
                 return self._exchange(method, path, body, headers)
         except self._transport.faults as error:
+            if self._deadline and self._deadline.passed:
+                return EndpointResponse(response_class=ResponseClass.RETRY, why=self._deadline.why)
             untrusted = self._transport.is_untrusted(error)
             return EndpointResponse(
                 response_class=ResponseClass.MISCONFIGURED if untrusted else ResponseClass.RETRY,

@@ -18,6 +18,7 @@ from agent.host.bearer_token import read_endpoint_token, read_token
 from agent.host.enrolled_token import EnrolledToken, enrolled_token, is_token, store_enrolled_token
 from agent.host.http_values import remember_header
 from agent.report.endpoint.client import EndpointClient, EndpointResponse
+from agent.report.endpoint.run_deadline import RunDeadline
 from agent.version import VERSION
 
 _CREATED, _ACCEPTED = 201, 202
@@ -33,6 +34,8 @@ class EnrolmentPlace:
     host_id: str
     instance_id: str
     """Of the outbox: the same one that asks again repeats the exchange."""
+    deadline: RunDeadline | None = None
+    """Of the run that enrols."""
 
 
 def is_enrolled(policy: EndpointPolicy, state_directory: str) -> bool:
@@ -72,7 +75,7 @@ def enrol(place: EnrolmentPlace) -> EndpointResponse:
         "name": os.uname().nodename or None,
         "agent_version": VERSION,
     }
-    with closing(EndpointClient(place.policy, token=key)) as client:
+    with closing(EndpointClient(place.policy, token=key, deadline=place.deadline)) as client:
         response = client.enrol(document)
     if not response.offered:
         return replace(response, why="the endpoint does not enrol hosts: configure endpoint.token_file instead")

@@ -14,6 +14,7 @@ from agent.report.endpoint.client import EndpointClient, EndpointResponse
 from agent.report.endpoint.clock_skew import skew_fields
 from agent.report.endpoint.delivery import Delivery, DeliveryResult, deliver_state_alone
 from agent.report.endpoint.enrolment import EnrolmentPlace, enrol, is_enrolled, uses_enrolled_token
+from agent.report.endpoint.run_deadline import RunDeadline
 from agent.report.export_result import ExportResult
 from agent.report.exporter import ExportContext, QueueSettings, count_of
 from agent.report.heartbeat_lease import HeartbeatLease, lease_after
@@ -40,6 +41,8 @@ class EndpointExporter:
         """Take the settings; reads nothing yet. `takes_requests`: carry requests in receipts to the worker."""
         self._policy = policy
         self._takes_requests = takes_requests
+        self._deadline = RunDeadline(policy.timeout)
+        """Of this process: it counts on where the run is repeated without the outbox."""
 
     @property
     def queue(self) -> QueueSettings:
@@ -105,7 +108,10 @@ class EndpointExporter:
 
     def _deliver_once(self, context: ExportContext, outbox: Outbox, report: Document) -> DeliveryResult:
         client = EndpointClient(
-            self._policy, takes_requests=self._takes_requests, state_directory=context.state_directory
+            self._policy,
+            takes_requests=self._takes_requests,
+            state_directory=context.state_directory,
+            deadline=self._deadline,
         )
         with closing(client):
             return Delivery(outbox, self._policy, client).run(report, utc_now)
@@ -117,6 +123,7 @@ class EndpointExporter:
             state_directory=context.state_directory,
             host_id=state.host_id,
             instance_id=state.instance_id,
+            deadline=self._deadline,
         )
 
     def _with_delivery(self, result: ExportResult, delivered: DeliveryResult) -> ExportResult:
@@ -156,7 +163,7 @@ class EndpointExporter:
 
     def _exchange_alone(self, context: ExportContext, state: StreamState) -> tuple[EndpointResponse, StreamState]:
         try:
-            client = EndpointClient(self._policy, state_directory=context.state_directory)
+            client = EndpointClient(self._policy, state_directory=context.state_directory, deadline=self._deadline)
         except ConfigError as error:
             return _misconfigured(error), state
         with closing(client):
