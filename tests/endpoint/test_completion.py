@@ -8,6 +8,7 @@ import pytest
 
 from tests.cli.shells import bash, fish, zsh
 from tests.endpoint.commands import commands, options, with_value, words
+from tests.support import bases
 from tests.support.endpoint_server import CHECKOUT
 
 COMPLETE = """
@@ -17,6 +18,13 @@ compopt() { echo "compopt $*"; }
 _maestro_endpoint
 printf '%s\\n' "${COMPREPLY[@]}"
 """
+SHELLS = (bash, zsh, fish)
+OPTIONS = [
+    pytest.param(shell, option, id=f"{shell.__name__}-{option}")
+    for number, option in enumerate(sorted(with_value()))
+    for shell in (SHELLS if bases.thorough() else (SHELLS[number % len(SHELLS)],))
+]
+"""Options with a value, each in one of the shells, but in every one in a thorough run."""
 
 
 def offered(*words: str) -> set[str]:
@@ -24,7 +32,7 @@ def offered(*words: str) -> set[str]:
     return set(subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=True).stdout.split())
 
 
-@pytest.fixture(params=[bash, zsh, fish], ids=lambda shell: shell.__name__)
+@pytest.fixture(params=SHELLS, ids=lambda shell: shell.__name__)
 def shell(request: pytest.FixtureRequest) -> Callable[..., set[str]]:
     return partial(request.param, program="maestro-endpoint")
 
@@ -42,7 +50,7 @@ def test_every_option_and_every_command_is_offered(shell: Callable[..., set[str]
     assert arguments(shell(*given, "")) == words(command)
 
 
-@pytest.mark.parametrize("option", sorted(with_value()))
+@pytest.mark.parametrize(("shell", "option"), OPTIONS, indirect=["shell"])
 def test_a_value_is_offered_where_it_is_known_and_never_taken_for_a_command(
     shell: Callable[..., set[str]], option: str
 ) -> None:

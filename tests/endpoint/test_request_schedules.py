@@ -32,7 +32,7 @@ from tests.support.request_schedules import (
     forged,
 )
 
-SCHEDULES = 2000 if bases.thorough() else 80
+SCHEDULES = 2000 if bases.thorough() else 40
 PARTS = 4
 """So that several processes of a run share them."""
 STEPS = 40

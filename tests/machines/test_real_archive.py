@@ -45,7 +45,6 @@ def dpkg_list(server: Machine) -> dict[str, str]:
     return dict(line.split() for line in lines)
 
 
-@pytest.mark.every_release
 @pytest.mark.timeout(2700)  # a real mirror, twice from the peer
 def test_a_server_gets_exactly_the_updates_of_the_peer(server: Machine, codename: str) -> None:
     host = Scenario.on(server, codename)
