@@ -15,8 +15,12 @@ def selection_query(text: str) -> HostQuery:
     condition, or `tag=`, with a variable of a script that is empty, are not meant to be all hosts.
 
     Raises:
-        RefusedError: 400, a parameter is unknown or empty, its value is invalid, or it is one of a page.
+        RefusedError: 400, it is no valid Unicode, a parameter is unknown or empty, its value is invalid, or it is one of a page.
     """
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:  # a lone surrogate, of JSON or of a command's argument: no database takes it
+        raise RefusedError(400, f"selection: character {error.start} is no valid Unicode") from error
     pairs = parse_qsl(text, keep_blank_values=True)
     if text and not pairs:
         raise RefusedError(400, f"selection: {text[:64]!a} has no condition as NAME=VALUE")

@@ -158,6 +158,13 @@ def test_a_wrong_body_is_refused_with_the_name_of_the_member(own: LocalEndpoint,
     assert (answer.status, answer.json["detail"].partition(":")[0].partition(" ")[0]) == (400, name)
 
 
+@pytest.mark.parametrize("name", ["tag", "q"])
+def test_a_lone_surrogate_in_a_selection_is_refused(own: LocalEndpoint, name: str) -> None:
+    answer = post(person(own), selection=f"{name}=\ud83d", dry_run=True)
+
+    assert (answer.status, answer.json["detail"].partition(":")[0]) == (400, "selection")
+
+
 @pytest.mark.parametrize("digest", ["", [], {}, 7, True], ids=ascii)
 def test_what_is_no_digest_creates_nothing(own: LocalEndpoint, digest: object) -> None:
     admin, host = person(own), deployable(own, "web1")
