@@ -2,7 +2,7 @@
 
 import ssl
 from collections.abc import Iterator
-from http.client import HTTPException
+from http.client import HTTPException, IncompleteRead
 
 import requests
 
@@ -43,8 +43,14 @@ def error_reason(error: BaseException) -> str:
     """Return in a few words why there was no response, from the innermost error; no header and no credentials."""
     chain = list(causes(error))
     refused = next(filter(None, map(_certificate_fault, chain)), "")
-    broken = next((one for one in chain if isinstance(one, HTTPException)), chain[-1])
-    return redact(refused or next(filter(None, map(fault_text, reversed(chain))), type(broken).__name__))
+    words = refused or next(filter(None, map(fault_text, reversed(chain))), "")
+    return redact(words or next(filter(None, map(_broken_answer, chain)), type(chain[-1]).__name__))
+
+
+def _broken_answer(error: BaseException) -> str:
+    if isinstance(error, IncompleteRead):
+        return "the connection was closed within the answer"
+    return f"the response is malformed: {type(error).__name__}" if isinstance(error, HTTPException) else ""
 
 
 def _certificate_fault(error: BaseException) -> str:

@@ -15,7 +15,7 @@ def selection_query(text: str) -> HostQuery:
     condition, or `tag=`, with a variable of a script that is empty, are not meant to be all hosts.
 
     Raises:
-        RefusedError: 400, it is no valid Unicode, a parameter is unknown or empty, its value is invalid, or it is one of a page.
+        RefusedError: 400, it is no valid Unicode, or a parameter is unknown, empty, invalid, or one of a page.
     """
     try:
         text.encode("utf-8")

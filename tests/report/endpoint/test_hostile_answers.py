@@ -211,6 +211,7 @@ def test_receipt_that_is_cut_off_is_for_later(rest: bytes, server: HostileServer
     found = server.post()
 
     assert (found.response_class, found.status, found.text) == (ResponseClass.RETRY, 0, "")
+    assert found.why == "the connection was closed within the answer"
 
 
 @pytest.mark.parametrize("rest", [b"Content-Length: 99\r\n\r\nhalf", CHUNKS + b"9\r\nhalf"], ids=["length", "chunk"])

@@ -246,8 +246,8 @@ CHUNKED = b"\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\nabcdefgh\r\n0\r\n\r\n"
     [
         (b"HTTP/1.1 200 OK" + CHUNKED, ResponseClass.RETRY, "ValueError"),
         (b"HTTP/1.1 400 No" + CHUNKED, ResponseClass.SERVER_ERROR, "answered 400"),
-        (b"HTTP/1.1 -1 OK\r\n\r\n", ResponseClass.RETRY, "BadStatusLine"),
-        (b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 200, ResponseClass.RETRY, "HTTPException"),
+        (b"HTTP/1.1 -1 OK\r\n\r\n", ResponseClass.RETRY, "the response is malformed: BadStatusLine"),
+        (b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 200, ResponseClass.RETRY, "the response is malformed: HTTPException"),
     ],
     ids=["length below 0", "length below 0 of an error", "status below 0", "200 headers"],
 )
