@@ -10,6 +10,8 @@ from agent.core.policy.policy import EndpointPolicy
 from agent.host.http import causes, error_reason, read_bounded, session
 from agent.host.http_transport import BODY_MATTERS, BodyLimit, HttpAnswer
 
+_INTERIM = range(102, 200)
+"""Interim responses that http.client takes for final ones; it passes over 100."""
 _READ_TO_THE_END = frozenset({requests.codes.ok, requests.codes.no_content})
 
 
@@ -45,6 +47,9 @@ class RequestsTransport:
             allow_redirects=False,
             stream=True,
         )
+        if response.status_code in _INTERIM:
+            response.close()
+            raise OSError(f"HTTP {response.status_code} is no final answer, and the library reads none behind it")
         response.raw.enforce_content_length = True  # a body that is cut off is none
         try:
             found = read_bounded(response, most(response.status_code))

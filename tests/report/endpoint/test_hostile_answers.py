@@ -214,6 +214,15 @@ def test_receipt_that_is_cut_off_is_for_later(rest: bytes, server: HostileServer
     assert found.why == "the connection was closed within the answer"
 
 
+@pytest.mark.parametrize("status", [102, 103, 199])
+def test_interim_response_is_no_answer(status: int, server: HostileServer) -> None:
+    server.answer = b"HTTP/1.1 %d Soon\r\nLink: x\r\n\r\n" % status
+
+    found = server.post()
+
+    assert (found.response_class, found.status, bool(found.why)) == (ResponseClass.RETRY, 0, True)
+
+
 @pytest.mark.parametrize("rest", [b"Content-Length: 99\r\n\r\nhalf", CHUNKS + b"9\r\nhalf"], ids=["length", "chunk"])
 def test_error_whose_body_is_cut_off_says_when_to_come_again(rest: bytes, server: HostileServer) -> None:
     server.answer = b"HTTP/1.1 429 Busy\r\nRetry-After: 600\r\n" + rest
