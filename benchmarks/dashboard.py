@@ -205,6 +205,7 @@ def _report_steadily(server: EndpointServer, built: list[bytes], sent: Any) -> N
         while not (b"\r\n\r\n" in answer and answer.endswith(b"}")):
             answer += connection.sock.recv(65536)
         assert answer.startswith(b"HTTP/1.1 200"), answer[:300]
+        assert b'"refused"' not in answer, answer[:600]
         with sent.get_lock():
             sent.value += 1
 

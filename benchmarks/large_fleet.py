@@ -82,7 +82,11 @@ def state(box: Outbox, at_s: float, turn: int = 0) -> Raw:
         },
         "lists": {"updated_at": _day(at_s, 3 if chance.random() < 0.02 else 0)},  # noqa: PLR2004
         "reboot": {"required": (chance.random() < 0.05) != bool(turn % 2), "packages": [], "since": None},  # noqa: PLR2004
-        "fleet_lock": {"group": chance.choice(["web", "db", "default"])},
+        "fleet_lock": {
+            **dict.fromkeys(("url", "id", "since", "run_id", "kept", "refusal")),
+            "phase": "free",
+            "group": chance.choice(["web", "db", "default"]),
+        },
     }
     return patched(box, name=f"{chance.choice(['web', 'db', 'cache', 'mail'])}-{number:06}", **changes)
 
