@@ -1,6 +1,7 @@
 """A large fleet in a database, as agents would have left it: a small one is derived, then copied by the database."""
 
 import json
+import os
 import random
 import time
 import uuid
@@ -175,13 +176,16 @@ def _count(connection: Connection, times: int) -> None:
 
 
 def _settle(connection: Connection, tables: Mapping[str, sa.Table]) -> None:
-    """Leave the database as one that has been served for a while: PostgreSQL with statistics, SQLite without a log."""
+    """Leave the database as one that has been served for a while: with statistics, and nothing waiting for the disk."""
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        os.sync()
         return
     for table in {"streams", "hosts"} & set(tables):
         connection.exec_driver_sql(f"SELECT setval('{table}_id_seq', (SELECT max(id) FROM {table}))")  # noqa: S608
     connection.exec_driver_sql("VACUUM ANALYZE")
+    connection.exec_driver_sql("CHECKPOINT")
+    os.sync()
 
 
 def _rows(boxes: list[Outbox], now: float, names: set[str]) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
