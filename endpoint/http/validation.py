@@ -40,7 +40,7 @@ class Validator:
 
     def __init__(self, name: str) -> None:
         schema = lenient(strict(name))
-        self._validate = fastjsonschema.compile(schema)
+        self._validate = fastjsonschema.compile(_inlined(schema, schema.get("definitions", {})))
         self._reference = jsonschema.Draft7Validator(schema)
 
     def fault(self, value: Any, *, precisely: bool = True) -> str | None:
@@ -77,6 +77,22 @@ class Validators:
             fault = self._outcome.fault(body["document"], precisely=precisely)
             return None if fault is None else f"/document{fault}"
         return fault
+
+
+def _inlined(schema: Any, definitions: Mapping[str, Any]) -> Any:
+    """Return the schema with each definition where it is referred to; none may refer to itself.
+
+    fastjsonschema calls a function for each reference and formats the place of each item before: three quarters of the
+    time that a report took.
+    """
+    if isinstance(schema, list):
+        return [_inlined(part, definitions) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    reference = schema.get("$ref")
+    if isinstance(reference, str):
+        return _inlined(definitions[reference.removeprefix("#/definitions/")], definitions)
+    return {key: _inlined(value, definitions) for key, value in schema.items() if key != "definitions"}
 
 
 def _describe(path: Iterable[object], message: str) -> str:

@@ -50,6 +50,8 @@ class Contact:
     agent_version: str
     state: Message | None
     """The report that it has brought."""
+    digest: str | None
+    """Of that report (`state_digest`)."""
     shown_stream: int | None
     """Of which the row was, before the batch."""
     shown_digest: str | None
@@ -60,7 +62,7 @@ class Contact:
         """Return whether the row changes: a heartbeat of the stream that it shows changes nothing."""
         if self.shown_stream != self.stream:
             return True
-        return self.state is not None and state_digest(self.state.text) != self.shown_digest
+        return self.state is not None and self.digest != self.shown_digest
 
 
 class HostRows:
@@ -90,18 +92,19 @@ class HostRows:
         self._counts.write(connection, changed)
 
     def _update(self, connection: Connection, row: Columns, contact: Contact, changed: FixChanges) -> None:
-        text, other = contact.state.text if contact.state is not None else None, row["other_seen_at"]
+        state, digest, other = contact.state.body if contact.state else None, contact.digest, row["other_seen_at"]
         if contact.shown_stream != contact.stream:
             bound = {"host": contact.host_id, "stream": contact.stream, "since": contact.first_seen_at}
             other = connection.execute(_OTHER, bound).scalar()
-            text = text or connection.execute(_STATE, {"stream": contact.stream}).scalar()
-        state = contact.state.body if contact.state is not None else json.loads(text) if text is not None else None
+            text = None if contact.state else connection.execute(_STATE, {"stream": contact.stream}).scalar()
+            if text is not None:
+                state, digest = json.loads(text), state_digest(text)
         columns = {
             **host_columns(state),
             "stream": contact.stream,
             "other_seen_at": other,
             "agent_version": contact.agent_version,
-            "state_digest": state_digest(text) if text is not None else None,
+            "state_digest": digest,
         }
         if state is not None:
             columns |= self._write_parts(connection, row, state, contact.at, changed)

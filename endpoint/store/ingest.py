@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from endpoint.core.deduplicate import Deduplicated, StoredKey, StreamKnowledge, deduplicate, deduplicate_new_stream
+from endpoint.core.host_columns import state_digest
 from endpoint.core.messages import Batch, Message, MessageKind
 from endpoint.core.request_exchange import SILENCE_S
 from endpoint.core.request_steps import read_step
@@ -173,6 +174,7 @@ def _contacts(pairs: Sequence[tuple[_Received, Deduplicated]], streams: Mapping[
             at=received.at,
             agent_version=received.batch.agent_version or stream.agent_version,
             state=decided.state,
+            digest=state_digest(decided.state.text) if decided.state is not None else None,
             shown_stream=stream.shown_stream,
             shown_digest=stream.shown_digest,
         )
