@@ -24,7 +24,9 @@ _DEADLOCK = "40P01"
 _POSTGRES = (
     # A role's settings must not disable durability, and nothing may wait longer than an agent does.
     "-c synchronous_commit=on -c statement_timeout=20000 -c lock_timeout=10000 "
-    "-c idle_in_transaction_session_timeout=60000"
+    "-c idle_in_transaction_session_timeout=60000 "
+    # To compile a query takes longer than to run any of these.
+    "-c jit=off"
 )
 
 
