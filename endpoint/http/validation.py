@@ -92,7 +92,7 @@ def _inlined(schema: Any, definitions: Mapping[str, Any]) -> Any:
     reference = schema.get("$ref")
     if isinstance(reference, str):
         return _inlined(definitions[reference.removeprefix("#/definitions/")], definitions)
-    return {key: _inlined(value, definitions) for key, value in schema.items() if key != "definitions"}
+    return {key: _inlined(value, definitions) for key, value in schema.items()}
 
 
 def _describe(path: Iterable[object], message: str) -> str:
