@@ -60,9 +60,9 @@ def newer(deb: Path, suffix: str) -> Rebuilt:
 
 
 def put_off(machine: Machine) -> None:
-    """Have the daily upgrade half a day away, so that none comes by itself while tests run at night."""
+    """Have the daily upgrade half a day away, and checks as rare as can be: by itself none comes within a test."""
     at = datetime.now(timezone.utc) + timedelta(hours=12)
-    text = f'[agent]\nupgrade_at = "{at:%H:%M}"\nsplay = "0s"\n'
+    text = f'[agent]\nupgrade_at = "{at:%H:%M}"\nsplay = "0s"\ncheck_interval = "7d"\n'
     machine.write("/etc/maestro-agent/config.d/10-put-off.toml", text)
 
 
