@@ -34,3 +34,16 @@ def run(machine: Machine, *, refresh: bool = True) -> PeerAnswer:
     # Without this its order of work, a set's, would be another one in every run.
     done = machine.run(COMMAND, PYTHONHASHSEED="0")
     return PeerAnswer(code=done.returncode, log=fetched + done.stdout + done.stderr)
+
+
+def dry_run(machine: Machine, words: str) -> list[str]:
+    """Return what a dry run tells after these words; nothing if it does not. It ends there.
+
+    What it does afterwards, each step in a process, was seen to hang.
+    """
+    with machine.start(f"exec {COMMAND} --dry-run 2>&1") as peer:
+        assert peer.stdout is not None
+        line = next((line for line in peer.stdout if words in line), "")
+        for pid in machine.processes("unattended-upgrade"):
+            machine.run(f"kill -KILL {pid}")
+    return line.partition(words)[2].split()
