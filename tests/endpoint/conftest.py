@@ -33,7 +33,8 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Cluster]:
     """Return a PostgreSQL cluster for these tests alone, in memory: no test cuts the power, and each start syncs."""
-    with cluster(Path("/dev/shm")) as running:  # noqa: S108 - a directory with a random name is made there
+    small = "-c shared_buffers=32MB"  # each of pytest's processes has a cluster
+    with cluster(Path("/dev/shm"), small) as running:  # noqa: S108 - a directory with a random name is made there
         yield running
 
 

@@ -19,6 +19,7 @@ class Cluster:
 
     directory: Path
     programs: Path
+    settings: str
 
     def url(self, database: str = "postgres") -> str:
         return f"postgresql+psycopg2://{_USER}@/{database}?host={self.directory}"
@@ -29,7 +30,7 @@ class Cluster:
         return self.url(database)
 
     def start(self) -> None:
-        options = f"-k {self.directory} -c listen_addresses= -c shared_buffers=32MB"
+        options = f"-k {self.directory} -c listen_addresses= {self.settings}"
         log = str(self.directory / "log")
         _run(self.programs / "pg_ctl", "-D", self._data, "-o", options, "-l", log, "-w", "start")
 
@@ -42,13 +43,13 @@ class Cluster:
 
 
 @contextmanager
-def cluster(place: Path | None = None) -> Iterator[Cluster]:
-    """Run a cluster with PostgreSQL's default durability, below `place` or the directory for temporary files."""
+def cluster(place: Path | None = None, settings: str = "") -> Iterator[Cluster]:
+    """Run a cluster below `place`, or the directory for temporary files; `settings` replace PostgreSQL's defaults."""
     programs = max(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
     directory = Path(tempfile.mkdtemp(prefix="maestro-postgres-", dir=place))
     user = pwd.getpwnam(_USER)
     os.chown(directory, user.pw_uid, user.pw_gid)
-    running = Cluster(directory=directory, programs=programs)
+    running = Cluster(directory=directory, programs=programs, settings=settings)
     try:
         _run(programs / "initdb", "-D", str(directory / "data"), "--auth=trust", "--encoding=UTF8", "--locale=C")
         running.start()
