@@ -3,6 +3,8 @@
 from datetime import datetime
 from enum import Enum
 
+from agent.core.docker.observed import ENGINE_PACKAGES
+from agent.core.docker.versions import upstream
 from agent.core.frozen import frozen
 from agent.core.model.docker import Container, DockerFacts, EngineUnit, RunningEngine
 from agent.core.model.engine_plan import PackageChange
@@ -78,6 +80,20 @@ class DockerSnapshot:
     """Whether docker.socket was active: then a stopped engine starts at the next connection, which stays so."""
     hooked: bool = False
     """Whether a pre-hook ran, so that the post-hooks have to, also after a crash."""
+
+    @property
+    def running_before(self) -> str | None:
+        """The upstream version of the engine that ran; None: none did."""
+        return upstream(self.engine_version) if self.engine_version else None
+
+    @property
+    def installed_before(self) -> str | None:
+        """The upstream version that starts from the packages of before; None: unknown.
+
+        Where a restart was pending it is not the one that ran, and no package that could bring that one is kept.
+        """
+        versions = {one.package: one.version for one in self.packages}
+        return next((upstream(versions[name]) for name in ENGINE_PACKAGES if name in versions), None)
 
     @property
     def announced(self) -> frozenset[str]:

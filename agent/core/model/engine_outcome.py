@@ -27,7 +27,7 @@ class Rollback:
     """A return to the versions of before."""
 
     done: bool
-    """Whether the engine runs the version of before, verified."""
+    """Whether the packages of before are installed and what runs is theirs, or never stopped; verified."""
     reason: str
     """What made it necessary; with `done` False also why it failed."""
 

@@ -9,7 +9,6 @@ from contextlib import suppress
 
 from agent.core.docker.snapshot import DockerSnapshot, Phase
 from agent.core.docker.verify import Fault, FaultCode, Faults, InstallationState, installation_state, package_faults
-from agent.core.docker.versions import upstream
 from agent.core.frozen import frozen, replace
 from agent.core.model.docker import EngineUnit
 from agent.core.model.engine_outcome import EngineResult, Rollback
@@ -44,6 +43,7 @@ class EngineChange:
     def __init__(self, tools: Tools, snapshot: DockerSnapshot, unit: EngineUnit) -> None:
         self._tools = tools
         self._course = Course(tools, snapshot)
+        self._before = snapshot
         self._changes = snapshot.changes
         self._starter = EngineStarter(tools, self._course, unit)
         self._installer = Installer(tools, self._course, self._starter, unit)
@@ -162,7 +162,7 @@ class EngineChange:
             if self._course.snapshot.phase is not Phase.PACKAGES:  # slow containers may have been stopped ahead
                 self._starter.containers.restore()
             return Ended(result=EngineResult.INTERRUPTED)
-        found = self._starter.bring_up(self._version_before() if as_before else None, any_version=not as_before)
+        found = self._starter.bring_up(self._before.installed_before if as_before else None, any_version=not as_before)
         if as_before and any(fault.of_engine for fault in found):
             return self._needs_attention(found, None)
         return Ended(result=EngineResult.INTERRUPTED, faults=found)
@@ -222,8 +222,8 @@ class EngineChange:
             self._tools.archives.require_room()
             return found
         if self._starter.is_disturbed():  # also by Docker CE's packages, which restart the engine themselves
-            return self._starter.bring_up(self._version_before())
-        return self._starter.undisturbed(self._version_before())
+            return self._starter.bring_up(self._before.installed_before)
+        return self._starter.undisturbed(self._before.running_before)
 
     def _forward_again(self) -> Faults:
         self._tools.control.step("the older engine does not start: installing the newer one again")
@@ -231,10 +231,6 @@ class EngineChange:
             return self._install() or self._starter.bring_up(self._course.snapshot.target_version)
         except (BusyError, StoppedError) as error:
             return (Fault(code=FaultCode.DPKG, values=(str(error),)),)
-
-    def _version_before(self) -> str | None:
-        version = self._course.snapshot.engine_version
-        return upstream(version) if version else None
 
     def _needs_attention(self, found: Faults, rollback: Rollback | None) -> Ended:
         if self._tools.operator.shutting_down():

@@ -36,7 +36,7 @@ def conclude(
         started_at=before.taken_at,
         finished_at=now,
         result=ended.result,
-        before=upstream(before.engine_version) if before.engine_version else None,
+        before=before.running_before,
         target=before.target_version,
         running=upstream(engine.version) if engine else None,
         packages=_changed(before, installed),

@@ -42,6 +42,8 @@ KEPT = (
 )
 
 
+PENDING = "24.0.7+dfsg1-1"
+"""Installed by a security update, and not running yet."""
 CE_PACKAGES = ("docker-ce", "docker-ce-cli")
 IN_ARCHIVE = "/kept/new-1/usr/bin/dockerd"
 
@@ -396,6 +398,13 @@ def given_snapshot(**fields: Any) -> DockerSnapshot:
     """Return the snapshot of that machine, with the archives of before and after."""
     saved = replace(snapshot().packages[0], file=f"docker.io={OLD}")
     return replace(snapshot(*CONTAINERS, packages=(saved,), archives=KEPT), **fields)
+
+
+def pending_snapshot(**fields: Any) -> DockerSnapshot:
+    """Return the snapshot of that machine where a newer version than the running one was installed already."""
+    saved = replace(snapshot().packages[0], version=PENDING, file=f"docker.io={PENDING}")
+    changes = tuple(replace(one, before=one.before and PENDING) for one in snapshot().changes)
+    return given_snapshot(packages=(saved,), changes=changes, **fields)
 
 
 def change_of(engine: FakeEngine, before: DockerSnapshot | None = None) -> EngineChange:

@@ -18,12 +18,14 @@ from tests.worker.steps.docker.fake_engine import (
     BEFORE,
     CONTAINERS,
     IN_ARCHIVE,
+    PENDING,
     RUNS_OLD,
     FakeEngine,
     change_of,
     docker_ce,
     docker_ce_snapshot,
     given_snapshot,
+    pending_snapshot,
 )
 
 HELD = replace(snapshot().packages[0], on_hold=True)
@@ -164,6 +166,24 @@ def test_an_engine_that_does_not_start_is_rolled_back_with_its_containers() -> N
     assert ended.rollback is not None
     assert ended.rollback.done
     assert engine.packages == {"docker.io": (OLD, True)}
+    assert engine.states == BEFORE
+
+
+@pytest.mark.parametrize(
+    ("fault", "running"),
+    [({"broken": {NEW}}, "24.0.7+dfsg1"), ({"refused": {NEW}}, "20.10.24+dfsg1")],
+    ids=["after its restart", "ahead of it"],
+)
+def test_where_a_restart_was_pending_a_rollback_ends_with_what_was_installed_or_never_stopped(
+    fault: dict[str, set[str]], running: str
+) -> None:
+    engine = FakeEngine(RUNS_OLD, packages={"docker.io": (PENDING, True)}, **fault)  # type: ignore[arg-type]
+
+    ended = carry_out(engine, pending_snapshot())
+
+    assert (ended.result, ended.faults) == (EngineResult.ROLLED_BACK, ())
+    assert engine.packages == {"docker.io": (PENDING, True)}
+    assert engine.running == running
     assert engine.states == BEFORE
 
 

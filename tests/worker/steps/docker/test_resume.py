@@ -13,6 +13,7 @@ from tests.core.docker.given_docker import NEW, OLD, OLD_ENGINE, docker
 from tests.worker.steps.docker.fake_engine import (
     BEFORE,
     CONTAINERS,
+    PENDING,
     RUNS_OLD,
     FakeEngine,
     Killed,
@@ -20,6 +21,7 @@ from tests.worker.steps.docker.fake_engine import (
     docker_ce,
     docker_ce_snapshot,
     given_snapshot,
+    pending_snapshot,
 )
 
 PLANNED = {"docker.io": (NEW, True), "docker-cli": (NEW, True)}
@@ -205,6 +207,32 @@ def test_docker_ce_killed_at_any_point_ends_with_an_engine_and_every_container(f
         with pytest.raises(Killed):
             change_of(engine, before).carry_out()
         _check_end(engine, _resumed(engine, before, rebooted=rebooted), uninterrupted)
+
+
+def test_an_engine_that_a_reboot_brought_to_its_pending_version_is_not_restarted() -> None:
+    engine = FakeEngine(RUNS_OLD, packages={"docker.io": (PENDING, True)})
+    engine.reboot()
+
+    ended = change_of(engine, pending_snapshot(phase=Phase.PACKAGES)).resume()
+
+    assert (ended.result, ended.faults) == (INTERRUPTED, ())
+    assert "restart" not in engine.done
+    assert engine.states == BEFORE
+
+
+@pytest.mark.parametrize("rebooted", [False, True], ids=["same boot", "rebooted"])
+def test_a_kill_at_any_point_where_a_restart_was_pending_ends_with_what_was_installed(*, rebooted: bool) -> None:
+    before, installed = pending_snapshot(), {"docker.io": (PENDING, True)}
+    whole = FakeEngine(RUNS_OLD, packages=dict(installed), broken={NEW})
+    change_of(whole, before).carry_out()
+
+    for at in range(len(whole.done)):
+        engine = FakeEngine(RUNS_OLD, packages=dict(installed), broken={NEW}, dies_at=at)
+        with pytest.raises(Killed):
+            change_of(engine, before).carry_out()
+        ended = _resumed(engine, before, rebooted=rebooted)
+        assert (ended.result, engine.running) == (ROLLED_BACK, "24.0.7+dfsg1")
+        assert engine.states == BEFORE
 
 
 @pytest.mark.parametrize("fault", FAULTS)
