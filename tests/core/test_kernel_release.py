@@ -3,6 +3,7 @@
 import pytest
 
 from agent.core.kernel_release import compare_kernels, flavour, image_release
+from tests.core.kernel_names import IMAGES
 
 
 @pytest.mark.parametrize(
@@ -143,17 +144,13 @@ def test_the_newest_kernel_is_unknown_if_the_running_one_is_not_installed(runnin
 @pytest.mark.parametrize(
     ("package", "release"),
     [
-        ("linux-image-6.1.0-18-amd64", "6.1.0-18-amd64"),
-        ("linux-image-unsigned-6.8.0-31-generic", "6.8.0-31-generic"),
-        ("linux-image-6.1.0-18-amd64-unsigned", "6.1.0-18-amd64"),
-        ("linux-image-6.13-rc6-amd64", "6.13-rc6-amd64"),
-        ("proxmox-kernel-6.8.12-5-pve-signed", "6.8.12-5-pve"),
-        ("pve-kernel-5.15.131-2-pve", "5.15.131-2-pve"),
+        *IMAGES.items(),
         ("proxmox-kernel-6.8", None),
         ("proxmox-kernel-helper", None),
         ("linux-image-amd64", None),
         ("linux-image-generic-hwe-22.04", None),
         ("linux-image-6.1.0-18-amd64-dbg", None),
+        ("linux-image-unsigned-6.8.0-31-generic-dbgsym", None),
         ("linux-headers-6.1.0-18-amd64", None),
     ],
 )

@@ -15,8 +15,8 @@ from agent.core.packages.removals import keep_needed, own_reason
 from agent.core.pattern import lazy_pattern
 
 _RELEASE = r"[0-9]+\.[0-9]+\.[0-9]+[^ ]*"
-_BEHIND = lazy_pattern(r"-(?:common(?:-[a-z0-9]+)*|unsigned|dbg|dbgsym)$")
-"""Suffixes after the release in Debian's package names: headers shared by flavours, unsigned images, symbols."""
+_BEHIND = lazy_pattern(r"(?:-(?:common(?:-[a-z0-9]+)*|unsigned|signed|dbg|dbgsym))+$")
+"""Suffixes after the release in package names: headers shared by flavours, images by their signature, symbols."""
 
 
 def obsolete_kernels(
@@ -90,7 +90,7 @@ class _ProtectedKernels:
         return Reason(code=ReasonCode.PLANNED_KERNEL) if self._is_of(package, self._coming) else None
 
     def _is_of(self, package: str, releases: Iterable[str]) -> bool:
-        own = release_of(package, self._kernels.patterns) or ""
+        own = image_release(package) or release_of(package, self._kernels.patterns) or ""
         return any(package.endswith(f"-{release}") or is_part_of(own, release) for release in releases)
 
 

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from agent.core.kernel_release import image_release
 from agent.core.model.kernels import AutoRemovable, Dependency, KernelFacts, KernelImage, ObsoleteKernels
 from agent.core.model.package import PackageId
 from agent.core.model.reasons import Reason, ReasonCode
@@ -13,6 +12,7 @@ from agent.core.packages.decide import plan_kernel_removal
 from agent.core.packages.gates.veto import veto
 from agent.core.packages.kernels import is_part_of, obsolete_kernels, release_of
 from tests.core import given
+from tests.core.kernel_names import IMAGES
 
 PATTERNS = ("linux-.*", "kfreebsd-.*", "gnumach-.*", ".*-modules", ".*-kernel")
 """The configuration of Debian and Ubuntu."""
@@ -121,6 +121,18 @@ def test_a_release_with_two_versions_in_it_is_matched_as_a_whole() -> None:
     found = decided(machine("linux-modules-6.9.3-1.2.3-lab", images=images, running="6.9.3-1.2.3-lab"))
 
     assert kept(found) == {"linux-modules-6.9.3-1.2.3-lab": because(ReasonCode.RUNNING_KERNEL)}
+
+
+@pytest.mark.parametrize(("image", "release"), IMAGES.items())
+def test_no_image_of_a_protected_kernel_is_removed_whatever_form_its_name_has(image: str, release: str) -> None:
+    old, new = (KernelImage(release=one, version=one) for one in ("4.0.0-1-lab", "7.0.0-1-lab"))
+    own = KernelImage(release=release, version="5")
+
+    running = decided(machine(image, images=(own, new), running=release))
+    newest = decided(machine(image, images=(old, own), running=old.release))
+    coming = decided(machine(image, images=(old, new), running=old.release), f"linux-image-{release}")
+
+    assert [removed(found) for found in (running, newest, coming)] == [[], [], []]
 
 
 @pytest.mark.parametrize("running", ["6.6.87.2-lab", "6.1.0-2-cloud-amd64", "6.1.0", ""])
@@ -261,27 +273,6 @@ def test_architectures_are_decided_independently() -> None:
 @pytest.mark.parametrize(
     ("package", "release"),
     [
-        ("linux-image-6.1.0-1-amd64", "6.1.0-1-amd64"),
-        ("linux-image-6.1.0-1-amd64-unsigned", "6.1.0-1-amd64"),
-        ("linux-image-6.12.12+deb13-amd64", "6.12.12+deb13-amd64"),
-        ("linux-image-5.10.0-0.deb10.16-amd64", "5.10.0-0.deb10.16-amd64"),
-        ("linux-image-6.8.0-31-generic", "6.8.0-31-generic"),
-        ("linux-image-unsigned-6.8.0-31-generic", "6.8.0-31-generic"),
-        ("linux-image-6.9.3", "6.9.3"),
-        ("linux-image-6.1.0-1-amd64-dbg", None),
-        ("linux-image-unsigned-6.8.0-31-generic-dbgsym", None),
-        ("linux-image-amd64", None),
-        ("linux-image-generic-hwe-22.04", None),
-        ("linux-headers-6.1.0-1-amd64", None),
-    ],
-)
-def test_a_kernel_image_is_recognised_by_its_name(package: str, release: str | None) -> None:
-    assert image_release(package) == release
-
-
-@pytest.mark.parametrize(
-    ("package", "release"),
-    [
         ("linux-modules-extra-6.8.0-31-generic", "6.8.0-31-generic"),
         ("linux-headers-6.8.0-31", "6.8.0-31"),
         ("linux-headers-6.1.0-1-common-rt", "6.1.0-1-common-rt"),
@@ -304,6 +295,9 @@ def test_a_kernel_package_is_recognised_by_apts_patterns(package: str, release: 
         ("6.12.12+deb13-common", "6.12.12+deb13-amd64", True),
         ("6.1.0-1-amd64-dbg", "6.1.0-1-amd64", True),
         ("6.1.0-1-amd64-unsigned", "6.1.0-1-amd64", True),
+        ("6.8.12-5-pve-signed", "6.8.12-5-pve", True),
+        ("6.8.12-5-pve-signed-dbgsym", "6.8.12-5-pve", True),
+        ("6.8.12-5-pve-signed", "6.8.12-4-pve", False),
         ("6.8.0-31", "6.8.0-31-generic", True),
         ("6.8.0-3", "6.8.0-31-generic", False),
         ("6.8.0-31-lowlatency", "6.8.0-31-generic", False),
