@@ -20,6 +20,8 @@ class Offer:
     version: str
     site: str
     """Where it comes from: origin and archive; empty if only the installed one is known."""
+    priority: int = 500
+    """apt's pin priority (apt_preferences(5)); without preferences, and not in an archive like backports, 500."""
 
 
 @frozen

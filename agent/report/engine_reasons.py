@@ -18,6 +18,9 @@ BLOCKS: Mapping[EngineWhy, str] = {
     EngineWhy.NO_SOURCE: "Where Weave's script comes from is not configured: {}. Set weave.source and weave.sha256.",
     EngineWhy.UNSUPPORTED_FLAVOUR: "The agent cannot upgrade this kind of installation: {}.",
     EngineWhy.FLAVOUR_MISMATCH: "Only another vendor's package has this version (asked, installed, other): {}.",
+    EngineWhy.PINNED: (
+        "apt's preferences exclude version {first}: {rest} (`apt-cache policy`). Change the pin, or the manifest."
+    ),
     EngineWhy.HELD_BY_ADMIN: (
         "On hold: {}. `apt-mark unhold` releases them; `--change-held` changes engine and client and holds them again."
     ),

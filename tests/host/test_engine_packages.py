@@ -107,6 +107,32 @@ def test_dependencies_that_nothing_meets_are_a_problem(apt: PrivateApt) -> None:
     assert apt.simulate(docker_ce=NEW)["problem"]
 
 
+@pytest.mark.parametrize("lent", [False, True])
+def test_offers_have_the_priorities_of_apts_preferences_whatever_a_lent_cache_is_restricted_to(
+    apt: PrivateApt, *, lent: bool
+) -> None:
+    apt.install(engine(OLD), client(OLD), package("containerd.io", "1.6"))
+    apt.repository("Docker", engine(MIDDLE))
+    apt.repository("Other", engine(NEW))
+    apt.prefer("Package: *\nPin: release o=Other\nPin-Priority: -1")
+    assert apt.ask("docker-ce", lent=lent)["priorities"] == {NEW: -1, MIDDLE: 500, OLD: 100}
+
+
+def test_a_pin_on_the_package_outranks_its_sources(apt: PrivateApt) -> None:
+    apt.install(engine(OLD), client(OLD), package("containerd.io", "1.6"))
+    apt.repository("Docker", engine(MIDDLE), engine(NEW))
+    apt.prefer("Package: docker-ce\nPin: version 5:27.*\nPin-Priority: 990")
+    assert apt.ask("docker-ce")["priorities"] == {NEW: 500, MIDDLE: 990, OLD: 100}
+
+
+def test_a_version_that_the_preferences_exclude_is_not_installed(apt: PrivateApt) -> None:
+    apt.install(engine(OLD), client(OLD), package("containerd.io", "1.6"))
+    apt.repository("Docker", engine(NEW), client(NEW))
+    apt.prefer("Package: docker-ce-cli\nPin: version *\nPin-Priority: -1")
+    assert apt.simulate(docker_ce=NEW, docker_ce_cli=NEW)["problem"]
+    assert changes(apt.simulate(docker_ce=NEW, docker_ce_cli=OLD)) == {"docker-ce": (OLD, NEW)}
+
+
 def test_a_lent_cache_gives_the_same_answers_whatever_its_marks_and_restriction(apt: PrivateApt) -> None:
     apt.install(engine(OLD), client(OLD), package("containerd.io", "1.6"))
     apt.repository(

@@ -44,6 +44,7 @@ if lender:
 packages = AptEnginePackages(lender)
 print(json.dumps({
     "offers": {name: [[one.version, one.site] for one in packages.offers(name)] for name in asked["offers"]},
+    "priorities": {one.version: one.priority for name in asked["offers"] for one in packages.offers(name)},
     "marks_left": lender and not lender.taken and lender.cache.depcache.del_count == lender.marks,
     "simulations": [asdict(packages.simulate(one, asked["held"])) for one in asked["simulate"]],
 }))
@@ -79,6 +80,11 @@ class PrivateApt:
         ).add(*packages)
         options = f"signed-by={self.root}/key.asc" if signed else "allow-insecure=yes"
         self._lines.append(f"deb [{options}] file:{directory} stable main\n")
+
+    def prefer(self, preference: str) -> None:
+        """Add a stanza of apt_preferences(5)."""
+        with (self.root / "etc/apt/preferences.d/test").open("a") as file:
+            file.write(f"{preference}\n\n")
 
     def ask(
         self, *offers: str, simulate: tuple[Mapping[str, str], ...] = (), held: Sequence[str] = (), lent: bool = False

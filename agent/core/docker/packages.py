@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Mapping
 
 from agent.core.debian_version import version_key
-from agent.core.docker.versions import choose, parse_request, release_key, upstream
+from agent.core.docker.versions import choose, may_be_chosen, parse_request, release_key, upstream
 from agent.core.engine_ports import Offer, Simulation
 from agent.core.frozen import frozen
 from agent.core.model.docker import DockerFacts, Flavour, RunningEngine
@@ -55,8 +55,10 @@ def resolve(facts: DockerFacts, wanted: str, ports: PackagePorts, options: Docke
     main = MAIN[facts.flavour]
     installed = facts.version_of(main) or ""
     request = parse_request(wanted)
-    choice = choose(request, ports.offers(main), options.distro)
+    choice = choose(request, ports.offers(main), options.distro, installed)
     if choice.offer is None:
+        if choice.pinned:
+            return Resolved(blocks=(Block(why=EngineWhy.PINNED, values=(wanted, f"{main} {choice.pinned}")),))
         other = choose(request, ports.offers(_OTHER[main]), options.distro).offer
         if other is not None:
             return Resolved(blocks=(Block(why=EngineWhy.FLAVOUR_MISMATCH, values=(wanted, main, other.package)),))
@@ -83,7 +85,7 @@ def _targets(facts: DockerFacts, main: str, version: str, ports: PackagePorts) -
         extras = "docker-ce-rootless-extras"
         more = {extras: version} if facts.version_of(extras) else {}
         return {main: version, "docker-ce-cli": version, **more}
-    has_client = any(offer.version == version for offer in ports.offers(_CLIENT))
+    has_client = any(one.version == version and may_be_chosen(one.priority) for one in ports.offers(_CLIENT))
     return {main: version, **({_CLIENT: version} if has_client else {})}
 
 

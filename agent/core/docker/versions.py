@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from agent.core.debian_version import version_key
+from agent.core.debian_version import VersionKey, version_key
 from agent.core.engine_ports import Offer
 from agent.core.frozen import frozen
 from agent.core.pattern import lazy_pattern
@@ -21,6 +21,8 @@ _BUILT_FOR = re.compile(
     # docker-ce-packaging: "~ubuntu.24.04~noble" since 23.0, "~ubuntu-focal" before that, "~ubuntu" up to 18.06.
     r"~(?P<id>debian|ubuntu|raspbian)(?:\.(?P<version>[0-9.]+)~(?P<codename>[a-z]+)|-(?P<suite>[a-z]+))?$"
 )
+_FORCED = 1000
+"""From this priority on, apt installs a version even if that is a downgrade (apt_preferences(5))."""
 _BELOW = 2
 """How many available versions below the requested one are listed as nearest."""
 
@@ -32,7 +34,7 @@ class VersionRequest:
     text: str
     """As written."""
     numbers: tuple[int, ...]
-    """The numbers that a version must begin with; empty: any, so the newest ("latest")."""
+    """The numbers that a version must begin with; empty: any ("latest")."""
     exact: bool
     """Whether the version must have no further numbers."""
 
@@ -42,7 +44,9 @@ class Choice:
     """Which offer a request stands for on this machine."""
 
     offer: Offer | None
-    """None: version-unavailable."""
+    """None: version-unavailable, or `pinned`."""
+    pinned: str = ""
+    """With None: the newest version that matches, all of which apt's preferences exclude; empty if there is none."""
     nearest: tuple[str, ...] = ()
     """With None: the nearest available upstream versions, newest first; empty if none is available."""
 
@@ -112,13 +116,38 @@ def built_for(version: str, distro: Distro) -> bool:
     return not (found["version"] and distro.version) or found["version"] == distro.version
 
 
-def choose(request: VersionRequest, offers: Sequence[Offer], distro: Distro) -> Choice:
-    """Return the newest offer, by dpkg's order, that matches and is built for this release of the distribution."""
+def may_be_chosen(priority: int) -> bool:
+    """Whether apt's preferences allow a version with this priority: a negative one is never installed.
+
+    So says apt_preferences(5), which leaves 0 undefined; libapt chooses no version of 0, either.
+    """
+    return priority > 0
+
+
+def choose(request: VersionRequest, offers: Sequence[Offer], distro: Distro, installed: str = "") -> Choice:
+    """Return apt's candidate (apt_preferences(5)) among the offers that match and are for this release.
+
+    `installed` is the installed version, which may stay whatever its priority; empty: none of the package.
+    """
     usable = [offer for offer in offers if built_for(offer.version, distro) and not is_pre_release(offer.version)]
+    allowed = [offer for offer in usable if may_be_chosen(offer.priority)]
     matching = [offer for offer in usable if matches(request, offer.version)]
-    if matching:
-        return Choice(offer=max(matching, key=lambda offer: version_key(offer.version)))
-    return Choice(offer=None, nearest=_nearest(request, usable))
+    candidates = [offer for offer in matching if offer in allowed or offer.version == installed]
+    if candidates:
+        return Choice(offer=_candidate(candidates, installed))
+    pinned = max(matching, key=_age, default=None)
+    return Choice(offer=None, pinned=pinned.version if pinned else "", nearest=_nearest(request, allowed))
+
+
+def _candidate(offers: Sequence[Offer], installed: str) -> Offer:
+    """Return the offer with the highest priority, the newest of those; no downgrade unless its priority forces it."""
+    stays = next((offer for offer in offers if offer.version == installed), None)
+    kept = [offer for offer in offers if stays is None or _age(offer) >= _age(stays) or offer.priority >= _FORCED]
+    return max(kept, key=lambda offer: (offer.priority, _age(offer)))
+
+
+def _age(offer: Offer) -> VersionKey:
+    return version_key(offer.version)
 
 
 def _nearest(request: VersionRequest, offers: Sequence[Offer]) -> tuple[str, ...]:

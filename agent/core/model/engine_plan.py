@@ -22,6 +22,8 @@ class EngineWhy(Enum):
     """Weave: the configuration has no source or no checksum for the script of the version."""
     UNSUPPORTED_FLAVOUR = "unsupported-flavour"
     FLAVOUR_MISMATCH = "flavour-mismatch"
+    PINNED = "pinned"
+    """apt's preferences exclude every matching version: as asked for, the newest of them with its package."""
     HELD_BY_ADMIN = "held-by-admin"
     SNOOZED = "snoozed"
     WOULD_REMOVE = "would-remove"

@@ -153,6 +153,15 @@ class PackageCache:
         return new <= self._broken_elsewhere and broken <= self.broken_before
 
     @cached_property
+    def preferences(self) -> apt_pkg.Policy:
+        """The preferences of the machine (apt_preferences(5)), without what `restrict_to` changes for the marks."""
+        policy = apt_pkg.Policy(self.pkg_cache)
+        with libapt_errors("apt cannot read its preferences"):
+            policy.read_pinfile(apt_pkg.config.find_file("Dir::Etc::Preferences"))
+            policy.read_pindir(apt_pkg.config.find_dir("Dir::Etc::PreferencesParts"))
+        return policy
+
+    @cached_property
     def records(self) -> apt_pkg.PackageRecords:
         """The full stanzas, opened on first use."""
         return apt_pkg.PackageRecords(self.pkg_cache)

@@ -12,6 +12,7 @@ from typing import Protocol
 
 import apt_pkg
 
+from agent.core.docker.versions import may_be_chosen
 from agent.core.engine_ports import Offer, Simulation
 from agent.core.model.engine_plan import PackageChange
 from agent.host.apt.cache import PackageCache
@@ -54,6 +55,8 @@ class AptEnginePackages:
             current = found.parent_pkg.current_ver
             if found != current and _on_hold(found.parent_pkg, held):
                 return Simulation(problem=f"{name} is on hold")
+            if found != current and not may_be_chosen(priority := cache.preferences.get_priority(found)):
+                return Simulation(problem=f"apt's preferences exclude {name} {text} (priority {priority})")
             if found != current:
                 wanted.append(found)
         if not self._unmarked:
@@ -92,7 +95,10 @@ def _versions(cache: PackageCache, name: str) -> Iterator[apt_pkg.Version]:
 def _offer(cache: PackageCache, version: apt_pkg.Version) -> Offer:
     origin, archive = origin_of(cache, version, cache.trusted)
     return Offer(
-        package=version.parent_pkg.name, version=version_text(version), site=" ".join(filter(None, (origin, archive)))
+        package=version.parent_pkg.name,
+        version=version_text(version),
+        site=" ".join(filter(None, (origin, archive))),
+        priority=cache.preferences.get_priority(version),
     )
 
 

@@ -76,6 +76,7 @@ def plan(
     removes: tuple[str, ...] = (),
     also: tuple[PackageChange, ...] = (),
     problem: str = "",
+    pinned: Collection[str] = (),
     **options: Any,
 ) -> EnginePlan:
     def simulate(targets: Mapping[str, str], held: Collection[str]) -> Simulation:
@@ -85,7 +86,10 @@ def plan(
         return Simulation(changes=(*changes, *gone, *also), problem=problem)
 
     def offers(package: str) -> tuple[Offer, ...]:
-        return tuple(Offer(package=package, version=one, site="") for one in _OFFERED.get(package, ()))
+        return tuple(
+            Offer(package=package, version=one, site="", priority=-1 if package in pinned else 500)
+            for one in _OFFERED.get(package, ())
+        )
 
     ports = PackagePorts(offers=offers, simulate=simulate)
     manifest = Manifest(docker_version=wanted, weave_version=weave_wanted)
@@ -105,6 +109,10 @@ def test_D1_engine_and_client_are_named_with_the_exact_version() -> None:  # noq
 )
 def test_D7_engine_as_wanted_is_left_alone(wanted: str) -> None:  # noqa: N802 - the case's id
     assert plan(docker(container()), wanted=wanted).nothing_to_do
+
+
+def test_client_that_the_preferences_exclude_is_not_named() -> None:
+    assert [one.package for one in plan(before(), pinned={"docker-cli"}).packages] == ["docker.io"]
 
 
 def test_D8_older_running_engine_is_only_restarted() -> None:  # noqa: N802 - the case's id
@@ -133,6 +141,11 @@ def test_D8_older_running_engine_is_only_restarted() -> None:  # noqa: N802 - th
             docker(engine=replace(ENGINE, containerd_store=True)), {"wanted": "26.1.4", "allow_downgrade": True},
             EngineWhy.DOWNGRADE_REFUSED, ("26.1.5", "26.1.4", "--allow-major-downgrade"), id="D11-image-store",
         ),
+        pytest.param(
+            before(), {"wanted": "26.1.5", "pinned": {"docker.io"}}, EngineWhy.PINNED, ("26.1.5", f"docker.io {NEW}"),
+            id="pinned",
+        ),
+        pytest.param(before(**KEEPS), {"wanted": "latest", "pinned": {"docker.io"}}, None, (), id="pinned-as-it-is"),
         pytest.param(
             before(packages=(replace(_INSTALLED, on_hold=True),)), {}, EngineWhy.HELD_BY_ADMIN, ("docker.io",), id="D12"
         ),

@@ -237,3 +237,63 @@ def test_without_a_match_the_nearest_available_versions_are_given(request_: str,
 )
 def test_nothing_is_near_where_nothing_is_available_for_this_machine(found: list[Offer]) -> None:
     assert choose(parse_request("27.3.1"), found, NOBLE) == Choice(offer=None)
+
+
+_STABLE, _FIXED, _BACKPORT = "26.1.4+dfsg1-9", "26.1.5+dfsg1-9", "28.5.2+dfsg4-5~bpo12+1"
+
+
+def with_priorities(**priorities: int) -> list[Offer]:
+    versions = {"stable": _STABLE, "fixed": _FIXED, "backport": _BACKPORT}
+    return [
+        Offer(package="docker.io", version=versions[name], site="Debian", priority=priority)
+        for name, priority in priorities.items()
+    ]
+
+
+@pytest.mark.parametrize(
+    ("request_", "installed", "priorities", "version"),
+    [
+        ("latest", "", {"stable": 500, "fixed": 500, "backport": 100}, _FIXED),
+        ("latest", "", {"stable": 990, "fixed": 500, "backport": 100}, _STABLE),
+        ("latest", _STABLE, {"stable": 500, "backport": -1}, _STABLE),
+        ("latest", _STABLE, {"stable": -1, "fixed": -1}, _STABLE),
+        ("latest", _BACKPORT, {"stable": 500, "fixed": 500, "backport": 100}, _BACKPORT),
+        ("latest", _BACKPORT, {"stable": 1001, "fixed": 500, "backport": 100}, _STABLE),
+        ("26.1.x", "", {"stable": 990, "fixed": 500}, _STABLE),
+        ("26.1.x", _FIXED, {"stable": 990, "fixed": 500}, _FIXED),
+        ("26.1.x", _BACKPORT, {"stable": 500, "fixed": 500, "backport": 100}, _FIXED),
+        ("28.5.2", _STABLE, {"stable": 500, "backport": 100}, _BACKPORT),
+    ],
+    ids=[
+        "backports-are-not-automatic",
+        "priority-before-age",
+        "never",
+        "what-is-installed-stays",
+        "no-downgrade-by-itself",
+        "a-forced-downgrade",
+        "series-by-priority",
+        "no-downgrade-in-a-series",
+        "a-series-below-what-is-installed",
+        "an-exact-version-of-low-priority",
+    ],
+)
+def test_of_several_offers_the_one_that_apt_prefers_is_chosen(
+    request_: str, installed: str, priorities: dict[str, int], version: str
+) -> None:
+    chosen = choose(parse_request(request_), with_priorities(**priorities), BOOKWORM, installed).offer
+    assert chosen is not None
+    assert chosen.version == version
+
+
+@pytest.mark.parametrize("request_", ["28.5.2", "28.x"])
+@pytest.mark.parametrize("priority", [-1, 0])
+def test_a_version_that_the_preferences_exclude_is_named_and_not_chosen(request_: str, priority: int) -> None:
+    found = with_priorities(stable=500, backport=priority)
+    assert choose(parse_request(request_), found, BOOKWORM, _STABLE) == Choice(
+        offer=None, pinned=_BACKPORT, nearest=("26.1.4",)
+    )
+
+
+def test_what_the_preferences_exclude_is_not_among_the_nearest() -> None:
+    found = with_priorities(stable=500, backport=-1)
+    assert choose(parse_request("27"), found, BOOKWORM) == Choice(offer=None, nearest=("26.1.4",))
