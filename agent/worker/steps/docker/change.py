@@ -134,7 +134,7 @@ class EngineChange:
     def _go_on(self, found: Faults) -> Ended:
         """Continue after the installation, given what is wrong with it."""
         if not found and (found := self._starter.keep_containers()) and not self._changes:
-            return Ended(result=EngineResult.BLOCKED, faults=found)
+            return self._not_restarted(EngineResult.BLOCKED, found)
         if not found and self._changes:
             found = self._installer.validate()
         if not found and (reason := self._tools.control.stop()) and not self._starter.is_disturbed():
@@ -150,10 +150,16 @@ class EngineChange:
     def _stopped(self, reason: str) -> Ended:
         """End before the engine is restarted, the last moment at which nothing is lost by it."""
         if not self._changes:
-            return Ended(result=EngineResult.INTERRUPTED)
+            return self._not_restarted(EngineResult.INTERRUPTED)
         ended = self._roll_back((), reason=f"stopped {reason}")
         back = ended.result is EngineResult.ROLLED_BACK
         return replace(ended, result=EngineResult.INTERRUPTED) if back else ended
+
+    def _not_restarted(self, result: EngineResult, found: Faults = ()) -> Ended:
+        """End a run without package changes ahead of its restart."""
+        if self._before.phase is not Phase.PREPARED:  # the job before may have stopped slow containers ahead
+            self._starter.containers.restore()
+        return Ended(result=result, faults=found)
 
     def _left_as_it_is(self, progress: InstallationState) -> Ended:
         """End an interrupted run whose packages are those of before, or somebody else's: only restore containers."""

@@ -102,13 +102,37 @@ def test_a_run_that_failed_is_never_touched() -> None:
     assert engine.saved == []
 
 
+STOPPED_AHEAD = docker(
+    *(replace(one, state="exited") if one.name == "slow" else one for one in CONTAINERS), engine=OLD_ENGINE
+)
+
+
 def test_slow_containers_that_a_killed_run_stopped_run_again_where_somebody_put_the_packages_back() -> None:
-    stopped = tuple(replace(one, state="exited") if one.name == "slow" else one for one in CONTAINERS)
-    engine = FakeEngine(docker(*stopped, engine=OLD_ENGINE))
+    engine = FakeEngine(STOPPED_AHEAD)
 
     ended = change_of(engine, given_snapshot(phase=Phase.RESTARTING)).resume()
 
     assert ended.result is EngineResult.INTERRUPTED
+    assert engine.states == BEFORE
+
+
+@pytest.mark.parametrize(
+    ("fields", "switches", "expected"),
+    [
+        ({"stop_reason": "by SIGTERM"}, False, INTERRUPTED),
+        ({"reload_problem": "no such option"}, True, EngineResult.BLOCKED),
+    ],
+    ids=["stopped", "live-restore refused"],
+)
+def test_they_run_again_where_the_run_that_finishes_a_restart_ends_ahead_of_it(
+    fields: dict[str, str], expected: EngineResult, *, switches: bool
+) -> None:
+    engine = FakeEngine(STOPPED_AHEAD, packages=dict(PLANNED), **fields)  # type: ignore[arg-type]
+
+    ended = resume(engine, Phase.RESTARTING, changes=(), switch_live_restore=switches)
+
+    assert (ended.result, ended.keeps_snapshot) == (expected, False)
+    assert "restart" not in engine.done
     assert engine.states == BEFORE
 
 
