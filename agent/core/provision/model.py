@@ -4,10 +4,13 @@ from datetime import datetime
 from enum import Enum
 
 from agent.core.frozen import frozen, replace
+from agent.core.model.facts import ListsState
 from agent.core.model.outcome import ForeignChange, Outcome, ProvisionNote, ProvisionPhase, Result
 
-_DONE = frozenset({Result.UP_TO_DATE, Result.UPDATED, Result.DEGRADED})
-"""Results after which nothing is left that another attempt would install."""
+_WHOLE = frozenset({Result.UP_TO_DATE, Result.UPDATED, Result.DEGRADED})
+"""Results of a run that installed all that it found."""
+_MAX_RUNS = 10
+"""Runs after which it ends although something may be left: with growing pauses that is half a day."""
 
 
 class NextStep(Enum):
@@ -66,14 +69,35 @@ class Provision:
         waits = self.phase is ProvisionPhase.REBOOTING and self.reboot and required
         return NextStep.REBOOT if waits else NextStep.UPGRADE
 
-    def after(self, outcome: Outcome, *, required: bool, boot_id: str | None, now: datetime) -> "Provision":
-        """Return it after an upgrade run: the same phase after a failure, so that a later job tries again."""
+    def waits(self, boot_id: str | None) -> bool:
+        """Return whether the last job left something to a later one; `boot_id` is of the present boot, None: unknown."""
+        if self.phase is ProvisionPhase.REBOOTING:
+            return boot_id in {None, self.boot_id}
+        return self.phase is ProvisionPhase.UPGRADING and bool(self.result)
+
+    def after(
+        self, outcome: Outcome, *, left: bool, required: bool, boot_id: str | None, now: datetime
+    ) -> "Provision":
+        """Return it after an upgrade run: in the same phase, so that a later job tries again, unless it was the last.
+
+        `left` is whether updates are pending that the run did not come to.
+        """
         ended = replace(self, result=outcome.result.value)
-        if outcome.result not in _DONE or outcome.failed:
+        if outcome.result not in _WHOLE or outcome.failed or self._may_miss(outcome, left=left):
             return ended
         wanted = self.reboot and required and not self.rebooted
         phase = ProvisionPhase.REBOOTING if wanted else ProvisionPhase.DONE
         return replace(ended, phase=phase, entered_at=now, boot_id=boot_id if wanted else self.boot_id)
+
+    def _may_miss(self, outcome: Outcome, *, left: bool) -> bool:
+        """Whether another run may install more: a source did not answer, or a run has only so many rounds.
+
+        Without the security sources it never ends; a source that is broken for good keeps no server for ever.
+        """
+        state = outcome.lists.state if outcome.lists is not None else ListsState.NEVER
+        if state not in {ListsState.FRESH, ListsState.PARTIAL}:
+            return True
+        return (left or state is ListsState.PARTIAL) and len(self.runs) < _MAX_RUNS
 
     @property
     def note(self) -> ProvisionNote:

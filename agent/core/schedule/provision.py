@@ -4,7 +4,6 @@ from datetime import datetime, timedelta
 
 from agent.core.clock import is_future
 from agent.core.frozen import frozen
-from agent.core.model.outcome import ProvisionPhase
 from agent.core.provision.model import Provision
 from agent.core.schedule.slots import JobAttempts, retry_delay
 
@@ -61,11 +60,11 @@ def _pause(
 ) -> timedelta:
     """Return how long after the last attempt the next one starts.
 
-    A restart that a gate keeps from happening is tried with pauses that grow with the time that it waits.
+    What a job without failures left is tried with pauses that grow with the time that the phase lasts: a restart that
+    a gate keeps from happening, a source that did not answer.
     """
     if attempts.failures:
         return retry_delay(attempts.failures, share)
-    same_boot = recorded is not None and server.boot_id in {None, recorded.boot_id}
-    if recorded is None or recorded.phase is not ProvisionPhase.REBOOTING or not same_boot:
+    if recorded is None or not recorded.waits(server.boot_id):
         return timedelta(0)
     return min(max(last - recorded.entered_at, retry_delay(1, share)), retry_delay(_MANY, share))

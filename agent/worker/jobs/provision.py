@@ -10,6 +10,7 @@ from agent.core.frozen import replace
 from agent.core.job_kinds import JobKind, JobOption
 from agent.core.model.facts import Unseen
 from agent.core.model.outcome import Outcome, ProvisionPhase
+from agent.core.model.plan import Plan
 from agent.core.model.scope import Scope
 from agent.core.packages.apt_history import changes_by_cloud_init
 from agent.core.policy.policy import SoakPolicy
@@ -98,10 +99,15 @@ def _upgrade(request: JobRequest, context: JobContext, current: Provision) -> Jo
     current = current.begun(context.run_id)
     save_provision(context.record.store, current, context.machine.now())
 
-    def completed(outcome: Outcome) -> Outcome:
+    def completed(outcome: Outcome, after: Plan | None) -> Outcome:
         nonlocal current
-        required = isinstance(outcome.reboot, Unseen) or outcome.reboot.required
-        current = current.after(outcome, required=required, boot_id=boot_id(), now=context.machine.now())
+        current = current.after(
+            outcome,
+            left=after is not None and bool(after.install),
+            required=isinstance(outcome.reboot, Unseen) or outcome.reboot.required,
+            boot_id=boot_id(),
+            now=context.machine.now(),
+        )
         return replace(outcome, provision=current.note)
 
     # A new server has no reason to wait for a fix; a snooze, a hold and the blocklist still count.

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from agent.core.frozen import replace
 from agent.core.job_kinds import JobKind, JobOption
 from agent.core.model.outcome import Outcome, Result
-from agent.core.model.plan import Step
+from agent.core.model.plan import Plan, Step
 from agent.core.model.scope import Scope
 from agent.errors import BusyError, DeferredError, ExitCode, HostError, StoppedError
 from agent.host import log
@@ -84,11 +84,11 @@ def upgrade(
     *,
     refresh: bool,
     requested_by: str = "",
-    completed: Callable[[Outcome], Outcome] = lambda outcome: outcome,
+    completed: Callable[[Outcome, Plan | None], Outcome] = lambda outcome, _: outcome,
 ) -> Outcome:
     """Plan, execute, verify, record. However the run ends, its outcome is returned and recorded.
 
-    `completed` adds to the outcome before it is recorded.
+    `completed` adds to the outcome before it is recorded, by the plan that is left; None: the machine was not seen.
 
     Raises:
         NothingDoneError: the run is not possible as requested; nothing was done or recorded.
@@ -111,7 +111,7 @@ def upgrade(
     outcome = _execute(context, upgrade_run, beginning, refresh=refresh)
     beginning.record()  # if the run ended before its plan could be compared with the requested one
     outcome = credit_late_arrivals(outcome, beginning.left, context.engine.states)
-    outcome = _recorded(context, completed(_with_details(context, upgrade_run, outcome)))
+    outcome = _recorded(context, completed(_with_details(context, upgrade_run, outcome), upgrade_run.after))
     after_hooks = upgrade_run.hooks.run_after(outcome)
     if after_hooks != outcome:
         outcome = _recorded(context, after_hooks)

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from agent.core.model.facts import Lists, ListsState
 from agent.core.model.outcome import ProvisionPhase, Result
 from agent.core.provision.model import NextStep, Provision
 from tests.core import given
@@ -15,6 +16,10 @@ BEGUN = Provision(
 )
 REBOOTING = replace(BEGUN, phase=ProvisionPhase.REBOOTING, boot_id="one")
 LATER = NOW + timedelta(minutes=5)
+
+
+def lists(state: ListsState) -> Lists:
+    return Lists(state=state, updated_at=NOW)
 
 
 @pytest.mark.parametrize(
@@ -36,11 +41,37 @@ LATER = NOW + timedelta(minutes=5)
 def test_a_run_ends_the_phase_or_is_tried_again(
     result: Result, *, required: bool, before: Provision, phase: ProvisionPhase
 ) -> None:
-    after = before.after(given.outcome(result=result), required=required, boot_id="one", now=LATER)
+    outcome = given.outcome(result=result, lists=lists(ListsState.FRESH))
+
+    after = before.after(outcome, left=False, required=required, boot_id="one", now=LATER)
 
     assert after.phase is phase
     assert after.note.done_at == (LATER if phase is ProvisionPhase.DONE else None)
     assert after.boot_id == ("one" if phase is ProvisionPhase.REBOOTING else None)
+
+
+@pytest.mark.parametrize(
+    ("state", "left", "runs", "phase"),
+    [
+        (ListsState.NEVER, False, 100, ProvisionPhase.UPGRADING),
+        (ListsState.STALE, False, 100, ProvisionPhase.UPGRADING),
+        (ListsState.PARTIAL, False, 9, ProvisionPhase.UPGRADING),
+        (ListsState.PARTIAL, False, 10, ProvisionPhase.REBOOTING),
+        (ListsState.FRESH, True, 9, ProvisionPhase.UPGRADING),
+        (ListsState.FRESH, True, 10, ProvisionPhase.REBOOTING),
+        (ListsState.FRESH, False, 1, ProvisionPhase.REBOOTING),
+    ],
+    ids=lambda value: str(value.value if isinstance(value, (ListsState, ProvisionPhase)) else value),
+)
+def test_a_run_that_may_have_missed_something_is_tried_again(
+    state: ListsState, *, left: bool, runs: int, phase: ProvisionPhase
+) -> None:
+    before = replace(BEGUN, runs=("run",) * runs)
+    outcome = given.outcome(result=Result.DEGRADED, lists=lists(state))
+
+    after = before.after(outcome, left=left, required=True, boot_id="one", now=LATER)
+
+    assert after.phase is phase
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,14 @@ def test_a_restart_that_a_gate_keeps_from_happening_is_tried_with_growing_pauses
     assert len(set(pauses)) == 4
 
 
+def test_a_run_that_left_something_without_failing_is_tried_with_growing_pauses() -> None:
+    left = replace(BEGUN, result="degraded", started_at=NOW)
+    pauses = [due(replace(left, entered_at=NOW - wait), attempts=JobAttempts(last=NOW)) for wait in (0 * HOUR, HOUR)]
+
+    assert pauses == sorted(pause for pause in pauses if pause is not None and pause > NOW)
+    assert len(set(pauses)) == 2
+
+
 @pytest.mark.parametrize(("boot_id", "waits"), [("two", False), ("one", True), (None, True)])
 def test_after_the_restart_provisioning_goes_on_at_once(boot_id: str | None, *, waits: bool) -> None:
     at = due(REBOOTING, attempts=JobAttempts(last=NOW), boot_id=boot_id)

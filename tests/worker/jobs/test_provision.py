@@ -11,10 +11,10 @@ from agent.core.model.outcome import ProvisionPhase, Stage
 from agent.core.provision.model import Provision
 from agent.state.job_status import REQUESTED_BY_SCHEDULE
 from agent.state.provision_record import load_provision, save_provision
-from agent.worker.jobs import provision
+from agent.worker.jobs import provision, upgrade_run
 from agent.worker.protocol import JobAnswer, JobRequest
 from tests.support.simulated import Killed
-from tests.worker.jobs.simulator import Agent, raising
+from tests.worker.jobs.simulator import Agent, failing, raising
 
 
 class Server(Agent):
@@ -179,6 +179,32 @@ def test_a_failed_run_is_tried_again(server: Server) -> None:
 
     assert (first.exit_code, first.follow_up, phase(first)) == (1, None, "upgrading")
     assert (second.exit_code, phase(second)) == (0, "rebooting")
+
+
+@pytest.mark.parametrize("security", [True, False], ids=["security", "another"])
+def test_a_source_that_did_not_answer_is_asked_again_by_a_later_job(server: Server, *, security: bool) -> None:
+    server.machine.lists = list(server.machine.archive)
+    server.machine.refresh_errors = (failing("archive.example", security=security),)
+    first = server.provision()
+    server.machine.refresh_errors = ()
+    server.machine.offer("later")
+    second = server.provision(by=REQUESTED_BY_SCHEDULE)
+
+    assert (first.exit_code, phase(first)) == (10, "upgrading")
+    assert (second.exit_code, phase(second)) == (0, "done")
+    assert server.machine.versions()["later"] == "2"
+
+
+def test_what_became_installable_only_in_the_last_round_is_left_to_a_later_job(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upgrade_run, "_MAX_ROUNDS", 1)
+    server.machine.before_install.append(lambda: server.machine.offer("kernel"))
+    first = server.provision()
+    second = server.provision(by=REQUESTED_BY_SCHEDULE)
+
+    assert (first.exit_code, phase(first)) == (10, "upgrading")
+    assert (second.exit_code, phase(second)) == (0, "done")
 
 
 def test_a_provisioned_server_is_left_alone_unless_asked_for_again(server: Server) -> None:
