@@ -70,14 +70,12 @@ class Provision:
         return NextStep.REBOOT if waits else NextStep.UPGRADE
 
     def waits(self, boot_id: str | None) -> bool:
-        """Return whether the last job left something to a later one; `boot_id` is of the present boot, None: unknown."""
+        """Return whether the last job left something to a later one; `boot_id` is of this boot, None: unknown."""
         if self.phase is ProvisionPhase.REBOOTING:
             return boot_id in {None, self.boot_id}
         return self.phase is ProvisionPhase.UPGRADING and bool(self.result)
 
-    def after(
-        self, outcome: Outcome, *, left: bool, required: bool, boot_id: str | None, now: datetime
-    ) -> "Provision":
+    def after(self, outcome: Outcome, *, left: bool, required: bool, boot_id: str | None, now: datetime) -> "Provision":
         """Return it after an upgrade run: in the same phase, so that a later job tries again, unless it was the last.
 
         `left` is whether updates are pending that the run did not come to.
