@@ -51,6 +51,31 @@ def host(layers: tuple[Path, ...]) -> Iterator[Booted]:
         yield up
 
 
+NEWER = """\
+set -e
+rm -rf /srv/newer && dpkg-deb -R /srv/maestro-endpoint.deb /srv/newer
+sed -i 's/^Version: .*/&+test/' /srv/newer/DEBIAN/control && dpkg-deb -b /srv/newer /srv/newer.deb
+apt-get -q -y install /srv/newer.deb
+"""
+
+
+def main_pid(host: Booted) -> int:
+    """Return the process of the service; 0 while it is stopped."""
+    return int(host.check(f"systemctl show -p MainPID --value {UNIT}"))
+
+
+def after_an_upgrade_and_a_reinstallation(host: Booted) -> list[int]:
+    """Upgrade the package of the running service, reinstall that of the stopped one, start it; return each process."""
+    host.write("/srv/upgrade", NEWER)
+    host.check("sh /srv/upgrade", timeout=300)
+    upgraded = main_pid(host)
+    host.check(f"systemctl stop {UNIT}")
+    host.check("apt-get -q -y install --reinstall /srv/newer.deb", timeout=300)
+    reinstalled = main_pid(host)
+    host.check(f"systemctl start {UNIT}")
+    return [upgraded, reinstalled, main_pid(host)]
+
+
 def test_the_service_starts_once_it_is_configured(host: Booted) -> None:
     box = Outbox()
     before = host.run(f"systemctl start {UNIT}; systemctl is-active {UNIT}").stdout.strip()
@@ -68,13 +93,17 @@ def test_the_service_starts_once_it_is_configured(host: Booted) -> None:
     host.check(f"systemctl kill -s KILL {UNIT}; timeout 30 sh -c 'until systemctl is-active {UNIT}; do sleep 1; done'")
     fleet = host.check("maestro-endpoint fleet")
     exposure = host.run(f"systemd-analyze security --no-pager {UNIT}").stdout.splitlines()[-1]
+    first = main_pid(host)
+    upgraded, reinstalled, last = after_an_upgrade_and_a_reinstallation(host)
     host.check("apt-get -q -y purge maestro-endpoint")
+    survives = host.run(f"test -e /proc/{last}").returncode == 0
 
     assert before == "inactive"
     assert [result["status"] for result in json.loads(posted)["results"]] == ["accepted", "accepted"]
     assert owner == user == "maestro-endpoint"
     assert "web1" in fleet
     assert float(exposure.rpartition(": ")[2].split()[0]) <= 2.0, exposure
+    assert (upgraded not in {0, first}, reinstalled, last > 0, survives) == (True, 0, True, False)
     assert (
         host.run("find / -xdev -path '*maestro-endpoint*' -not -path '/srv/*' -not -path '*/systemd-private-*'").stdout
         == ""
