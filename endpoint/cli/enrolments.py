@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timezone
 
@@ -13,6 +14,7 @@ from endpoint.core.timestamps import format_age, format_utc
 from endpoint.errors import UsageError
 from endpoint.store.enrolments import Enrolment, Enrolments
 from endpoint.store.session import open_database
+from endpoint.store.tokens import Tokens
 
 _WHY = {
     "approval-required": "its key asks for approval",
@@ -35,14 +37,31 @@ def run(arguments: argparse.Namespace) -> None:
         approve = arguments.action == "approve"
         ids = arguments.id
         if approve and arguments.all:
-            # A claim on the id of a host that has a token in use may be an impostor's: it is approved by its id.
-            waiting = enrolments.all(EnrolmentStatus.WAITING)
-            ids = [one.id for one in waiting if one.why is not EnrolmentWhy.TOKEN_IN_USE]
+            ids = _unrivalled(enrolments, Tokens(database))
         for identity in ids:
             decided = enrolments.decide(identity, approve=approve, person=person, now=now)
             if decided is None:
                 raise UsageError(f"no enrolment {clean(identity)!a} can be {arguments.action}d; see `enrolments list`")
             print(f"{decided.id}  {clean(decided.name) or '-'}  {decided.status.value}")
+
+
+def _unrivalled(enrolments: Enrolments, tokens: Tokens) -> list[str]:
+    """Return the enrolments that wait and whose approval takes no host from another machine.
+
+    Another claim on a host that has a token, or on a host that two instances ask for, may be an impostor's: a person
+    approves it by its id.
+    """
+    with_token = {token.host_id for token in tokens.all() if token.revoked_at is None}
+    claims = enrolments.all(EnrolmentStatus.WAITING, EnrolmentStatus.APPROVED)
+    times_claimed = Counter(one.host_id for one in claims)
+    return [
+        one.id
+        for one in claims
+        if one.status is EnrolmentStatus.WAITING
+        and one.why is not EnrolmentWhy.TOKEN_IN_USE  # also if that token was revoked
+        and one.host_id not in with_token
+        and times_claimed[one.host_id] == 1
+    ]
 
 
 def _text(found: Sequence[Enrolment], now: datetime) -> str:

@@ -192,6 +192,44 @@ def test_all_that_wait_does_not_mean_hosts_that_have_a_token_in_use(endpoint: Lo
     assert (listed(endpoint, agent)["status"], reports(endpoint, first, agent)) == ("waiting", 200)
 
 
+@pytest.mark.parametrize("how", ["by enrolment", "by hand"])
+def test_all_that_wait_does_not_mean_another_machine_with_the_id_of_a_host_that_has_a_token(
+    endpoint: LocalEndpoint, how: str
+) -> None:
+    key, agent = key_of(endpoint), Newcomer()
+    impostor = Newcomer(host_id=agent.host_id)
+    by_enrolment = how == "by enrolment"
+    token = token_of(ask(endpoint, key, agent)) if by_enrolment else endpoint.token("--host", agent.host_id)
+    assert ask(endpoint, key, impostor).status == 202
+
+    endpoint.run("enrolments", "approve", "--all")
+
+    assert [ask(endpoint, key, impostor).status, reports(endpoint, token, agent)] == [202, 200]
+
+
+def test_all_that_wait_does_not_mean_a_host_that_two_machines_ask_for(endpoint: LocalEndpoint) -> None:
+    key, agent = key_of(endpoint, "--approve"), Newcomer()
+    twin = Newcomer(host_id=agent.host_id)
+    assert [ask(endpoint, key, one).status for one in (agent, twin)] == [202, 202]
+
+    endpoint.run("enrolments", "approve", "--all")
+    assert [ask(endpoint, key, one).status for one in (agent, twin)] == [202, 202]
+
+    decide(endpoint, "approve", agent)
+    endpoint.run("enrolments", "approve", "--all")
+    assert [ask(endpoint, key, one).status for one in (twin, agent)] == [202, 201]
+
+
+def test_hosts_that_report_with_a_shared_token_are_approved_all_at_once(endpoint: LocalEndpoint) -> None:
+    key, agents = key_of(endpoint), [Newcomer() for _ in range(2)]
+    assert {reports(endpoint, endpoint.any_host_token, agent) for agent in agents} == {200}
+    assert {ask(endpoint, key, agent).status for agent in agents} == {202}
+
+    endpoint.run("enrolments", "approve", "--all")
+
+    assert {ask(endpoint, key, agent).status for agent in agents} == {201}
+
+
 def test_a_key_is_used_as_often_as_it_may_be(endpoint: LocalEndpoint) -> None:
     key = key_of(endpoint, "--uses", "2")
 
