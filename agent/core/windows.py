@@ -58,6 +58,10 @@ class Opening:
         """Return when work of that duration has to start in order to end within the window."""
         return self.end - needed
 
+    def overlaps(self, other: "Opening") -> bool:
+        """Return whether a moment lies in both."""
+        return self.start < other.end and other.start < self.end
+
 
 class WindowState(Enum):
     """Whether work may start."""

@@ -29,6 +29,8 @@ class RebootWish:
     session: str = ""
     """The requester's session of logind, which does not count; empty: unknown or none."""
     schedule: RebootSchedule | None = None
+    opening: Opening | None = None
+    """The opening of the window for which the configuration asks; None: it does not."""
 
 
 @frozen
@@ -37,6 +39,8 @@ class RebootPast:
 
     course: RebootCourse | None = None
     last: RebootOutcome | None = None
+    skipped: Opening | None = None
+    """The last opening in which a reboot by the policy was stopped by somebody, or a hook failed."""
 
 
 def scheduled_wish(schedule: RebootSchedule, past: RebootPast) -> RebootWish:
@@ -69,7 +73,7 @@ def policy_wish(
     if at is None:
         return None
     retry_at = waiting.retry_at if waiting is not None and found.opening.start <= waiting.entered_at else None
-    return RebootWish(origin=RebootOrigin.POLICY, at=max(at, retry_at or at))
+    return RebootWish(origin=RebootOrigin.POLICY, at=max(at, retry_at or at), opening=found.opening)
 
 
 def next_try(
@@ -92,10 +96,13 @@ def _waiting(past: RebootPast, origin: RebootOrigin) -> RebootCourse | None:
 
 
 def _was_tried(past: RebootPast, opening: Opening) -> bool:
-    """Return whether the machine was rebooted in this opening, or a hook failed: that is not tried twice."""
-    waiting, fired_at = _waiting(past, RebootOrigin.POLICY), past.last.fired_at if past.last else None
-    given_up = waiting is not None and waiting.retry_at is None and opening.start <= waiting.entered_at
-    return given_up or (fired_at is not None and opening.start <= fired_at < opening.end)
+    """Return whether the machine was rebooted in this opening, somebody stopped that, or a hook failed.
+
+    What was stopped is judged by the opening: the clock may have been set back since.
+    """
+    fired_at = past.last.fired_at if past.last else None
+    skipped = past.skipped is not None and past.skipped.overlaps(opening)
+    return skipped or (fired_at is not None and opening.start <= fired_at < opening.end)
 
 
 def _is_unresolved(past: RebootPast, required: RebootReason) -> bool:

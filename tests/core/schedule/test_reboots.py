@@ -20,7 +20,7 @@ from agent.core.reboot.model import (
 from agent.core.reboot.opening import RebootRules
 from agent.core.schedule.jobs import first_due
 from agent.core.schedule.reboots import RebootPast, next_try, policy_wish, scheduled_wish
-from agent.core.windows import parse_window
+from agent.core.windows import Opening, parse_window
 
 UTC = timezone.utc
 OPENS = datetime(2026, 11, 28, 2, 0, tzinfo=UTC)
@@ -93,6 +93,7 @@ def test_the_policy_reboots_in_its_window_only_if_that_is_required() -> None:
 
     assert wish is not None
     assert (wish.origin, wish.at, wish.options) == (RebootOrigin.POLICY, OPENS, frozenset({JobOption.IF_REQUIRED}))
+    assert wish.opening == Opening(start=OPENS, end=OPENS + 120 * MINUTE)
     assert at(OPENS, need=replace(NEED, required=False)) is None
 
 
@@ -154,10 +155,22 @@ def test_a_policy_reboot_that_waits_is_tried_again_at_its_time() -> None:
     assert at(OPENS + WEEK, RebootPast(course=waiting)) == OPENS + WEEK
 
 
-def test_after_a_hook_that_failed_the_policy_waits_for_the_next_window() -> None:
-    given_up = replace(WAITING, origin=RebootOrigin.POLICY, retry_at=None)
+@pytest.mark.parametrize(
+    ("skipped", "due"),
+    [
+        pytest.param(Opening(start=OPENS, end=OPENS + 120 * MINUTE), OPENS + WEEK, id="this-one"),
+        pytest.param(
+            Opening(start=OPENS - 60 * MINUTE, end=OPENS + MINUTE), OPENS + WEEK, id="of-a-window-since-moved"
+        ),
+        pytest.param(Opening(start=OPENS - 60 * MINUTE, end=OPENS), OPENS, id="the-one-before"),
+        pytest.param(Opening(start=OPENS - WEEK, end=OPENS - WEEK + 120 * MINUTE), OPENS, id="last-week"),
+    ],
+)
+def test_an_opening_that_is_skipped_is_over_whatever_waits(skipped: Opening, due: datetime) -> None:
+    waiting = replace(WAITING, origin=RebootOrigin.POLICY, entered_at=OPENS, retry_at=OPENS)
 
-    assert at(OPENS + 4 * MINUTE, RebootPast(course=given_up)) == OPENS + WEEK
+    for course in (None, waiting, replace(waiting, origin=RebootOrigin.REQUEST)):
+        assert at(OPENS + 4 * MINUTE, RebootPast(course=course, skipped=skipped)) == due
 
 
 @pytest.mark.parametrize(
