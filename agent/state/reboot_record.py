@@ -1,18 +1,24 @@
-"""The record of reboots: reboot.json, reboot-schedule.json, and the outcome in the history. Root writes it."""
+"""The record of reboots: reboot.json, reboot-schedule.json, skipped-opening.json, and the outcome in the history.
+
+Root writes it.
+"""
 
 from datetime import datetime
 
 from agent.core.reboot.model import RebootCourse, RebootOutcome, RebootSchedule
-from agent.core.schemas import REBOOT_OUTCOME_SCHEMA, REBOOT_SCHEDULE_SCHEMA, REBOOT_SCHEMA
+from agent.core.schemas import REBOOT_OUTCOME_SCHEMA, REBOOT_SCHEDULE_SCHEMA, REBOOT_SCHEMA, SKIPPED_OPENING_SCHEMA
+from agent.core.windows import Opening
 from agent.errors import RecordError
 from agent.state.documents.reboot_course import (
     course_from_document,
     course_to_document,
     schedule_from_document,
     schedule_to_document,
+    skipped_from_document,
+    skipped_to_document,
 )
 from agent.state.documents.reboot_outcome import reboot_outcome_from_document, reboot_outcome_to_document
-from agent.state.store import REBOOT, REBOOT_OUTCOME, REBOOT_SCHEDULE, Store
+from agent.state.store import REBOOT, REBOOT_OUTCOME, REBOOT_SCHEDULE, SKIPPED_OPENING, Store
 
 
 class RebootRecord:
@@ -62,6 +68,18 @@ class RebootRecord:
     def end_schedule(self) -> None:
         """Remove the scheduled reboot, if there is one."""
         self._store.remove(REBOOT_SCHEDULE)
+
+    def skip_opening(self, opening: Opening, now: datetime) -> None:
+        """Record that no reboot by the policy is tried any more in this opening of its window, whatever else is."""
+        self._store.write(SKIPPED_OPENING, skipped_to_document(opening, now))
+
+    def skipped_opening(self) -> Opening | None:
+        """Return the last opening that was skipped; None: there is none, or the document is damaged."""
+        found = self._store.read_or_warn(SKIPPED_OPENING, SKIPPED_OPENING_SCHEMA)
+        try:
+            return skipped_from_document(found) if found is not None else None
+        except RecordError:
+            return None
 
     def save_outcome(self, outcome: RebootOutcome, now: datetime) -> None:
         """Record the outcome so far: in the history, and as the last one."""

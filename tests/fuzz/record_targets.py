@@ -27,6 +27,7 @@ from agent.core.schemas import (
     STATE_SCHEMA,
 )
 from agent.core.unattended_upgrades.patcher import daily_patcher
+from agent.core.windows import Opening
 from agent.errors import RecordError
 from agent.report.explanation_text import explanation_lines
 from agent.report.layout import lay_out
@@ -41,7 +42,7 @@ from agent.report.status.document import build_status, status_document
 from agent.report.status.lines import status_lines
 from agent.state.documents.first_seen import first_seen_to_document
 from agent.state.documents.provision import provision_to_document
-from agent.state.documents.reboot_course import course_to_document, schedule_to_document
+from agent.state.documents.reboot_course import course_to_document, schedule_to_document, skipped_to_document
 from agent.state.documents.reboot_outcome import reboot_outcome_to_document
 from agent.state.documents.release import release_to_document
 from agent.state.documents.snoozes import snoozes_to_document
@@ -132,6 +133,7 @@ def _reboot_files() -> dict[str, Any]:
     return {
         "reboot.json": course_to_document(course, _NOW),
         "reboot-schedule.json": schedule_to_document(schedule, _NOW),
+        "skipped-opening.json": skipped_to_document(Opening(start=_NOW, end=_NOW), _NOW),
         "reboot-outcome.json": reboot_outcome_to_document(PROBLEMS, _NOW),
     }
 

@@ -21,9 +21,10 @@ from agent.core.reboot.model import (
     RebootSchedule,
     RebootTrouble,
 )
+from agent.core.windows import Opening
 from agent.errors import RecordError
 from agent.state.reboot_record import RebootRecord
-from agent.state.store import REBOOT, Store
+from agent.state.store import REBOOT, SKIPPED_OPENING, Store
 
 NOW = datetime(2026, 11, 29, 2, 0, tzinfo=timezone.utc)
 BOOT = BootIdentity(boot_id="1c09ca98-649c-4c7a-bc77-9cd04c96812e", soft_reboots=1)
@@ -160,6 +161,18 @@ def test_a_damaged_course_stays_because_it_may_name_a_lock(store: Store) -> None
             RebootRecord(store).load_course()
     RebootRecord(store).set_course_aside()
     assert not RebootRecord(store).has_course()
+
+
+def test_the_last_opening_that_is_skipped_is_on_record_and_a_damaged_one_skips_none(store: Store) -> None:
+    record = RebootRecord(store)
+    assert record.skipped_opening() is None
+    for hour in range(2):
+        opening = Opening(start=NOW + timedelta(hours=hour), end=NOW + timedelta(hours=hour + 1))
+        record.skip_opening(opening, NOW)
+        assert record.skipped_opening() == opening
+    for damage in ("{", '{"schema": "maestro.skipped-opening/1", "start": "soon"}'):
+        Path(store.path(SKIPPED_OPENING)).write_text(damage)
+        assert record.skipped_opening() is None
 
 
 def test_with_a_clock_that_was_set_back_meanwhile_the_downtime_is_unknown() -> None:

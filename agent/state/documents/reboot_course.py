@@ -1,4 +1,4 @@
-"""`maestro.reboot/1` and `maestro.reboot-schedule/1`, encoded and decoded side by side. Pure.
+"""`maestro.reboot/1`, `maestro.reboot-schedule/1` and `maestro.skipped-opening/1`: encoders beside decoders. Pure.
 
 Decoders raise RecordError.
 """
@@ -8,7 +8,8 @@ from datetime import datetime
 from agent.core.job_kinds import JobOption
 from agent.core.reboot.gates import RebootOrigin
 from agent.core.reboot.model import RebootCourse, RebootPhase, RebootSchedule
-from agent.core.schemas import REBOOT_SCHEDULE_SCHEMA, REBOOT_SCHEMA, Document
+from agent.core.schemas import REBOOT_SCHEDULE_SCHEMA, REBOOT_SCHEMA, SKIPPED_OPENING_SCHEMA, Document
+from agent.core.windows import Opening
 from agent.errors import RecordError
 from agent.state.documents.parts import enum_from_document
 from agent.state.documents.reboot_outcome import (
@@ -99,6 +100,21 @@ def schedule_from_document(part: JsonReader) -> RebootSchedule:
         options=frozenset(map(_option, part.texts("options"))),
         comment=part.optional_text("comment") or "",
     )
+
+
+def skipped_to_document(opening: Opening, generated_at: datetime) -> Document:
+    """Return `maestro.skipped-opening/1`."""
+    return {
+        "schema": SKIPPED_OPENING_SCHEMA,
+        "generated_at": format_utc(generated_at),
+        "start": format_utc(opening.start),
+        "end": format_utc(opening.end),
+    }
+
+
+def skipped_from_document(part: JsonReader) -> Opening:
+    """Return the opening in which no reboot by the policy is tried any more."""
+    return Opening(start=part.time("start"), end=part.time("end"))
 
 
 def _option(name: str) -> JobOption:
