@@ -84,7 +84,7 @@ def reboot_wish(policy: Policy, store: Store, now: datetime, local: tzinfo) -> R
             return None
         # One that was recorded while the clock was ahead does not count.
         waiting = None if course is not None and is_future(course.entered_at, now) else course
-        past = RebootPast(course=waiting, last=record.last_outcome())
+        past = RebootPast(course=waiting, last=record.last_outcome(), skipped=record.skipped_opening())
     except RecordError as error:
         log.event(log.LogEvent.RECORD_DAMAGED, error=str(error))
         return None

@@ -6,7 +6,10 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 from agent.core.job_kinds import JobKind, JobOption
+from agent.core.model.facts import Reboot
 from agent.core.policy.policy import RebootPolicy
 from agent.core.reboot.gates import RebootOrigin
 from agent.core.reboot.model import RebootOutcome, RebootSchedule
@@ -122,6 +125,14 @@ class Rebooting:
     def done(self, *names: str) -> list[str]:
         """Return those of the named steps that were done, in order."""
         return [step for step in self.steps.done if step in names]
+
+
+def require(world: Rebooting, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have this machine, which the worker asks for its own need, agree with the simulated one."""
+    need = world.machine.required_reboot
+    assert isinstance(need, Reboot)
+    view = type("View", (), {"required": need.required, "packages": list(need.packages), "since": need.since})
+    monkeypatch.setattr("agent.worker.reboot_runs.read_reboot_need", lambda: type("Need", (), {"view": view}))
 
 
 def result(answer: JobAnswer) -> object:

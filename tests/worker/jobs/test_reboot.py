@@ -19,7 +19,7 @@ from agent.errors import BusyError, ExitCode, HostError, NothingDoneError
 from agent.report.reboot_messages import stopped_message
 from tests.support.simulated_reboot import DOWN_S, NEW, OLD, REFUSED, REQUIRED, UNREACHABLE
 from tests.worker.jobs.engine_upgrades import run_upgrade
-from tests.worker.jobs.reboots import Rebooting, document, result
+from tests.worker.jobs.reboots import Rebooting, document, require, result
 
 BOB = UserSession(id="7", user="bob", terminal="pts/1")
 ANN = UserSession(id="3", user="ann")
@@ -603,7 +603,7 @@ def test_the_policy_never_reboots_by_itself(world: Rebooting) -> None:
 
 def test_the_policy_reboots_in_its_window(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     world = Rebooting(tmp_path, policy=RebootMode.WINDOW, window="Mon 05:00-07:00 UTC")
-    _requires(world, monkeypatch)
+    require(world, monkeypatch)
     world.scheduled()
     assert (world.host.reboots, world.last.origin.value) == (1, "policy")
 
@@ -618,7 +618,7 @@ def test_a_reboot_in_a_window_that_somebody_stopped_comes_in_the_next_opening(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = Rebooting(tmp_path, policy=RebootMode.WINDOW, window="Mon 05:00-07:00 UTC")
-    _requires(world, monkeypatch)
+    require(world, monkeypatch)
     world.agent.stop = lambda: "on request"
     world.scheduled()
     assert (world.last.result, world.host.reboots, world.lock.taken) == (RebootResult.INTERRUPTED, 0, False)
@@ -635,7 +635,7 @@ def test_a_configuration_that_changes_during_the_warning_stops_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = Rebooting(tmp_path, policy=RebootMode.WINDOW, window="Mon 05:00-07:00 UTC", grace=timedelta())
-    _requires(world, monkeypatch)
+    require(world, monkeypatch)
     world.host.facts = GateFacts(sessions=(BOB,))
     world.host.on_pause = lambda: setattr(world.agent, "policy", replace(world.agent.policy, reboot=RebootPolicy()))
     world.scheduled()
@@ -648,7 +648,7 @@ def test_a_blocked_request_does_not_make_the_opening_one_in_which_the_machine_wa
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = Rebooting(tmp_path, policy=RebootMode.WINDOW, window="Mon 05:00-07:00 UTC")
-    _requires(world, monkeypatch)
+    require(world, monkeypatch)
     world.scheduled()
     world.host.come_back()
     world.verify()
@@ -665,7 +665,7 @@ def test_a_blocked_request_does_not_make_the_opening_one_in_which_the_machine_wa
 
 def test_a_window_that_ends_while_hooks_run_stops_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     world = Rebooting(tmp_path, policy=RebootMode.WINDOW, window="Mon 05:00-07:00 UTC")
-    _requires(world, monkeypatch)
+    require(world, monkeypatch)
     ran = world.host.run_hooks
 
     def slow(name: str, given: object) -> HookVerdict:
@@ -677,11 +677,3 @@ def test_a_window_that_ends_while_hooks_run_stops_it(tmp_path: Path, monkeypatch
 
     assert (closed(world), world.host.reboots) == ((RebootGate.WINDOW, RebootWhy.OUTSIDE_WINDOW), 0)
     assert (world.lock.taken, world.done("post-reboot.d")) == (False, ["post-reboot.d"])
-
-
-def _requires(world: Rebooting, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have this machine, which the worker asks for its own need, agree with the simulated one."""
-    need = world.machine.required_reboot
-    assert isinstance(need, Reboot)
-    view = type("View", (), {"required": need.required, "packages": list(need.packages), "since": need.since})
-    monkeypatch.setattr("agent.worker.reboot_runs.read_reboot_need", lambda: type("Need", (), {"view": view}))

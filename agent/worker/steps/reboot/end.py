@@ -1,5 +1,6 @@
 """How a try to reboot ends without a reboot: what was prepared is undone, and the record has why."""
 
+from contextlib import suppress
 from datetime import datetime
 
 from agent.core.frozen import frozen, replace
@@ -26,6 +27,8 @@ class End:
     """Whether the daemon tries again."""
     retry_at: datetime | None = None
     """When; None: not in this window."""
+    skips: bool = False
+    """Whether no reboot by the policy is tried any more in this opening of its window."""
 
 
 def is_needed(attempt: RebootAttempt) -> bool:
@@ -83,15 +86,14 @@ def end_blocked(attempt: RebootAttempt, closed: GateClosedError) -> RebootOutcom
         retry_after=closed.retry_after,
         hooked=attempt.course.hooked,
     )
-    # A hook that failed is not run again in this window.
-    retry_at = None if state.why is RebootWhy.HOOK_FAILED else retry
-    return end(attempt, End(result=RebootResult.BLOCKED, blocked=state, waits=waits, retry_at=retry_at))
+    failed = state.why is RebootWhy.HOOK_FAILED
+    retry_at = None if failed else retry
+    return end(attempt, End(result=RebootResult.BLOCKED, blocked=state, waits=waits, retry_at=retry_at, skips=failed))
 
 
 def end_stopped(attempt: RebootAttempt, reason: str) -> RebootOutcome:
     """Undo and record; what somebody has stopped is not tried again in this opening of a window."""
-    by_policy = attempt.wish.origin is RebootOrigin.POLICY
-    return end(attempt, End(result=RebootResult.INTERRUPTED, message=reason, waits=by_policy))
+    return end(attempt, End(result=RebootResult.INTERRUPTED, message=reason, skips=True))
 
 
 def end(attempt: RebootAttempt, how: End) -> RebootOutcome:
@@ -103,6 +105,8 @@ def end(attempt: RebootAttempt, how: End) -> RebootOutcome:
     context = attempt.context
     if attempt.course.phase is not RebootPhase.WAITING and attempt.host.stopping():
         raise BusyError("the machine is going down; the reboot is verified after the boot")
+    if how.skips:
+        _skip_opening(attempt)  # before the hooks that undo, during which the job may be killed
     outcome = replace(attempt.outcome, result=how.result, message=how.message, blocked=how.blocked, fired_at=None)
     course = replace(attempt.course, blocked=how.blocked)
     if course.phase is not RebootPhase.WAITING:
@@ -117,6 +121,12 @@ def end(attempt: RebootAttempt, how: End) -> RebootOutcome:
     elif _began(attempt):
         end_course(context, outcome)
     return outcome
+
+
+def _skip_opening(attempt: RebootAttempt) -> None:
+    if attempt.wish.opening is not None:
+        with suppress(HostError):  # it is tried again in this opening at worst
+            attempt.record.skip_opening(attempt.wish.opening, attempt.now())
 
 
 def _began(attempt: RebootAttempt) -> bool:
