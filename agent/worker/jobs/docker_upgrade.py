@@ -45,7 +45,7 @@ def run(request: JobRequest, context: JobContext) -> JobAnswer:
         finish_earlier_reboot(context)
         finish_owed_hooks(context)
         _require_readable(context, request.options)
-        recover_docker(context)
+        recover_docker(context, accepted=JobOption.AFTER_FAILURE in request.options)
         _require_finished(context)
         return DockerUpgrade(request, context).run()
 

@@ -38,7 +38,7 @@ def run(request: JobRequest, context: JobContext) -> JobAnswer:
     finish_earlier_reboot(context)
     finish_owed_hooks(context)
     _require_readable(context, request.options)
-    recover_weave(context)
+    recover_weave(context, accepted=JobOption.AFTER_FAILURE in request.options)
     return WeaveUpgrade(request, context).run()
 
 

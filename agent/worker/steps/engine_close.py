@@ -4,7 +4,9 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from agent.core.frozen import frozen, replace
+from agent.core.model.docker import DockerFacts, Flavour
 from agent.core.model.engine_outcome import EngineOutcome
+from agent.core.model.facts import Unseen
 from agent.errors import HostError
 from agent.host import log
 from agent.worker.context import JobContext
@@ -52,6 +54,17 @@ def close_change(
         record_services(context)
         context.record.save_engines(observe_engines(context))
     return outcome
+
+
+def was_removed(docker: DockerFacts | Unseen, *, accepted: bool) -> bool:
+    """Whether Docker is not installed any more; `accepted` by a person: or something else took its place, as podman."""
+    return isinstance(docker, DockerFacts) and docker.unit is None and (accepted or docker.flavour is Flavour.NONE)
+
+
+def close_removed(context: JobContext, run: EngineOutcome, discard: Callable[[], None]) -> EngineOutcome:
+    """End an interrupted run whose Docker was removed since: there is nothing to finish; see `close_change`."""
+    ended = replace(run, finished_at=context.machine.now(), message="interrupted; Docker was removed since")
+    return close_change(context, ended, run, note="", discard=discard)
 
 
 def close_recovery(context: JobContext, outcome: EngineOutcome, *, hooked: bool) -> EngineOutcome:

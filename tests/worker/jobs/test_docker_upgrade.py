@@ -13,7 +13,7 @@ from agent.core.engine_ports import Simulation
 from agent.core.hooks import HookVerdict
 from agent.core.job_kinds import JobKind, JobOption
 from agent.core.manifest import Manifest
-from agent.core.model.docker import NO_DOCKER, EngineUnit, RestartPolicy
+from agent.core.model.docker import NO_DOCKER, EngineUnit, Flavour, RestartPolicy
 from agent.core.model.engine_plan import Component, PackageChange
 from agent.core.model.facts import Unseen
 from agent.core.schemas import STATE_SCHEMA, Document
@@ -674,6 +674,23 @@ def test_where_docker_was_removed_since_nothing_is_left_to_finish(host: Host) ->
 
     assert DockerChangeRecord(host.record.store).load() is None
     assert host.recorded == ["interrupted"]
+
+
+def test_an_interrupted_run_ends_for_a_person_who_put_something_else_in_dockers_place(host: Host) -> None:
+    host.engine.dies_at = 0
+    with pytest.raises(Killed):
+        host.upgrade()
+    host.engine.facts = replace(NO_DOCKER, flavour=Flavour.PODMAN)
+    host.engine.packages = {}
+
+    host.agent.check()
+    stays = DockerChangeRecord(host.record.store).load() is not None
+    with pytest.raises(HostError):
+        host.upgrade()
+    host.upgrade(JobOption.AFTER_FAILURE)
+
+    assert (stays, DockerChangeRecord(host.record.store).load()) == (True, None)
+    assert host.recorded == ["blocked", "interrupted"]
 
 
 def test_an_interrupted_upgrade_is_finished_by_the_next_upgrade_of_packages(host: Host) -> None:

@@ -14,16 +14,19 @@ import pytest
 from agent.core.hooks import HookVerdict
 from agent.core.job_kinds import JobKind, JobOption
 from agent.core.manifest import Manifest
+from agent.core.model.docker import NO_DOCKER, DockerFacts, Flavour
 from agent.core.model.engine_outcome import EngineOutcome
 from agent.core.policy.policy import ScriptDigests
 from agent.core.weave.snapshot import SavedScript, WeavePhase
 from agent.errors import HostError, PlanChangedError, RecordError
+from agent.state.engine_interrupted import engine_interrupted
 from agent.state.record import Record
 from agent.state.weave_change import WeaveChangeRecord
 from agent.worker.protocol import JobAnswer
 from agent.worker.steps.weave import router
 from tests.core.docker.given_docker import NEW as DOCKER_NEW
 from tests.core.docker.given_docker import OLD as DOCKER_OLD
+from tests.core.docker.given_docker import docker
 from tests.core.weave.given_weave import NEW, OLD
 from tests.worker.jobs.engine_upgrades import run_upgrade
 from tests.worker.jobs.simulator import Agent
@@ -272,6 +275,47 @@ def test_an_interrupted_run_is_finished_by_the_next_job(host: Host, act: int, *,
     assert not host.agent.store.has("weave-snapshot")
     assert host.weave.state == "running"
     assert host.recorded[-1] in {"weave upgraded", "weave interrupted"}
+
+
+def _interrupted_and_then(host: Host, docker: DockerFacts) -> None:
+    """Kill an upgrade; then its owner replaces Docker."""
+    host.weave.kill_at = 1
+    with pytest.raises(KilledError):
+        host.upgrade()
+    host.engines.operator.facts = NO_DOCKER
+    host.engines.docker_facts = docker
+    host.weave.state, host.weave.script = "", ""
+    host.agent.manifest = Manifest()
+
+
+def test_an_interrupted_run_ends_once_docker_was_removed_and_the_password_goes(host: Host) -> None:
+    _interrupted_and_then(host, NO_DOCKER)
+
+    host.agent.check()
+
+    assert (host.recorded, host.agent.store.has("weave-snapshot")) == (["weave interrupted"], False)
+    assert (host.engines.weave_files.password(), engine_interrupted(host.agent.store)) == ("", False)
+
+
+def test_an_interrupted_run_ends_for_a_person_who_put_another_engine_in_dockers_place(host: Host) -> None:
+    _interrupted_and_then(host, DockerFacts(flavour=Flavour.PODMAN))
+
+    host.agent.check()
+    stays = host.agent.store.has("weave-snapshot")
+    with pytest.raises(HostError):
+        host.upgrade()
+    host.upgrade(JobOption.AFTER_FAILURE)
+
+    assert (stays, host.agent.store.has("weave-snapshot"), host.engines.weave_files.password()) == (True, False, "")
+
+
+def test_an_engine_that_is_only_stopped_keeps_what_finishes_an_interrupted_run(host: Host) -> None:
+    _interrupted_and_then(host, docker(engine=None, containers=None))
+
+    with pytest.raises(HostError):
+        host.upgrade(JobOption.AFTER_FAILURE)
+
+    assert host.engines.weave_files.password() == PASSWORD
 
 
 def test_a_damaged_snapshot_of_an_interrupted_run_stays_until_a_person_accepts_what_runs(host: Host) -> None:

@@ -1,23 +1,23 @@
 """Finishes or rolls back a change of Docker that was interrupted, from the snapshot that it left."""
 
 from agent.core.docker.snapshot import DockerSnapshot, Phase
-from agent.core.frozen import replace
-from agent.core.model.docker import DockerFacts, EngineUnit, Flavour
+from agent.core.model.docker import DockerFacts, EngineUnit
 from agent.core.model.engine_outcome import EngineOutcome
 from agent.core.model.engine_plan import Component
 from agent.errors import HostError
 from agent.state.docker_change import DockerChangeRecord
 from agent.worker.context import JobContext
 from agent.worker.steps.docker.perform import discard, perform
-from agent.worker.steps.engine_close import close_recovery
-from agent.worker.steps.engine_upgrade import end_damaged, record_outcome, unrecorded
+from agent.worker.steps.engine_close import close_recovery, close_removed, was_removed
+from agent.worker.steps.engine_upgrade import end_damaged, unrecorded
 from agent.worker.steps.engines import attempted
 
 
-def recover_docker(context: JobContext) -> EngineOutcome | None:
+def recover_docker(context: JobContext, *, accepted: bool = False) -> EngineOutcome | None:
     """Finish or roll back the change that an interrupted run left; return its outcome, None: there was none.
 
-    A change that failed and needs a person is left alone, once its outcome is on record.
+    A change that failed and needs a person is left alone, once its outcome is on record. One whose Docker was removed
+    is ended as it is; `accepted`: also where something else took Docker's place, which a person accepts.
 
     Raises:
         BusyError: another program holds dpkg's lock. HostError: the unit or the snapshot cannot be read. RecordError:
@@ -30,7 +30,8 @@ def recover_docker(context: JobContext) -> EngineOutcome | None:
     if snapshot.phase is Phase.FAILED and run is not None and run.finished_at is not None:
         return None
     context.control.step(f"finishing the interrupted upgrade of Docker (run {snapshot.run_id})")
-    outcome = _finish(context, snapshot, run or unrecorded(Component.DOCKER, snapshot.run_id, snapshot.taken_at))
+    begun = unrecorded(Component.DOCKER, snapshot.run_id, snapshot.taken_at)
+    outcome = _finish(context, snapshot, run or begun, accepted=accepted)
     return close_recovery(context, outcome, hooked=snapshot.hooked)
 
 
@@ -47,12 +48,10 @@ def accept_damaged_snapshot(context: JobContext) -> None:
     DockerChangeRecord(context.record.store).set_aside()
 
 
-def _finish(context: JobContext, snapshot: DockerSnapshot, run: EngineOutcome) -> EngineOutcome:
+def _finish(context: JobContext, snapshot: DockerSnapshot, run: EngineOutcome, *, accepted: bool) -> EngineOutcome:
     docker = attempted(context.engines.docker)
-    if isinstance(docker, DockerFacts) and docker.unit is None and docker.flavour is Flavour.NONE:
-        outcome = replace(run, finished_at=context.machine.now(), message="interrupted; Docker was removed since")
-        discard(context)
-        return record_outcome(context, outcome)
+    if was_removed(docker, accepted=accepted):
+        return close_removed(context, run, lambda: discard(context))
     if not isinstance(docker, DockerFacts) or not isinstance(docker.unit, EngineUnit):
         raise HostError("the interrupted upgrade of Docker cannot be finished: the state of docker.service is unknown")
     return perform(context, snapshot, docker.unit, lambda change: change.resume(), run).outcome
