@@ -90,7 +90,7 @@ class Provision:
     def _may_miss(self, outcome: Outcome, *, left: bool) -> bool:
         """Whether another run may install more: a source did not answer, or a run has only so many rounds.
 
-        Without the security sources it never ends; a source that is broken for good keeps no server for ever.
+        Without the security sources it does not end; another source that never answers keeps it only so long.
         """
         state = outcome.lists.state if outcome.lists is not None else ListsState.NEVER
         if state not in {ListsState.FRESH, ListsState.PARTIAL}:
