@@ -35,6 +35,11 @@ _NEXT, _NEXT_BY_SLOT = 10, 2
 """How far ahead of its turn a client may get a slot that would stay free."""
 _MAX_PASSED = 20
 """Then a free slot waits for the client: so nobody starves."""
+CLOCK_TOLERANCE_S = 300.0
+"""How far ahead a request may lie: the clocks of several processes differ, and are corrected.
+
+What lies farther ahead was recorded by a clock that was wrong, and says nothing about when the client asks again.
+"""
 _SOON_S = 15.0
 """A client that is expected this soon is waited for."""
 
@@ -122,6 +127,10 @@ class Waiter:
         """
         late = _FIRST_TURN_S if self.late_s is None else self.late_s * _LATE_FACTOR + _LATER_TURN_S
         return self.asked_s + self.hint_s + late
+
+    def counts_at(self, now_s: float) -> bool:
+        """Return whether a free slot is reserved for this client."""
+        return self.asked_s <= now_s + CLOCK_TOLERANCE_S and self.expires_s > now_s
 
     def late_at(self, now_s: float) -> float:
         """Return how late this client is if it asks now."""

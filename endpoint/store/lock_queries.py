@@ -18,9 +18,7 @@ from endpoint.store.tables import LOCK_GROUPS, LOCK_HOLDERS, LOCK_RELEASES, LOCK
 
 _MAX_RELEASES = 20
 _ALL_HOLDERS = sa.select(LOCK_HOLDERS).order_by(LOCK_HOLDERS.c.since, LOCK_HOLDERS.c.client_id)
-_ALL_WAITERS = (
-    sa.select(LOCK_WAITERS).where(LOCK_WAITERS.c.expires_at > sa.bindparam("now")).order_by(LOCK_WAITERS.c.ticket)
-)
+_ALL_WAITERS = sa.select(LOCK_WAITERS).where(sql.counts(LOCK_WAITERS)).order_by(LOCK_WAITERS.c.ticket)
 _LATEST_RELEASES = sa.select(LOCK_RELEASES).order_by(LOCK_RELEASES.c.id.desc()).limit(_MAX_RELEASES)
 
 

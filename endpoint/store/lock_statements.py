@@ -1,8 +1,17 @@
 """The SQL of lock calls, built once: that takes longer than running it."""
 
 import sqlalchemy as sa
+from sqlalchemy.sql.expression import ColumnElement, FromClause
 
+from endpoint.core.locks import CLOCK_TOLERANCE_S
 from endpoint.store.tables import LOCK_GROUPS, LOCK_HOLDERS, LOCK_WAITERS
+
+
+def counts(waiters: FromClause) -> ColumnElement[bool]:
+    """Return the condition that a place counts at the parameter `now`, as `Waiter.counts_at` has it."""
+    now = sa.bindparam("now", type_=sa.Float)
+    return sa.and_(waiters.c.expires_at > now, waiters.c.asked_at <= now + CLOCK_TOLERANCE_S)
+
 
 LOCKED_GROUPS = (
     sa.select(LOCK_GROUPS)
@@ -24,19 +33,19 @@ _AHEAD = (
     .where(
         _OTHERS.c.group_name == LOCK_WAITERS.c.group_name,
         _OTHERS.c.ticket < LOCK_WAITERS.c.ticket,
-        _OTHERS.c.expires_at > sa.bindparam("now"),
+        counts(_OTHERS),
     )
     .scalar_subquery()
 )
 PLACES = sa.select(LOCK_WAITERS, _AHEAD.label("ahead")).where(
     sa.tuple_(LOCK_WAITERS.c.group_name, LOCK_WAITERS.c.client_id).in_(sa.bindparam("clients", expanding=True)),
-    LOCK_WAITERS.c.expires_at > sa.bindparam("now"),
+    counts(LOCK_WAITERS),
 )
 QUEUE_LENGTHS = (
     sa.select(LOCK_WAITERS.c.group_name, sa.func.count().label("waiting"))
     .where(
         LOCK_WAITERS.c.group_name.in_(sa.bindparam("names", expanding=True)),
-        LOCK_WAITERS.c.expires_at > sa.bindparam("now"),
+        counts(LOCK_WAITERS),
     )
     .group_by(LOCK_WAITERS.c.group_name)
 )
@@ -44,7 +53,7 @@ FIRST = (
     sa.select(LOCK_WAITERS)
     .where(
         LOCK_WAITERS.c.group_name == sa.bindparam("of"),
-        LOCK_WAITERS.c.expires_at > sa.bindparam("now"),
+        counts(LOCK_WAITERS),
     )
     .order_by(LOCK_WAITERS.c.ticket)
     .limit(sa.bindparam("most", type_=sa.Integer))
@@ -75,7 +84,7 @@ LEAVE = sa.delete(LOCK_WAITERS).where(*_WAITER)
 CLEAN_UP = sa.delete(LOCK_WAITERS).where(
     LOCK_WAITERS.c.group_name == sa.bindparam("of"),
     sa.or_(
-        LOCK_WAITERS.c.expires_at <= sa.bindparam("now"),
+        sa.not_(counts(LOCK_WAITERS)),
         LOCK_WAITERS.c.host_id == sa.bindparam("host"),  # one place for each host, whatever id it uses
     ),
 )

@@ -21,7 +21,7 @@ CALLS = st.lists(
     st.tuples(
         st.sampled_from([LockOperation.LOCK, LockOperation.LOCK, LockOperation.UNLOCK]),
         st.sampled_from(CLIENTS),
-        st.sampled_from([0, 1, 20, 120, 300, 500]),
+        st.sampled_from([-900, -120, 0, 1, 20, 120, 300, 500]),
     ),
     max_size=40,
 )
@@ -44,6 +44,25 @@ def test_a_database_decides_as_memory_does(
     held = {holder.client_id for one in LockQueries(database).locks(now).groups if one.name == group
             for holder in one.holders}  # fmt: skip
     assert held == set(table.holders)
+
+
+def test_who_asked_under_a_clock_that_was_ahead_keeps_no_slot_from_anybody(database: Database) -> None:
+    store, ahead = LockStore(database), NOW + timedelta(days=30)
+
+    def ask(client: str, at: datetime, operation: LockOperation = LockOperation.LOCK) -> LockStatus:
+        return store.carry_out(LockCall(operation=operation, group="default", client_id=client, slots=1), at).status
+
+    ask("a", ahead)
+    assert ask("gone", ahead) is LockStatus.FULL
+    assert ask("returns", ahead) is LockStatus.FULL
+    ask("a", NOW, LockOperation.UNLOCK)
+
+    assert [one.waiting for one in LockQueries(database).locks(NOW).groups if one.name == "default"] == [()]
+    assert ask("b", NOW) is LockStatus.GRANTED
+    assert ask("returns", NOW) is LockStatus.FULL
+    ask("b", NOW, LockOperation.UNLOCK)
+    assert ask("c", NOW) is LockStatus.QUEUED
+    assert ask("returns", NOW) is LockStatus.GRANTED
 
 
 def test_a_slot_passes_a_client_that_asks_seldom(database: Database) -> None:

@@ -31,7 +31,7 @@ class LockTable:
 
     def carry_out(self, call: LockCall, now_s: float) -> LockResult:
         """Decide a call, and apply the decision."""
-        alive = {name: waiter for name, waiter in self.waiters.items() if waiter.expires_s > now_s}
+        alive = {name: waiter for name, waiter in self.waiters.items() if waiter.counts_at(now_s)}
         own = alive.get(call.client_id)
         earlier = [waiter for waiter in alive.values() if own is None or waiter.ticket < own.ticket]
         view = LockView(
@@ -69,12 +69,13 @@ class LockTable:
         if decision.queue is not None:
             if view.waiter is None:
                 self.next_ticket += 1
-                self._remove_places(view.call.host_id)
+                self._remove_places(view.call.host_id, view.now_s)
             self.waiters[view.call.client_id] = decision.queue
 
-    def _remove_places(self, host: str | None) -> None:
-        for name in [name for name, waiter in self.waiters.items() if host is not None and waiter.host_id == host]:
-            del self.waiters[name]
+    def _remove_places(self, host: str | None, now_s: float) -> None:
+        for name, waiter in list(self.waiters.items()):
+            if not waiter.counts_at(now_s) or (host is not None and waiter.host_id == host):
+                del self.waiters[name]
 
 
 @dataclass(frozen=True, kw_only=True)
