@@ -72,14 +72,14 @@ class PrivateApt:
             stanzas.append(f"{one.control}Status: {want} ok installed\n\n")
         (self.root / "dpkg/status").write_text("".join(stanzas))
 
-    def repository(self, name: str, *packages: Package, signed: bool = True) -> None:
+    def repository(self, name: str, *packages: Package, signed: bool = True, suite: str = "stable") -> None:
         directory = self.root / name
         directory.mkdir()
         Repository(
-            directory=directory, signer=self.signer if signed else None, origin=name, suite="stable", codename="stable"
+            directory=directory, signer=self.signer if signed else None, origin=name, suite=suite, codename=suite
         ).add(*packages)
         options = f"signed-by={self.root}/key.asc" if signed else "allow-insecure=yes"
-        self._lines.append(f"deb [{options}] file:{directory} stable main\n")
+        self._lines.append(f"deb [{options}] file:{directory} {suite} main\n")
 
     def prefer(self, preference: str) -> None:
         """Add a stanza of apt_preferences(5)."""

@@ -188,7 +188,10 @@ class Facts:
     seen_at: datetime
     lists: Lists
     updates: tuple[Update, ...]
-    """A package may occur twice: with its security update, and with a higher version from another origin."""
+    """A package may occur twice: with its security update, and with the version that apt would install instead.
+
+    That is higher, or lower where apt's preferences have it so (`APT::Default-Release`).
+    """
     repair: tuple[Repair, ...]
     reboot: Reboot | Unseen
     kernels: KernelFacts = NO_KERNEL_FACTS

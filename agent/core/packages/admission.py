@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from agent.core.debian_version import version_key
 from agent.core.frozen import frozen
 from agent.core.model.facts import Facts, Update
 from agent.core.model.package import PackageId
@@ -18,6 +19,8 @@ class Admission:
 
     admitted: tuple[Update, ...]
     held: tuple[Held, ...]
+    lower: tuple[Update, ...] = ()
+    """Lower versions of admitted packages that no gate holds, highest first: tried if the resolver refuses a higher."""
 
 
 def admit(
@@ -33,24 +36,28 @@ def admit(
     """
     admitted: dict[PackageId, Update] = {}
     held: list[Held] = []
+    lower: list[Update] = []
     for update in updates_in_scope(facts, scope):
-        if update.id in admitted:
-            continue
         refusal = (dropped or {}).get(update.id) or first_refusal(policy, update)
-        if refusal is None:
-            admitted[update.id] = update
-        else:
+        if refusal is None and admitted.setdefault(update.id, update) is not update:
+            lower.append(update)
+        elif refusal is not None and update.id not in admitted:
             held.append(Held.of(update, refusal))
     apart = held_with_group(groups, held, admitted.values())
-    kept = (update for update in admitted.values() if update not in apart)
-    return Admission(admitted=tuple(kept), held=(*held, *(Held.of(one, refusal) for one, refusal in apart.items())))
+    return Admission(
+        admitted=tuple(update for update in admitted.values() if update not in apart),
+        held=(*held, *(Held.of(one, refusal) for one, refusal in apart.items())),
+        lower=tuple(lower),
+    )
 
 
 def updates_in_scope(facts: Facts, scope: Scope) -> tuple[Update, ...]:
-    """Return the updates of a scope; with `Scope.ALL` the highest version of a package comes first.
+    """Return the updates of a scope; in any but `Scope.SECURITY` the highest version of a package comes first.
 
-    Its security update follows, so that a higher version that is held does not hide it.
+    That is mostly the one from another origin; with `APT::Default-Release` it may be the security update. The lower one
+    follows, so that a higher version that is held does not hide it.
     """
     if scope is Scope.SECURITY:
         return tuple(update for update in facts.updates if update.security)
-    return tuple(sorted(facts.updates, key=lambda one: (one.id, one.security)))
+    highest_first = sorted(facts.updates, key=lambda one: (version_key(one.candidate), one.security), reverse=True)
+    return tuple(sorted(highest_first, key=lambda one: one.id))

@@ -6,6 +6,7 @@ Pure given the package resolver (libapt), which is a parameter.
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
+from agent.core.debian_version import version_key
 from agent.core.frozen import replace
 from agent.core.model.facts import Facts, Repair, Update
 from agent.core.model.kernels import NO_OBSOLETE_KERNELS, ObsoleteKernels, Removal
@@ -60,7 +61,7 @@ def decide(
 
     tried, held = admission.admitted, tuple[Held, ...]()
     resolution = resolve(tried, untouchable)
-    while (fallback := next_attempt(policy, facts, scope, tried, resolution, groups)) is not None:
+    while (fallback := next_attempt(tried, admission.lower, resolution, groups)) is not None:
         tried, held = fallback.tried, (*held, *fallback.held)
         withdrawn.update({one.package: one.refusal for one in fallback.held if in_any_group(groups, one.package)})
         resolution = resolve(tried, untouchable)
@@ -98,7 +99,7 @@ def build_plan(
         (item for item in (*admission.held, *resolution.refused) if (item.id, item.candidate) not in planned),
         key=lambda item: item.id,
     )
-    others = tuple(_others(facts, (*install, *held)))
+    others = tuple(_others(facts, install, held))
     return Plan(
         id=plan_id(scope, install, repair, kernels.remove, journal=facts.journal),
         scope=scope,
@@ -144,6 +145,14 @@ def plan_id(
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
 
 
-def _others(facts: Facts, listed: Iterable[Step | Held]) -> list[Update]:
-    planned = {(item.id, item.candidate) for item in listed}
-    return [update for update in facts.updates if not update.security and (update.id, update.candidate) not in planned]
+def _others(facts: Facts, install: Iterable[Step], held: Iterable[Held]) -> list[Update]:
+    """Return the updates, but for those of security origins, that a plan neither lists nor makes obsolete."""
+    reached = {step.id: version_key(step.candidate) for step in install}
+    listed = {(item.id, item.candidate) for item in held}
+    return [
+        update
+        for update in facts.updates
+        if not update.security
+        and (update.id, update.candidate) not in listed
+        and not (update.id in reached and version_key(update.candidate) <= reached[update.id])
+    ]

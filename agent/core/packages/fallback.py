@@ -2,13 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 
+from agent.core.debian_version import version_key
 from agent.core.frozen import frozen
-from agent.core.model.facts import Facts, Update
+from agent.core.model.facts import Update
+from agent.core.model.package import PackageId
 from agent.core.model.plan import Held, Resolution
-from agent.core.model.scope import Scope
 from agent.core.packages.atomic_groups import ATOMIC_GROUPS, AtomicGroup, held_with_group
-from agent.core.packages.gates.registry import first_refusal
-from agent.core.policy.policy import Policy
 
 
 @frozen
@@ -22,19 +21,20 @@ class Fallback:
 
 
 def next_attempt(
-    policy: Policy,
-    facts: Facts,
-    scope: Scope,
     tried: tuple[Update, ...],
+    lower: Iterable[Update],
     resolution: Resolution,
     groups: Sequence[AtomicGroup] = ATOMIC_GROUPS,
 ) -> Fallback | None:
-    """Return what to try after the resolver's answer: a lower version, or less of an atomic group; None: accept it."""
-    lower = _fallbacks(policy, facts, scope, resolution.refused)
-    if lower:
-        over = {update.id for update in lower}
+    """Return what to try after the resolver's answer: a lower version, or less of an atomic group; None: accept it.
+
+    `lower` as in `agent.core.packages.admission.Admission`.
+    """
+    instead = _instead(lower, resolution.refused)
+    if instead:
+        over = {update.id for update in instead}
         return Fallback(
-            tried=(*(update for update in tried if update.id not in over), *lower),
+            tried=(*(update for update in tried if update.id not in over), *instead),
             held=tuple(held for held in resolution.refused if held.id in over),
         )
     apart = held_with_group(groups, resolution.refused, resolution.steps)
@@ -50,15 +50,11 @@ def next_attempt(
     )
 
 
-def _fallbacks(policy: Policy, facts: Facts, scope: Scope, refused: Iterable[Held]) -> tuple[Update, ...]:
-    """Return the security updates of packages whose higher version the resolver refused."""
-    if scope is Scope.SECURITY:
-        return ()
-    over = {item.id: item.candidate for item in refused}
-    return tuple(
-        update
-        for update in facts.updates
-        if update.security
-        and over.get(update.id, update.candidate) != update.candidate
-        and first_refusal(policy, update) is None
-    )
+def _instead(lower: Iterable[Update], refused: Iterable[Held]) -> tuple[Update, ...]:
+    """Return the next lower version of each package that the resolver refused, if it has one."""
+    over = {item.id: version_key(item.candidate) for item in refused}
+    found: dict[PackageId, Update] = {}
+    for update in lower:
+        if update.id in over and version_key(update.candidate) < over[update.id]:
+            found.setdefault(update.id, update)
+    return tuple(found.values())

@@ -11,7 +11,7 @@ import pytest
 from agent.core.model.facts import Lists, ListsState, Reboot, Repair, Unseen, Update
 from agent.core.model.kernels import ObsoleteKernels, Removal
 from agent.core.model.package import PackageId
-from agent.core.model.plan import Plan, Refusal, Resolution, Why
+from agent.core.model.plan import Held, Plan, Refusal, Resolution, Why
 from agent.core.model.reasons import ReasonCode, text_reason
 from agent.core.model.scope import Scope
 from agent.core.packages.admission import admit, updates_in_scope
@@ -124,6 +124,58 @@ def test_a_higher_version_that_is_held_does_not_hide_the_security_update() -> No
 
     assert [(one.candidate, one.security) for one in admission.admitted] == [("2", True)]
     assert [(one.candidate, one.why) for one in admission.held] == [("3", Why.UNTRUSTED)]
+
+
+LOWER = given.other("a", candidate="1.5", archive="stable")
+"""What `APT::Default-Release` makes apt's candidate, below the security update."""
+
+
+@pytest.mark.parametrize("scope", Scope)
+@pytest.mark.parametrize(
+    ("security", "other", "highest"),
+    [("2", "1.5", "2"), ("2", "10", "10"), ("3.5.1-1+deb13u2", "3.5.1-1", "3.5.1-1+deb13u2"), ("1:1", "2", "1:1")],
+)
+def test_the_highest_version_is_admitted_whichever_origin_has_it(
+    scope: Scope, security: str, other: str, highest: str
+) -> None:
+    offered = given.facts(given.other("a", candidate=other), given.update("a", candidate=security))
+
+    (admitted,) = admit(given.policy(), offered, scope).admitted
+
+    assert admitted.candidate == (security if scope is Scope.SECURITY else highest)
+
+
+def test_a_version_below_the_planned_security_update_is_no_other_update() -> None:
+    plan = decided(given.update("a"), LOWER, given.other("b"), steps=[given.step("a")])
+
+    assert [(one.package, one.candidate) for one in plan.others] == [("b", "3")]
+    assert decided(given.update("a"), LOWER).others == (LOWER,)
+
+
+@pytest.mark.parametrize(
+    ("refused", "installed", "held"),
+    [
+        ((), ["3"], []),
+        (("3",), ["2"], ["3"]),
+        (("2", "3"), ["1.5"], ["2", "3"]),
+        (("1.5", "2", "3"), [], ["1.5", "2", "3"]),
+    ],
+)
+def test_the_next_lower_version_is_tried_if_the_resolver_refuses_one(
+    refused: tuple[str, ...], installed: list[str], held: list[str]
+) -> None:
+    broken = Refusal(why=Why.BROKEN_DEPENDENCY, reason=text_reason("needs lib (>= 2)"))
+
+    def resolve(admitted: Sequence[Update], _veto: Veto) -> Resolution:
+        steps = (given.step(one.package, candidate=one.candidate) for one in admitted if one.candidate not in refused)
+        held = (Held.of(one, broken) for one in admitted if one.candidate in refused)
+        return Resolution(steps=tuple(steps), refused=tuple(held))
+
+    facts = given.facts(LOWER, given.update("a"), given.other("a"))
+    plan = decide(given.policy(), facts, Scope.ALL, {}, resolve)
+
+    assert [step.candidate for step in plan.install] == installed
+    assert sorted(item.candidate for item in plan.held) == held
 
 
 def test_architectures_of_one_package_are_separate_updates() -> None:
