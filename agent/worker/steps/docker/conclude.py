@@ -61,9 +61,12 @@ def _changed(before: DockerSnapshot, installed: Mapping[str, str]) -> tuple[Pack
 
 
 def _lost(before: DockerSnapshot, after: DockerFacts) -> tuple[str, ...]:
-    """Return the names of the containers that ran and do not run now; all of them where nothing is known."""
+    """Return the names of the containers that ran and do not run now; all of them where nothing is known.
+
+    One that the engine restarts at the moment does not run: it has ended, however often it is tried again.
+    """
     ran = before.containers or ()
     if not isinstance(after.containers, tuple):
         return tuple(sorted(one.name for one in ran if one.running and not one.swarm_task))
     left = restoration(ran, after.containers, before.announced)
-    return tuple(sorted({*left.removed, *left.gone, *(one.name for one in left.start)}))
+    return tuple(sorted({*left.removed, *left.gone, *(one.name for one in (*left.start, *left.settling))}))

@@ -78,8 +78,9 @@ def test_a_dependency_that_is_as_before_again_is_no_change() -> None:
     assert outcome(docker(), before=replace(BEFORE, changes=changes), installed={"libc6": "2.36"}).packages == ()
 
 
-def test_a_container_that_is_down_or_gone_is_lost() -> None:
-    assert outcome(docker(container("web", state="exited"))).containers_lost == ("once", "web")
+@pytest.mark.parametrize("state", ["exited", "restarting"])
+def test_a_container_that_is_down_in_a_restart_loop_or_gone_is_lost(state: str) -> None:
+    assert outcome(docker(container("web", state=state))).containers_lost == ("once", "web")
     assert outcome(docker()).containers_lost == ("once", "web")
 
 
