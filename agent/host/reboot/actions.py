@@ -77,6 +77,8 @@ class LocalRebootHost:
         """Cancel what was scheduled for that time; what another program has put in its place stays."""
         found = logind_state()
         if isinstance(found, Unseen):
+            if logind_runs() is False:
+                return  # without logind nothing was scheduled
             raise HostError(f"the scheduled reboot cannot be cancelled: {found.reason}")
         if found.scheduled and found.scheduled.kind == "reboot" and found.scheduled.at == at:
             cancel_shutdown()

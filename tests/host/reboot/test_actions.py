@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from agent.core.model.facts import Unseen
 from agent.core.reboot.model import BootIdentity
+from agent.errors import HostError
 from agent.host import soft_reboots
 from agent.host.process.run import ProgramResult
 from agent.host.reboot import actions
@@ -90,3 +92,20 @@ def test_without_the_time_of_its_end_a_boot_ended_when_that_was_seen(
     found = made.wait_until_started(timedelta())
     assert found is not None
     assert before <= found <= utc_now()
+
+
+@pytest.mark.parametrize("runs", [False, True, Unseen(reason="logind gives no answer")], ids=["none", "new", "silent"])
+def test_only_without_logind_is_nothing_to_cancel(
+    runs: bool | Unseen,  # noqa: FBT001 - as logind_runs returns it
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(actions, "logind_state", lambda: Unseen(reason="no answer"))
+    monkeypatch.setattr(actions, "logind_runs", lambda: runs)
+    made = host(tmp_path, monkeypatch, SILENT)
+
+    if runs is False:
+        made.cancel(utc_now())
+        return
+    with pytest.raises(HostError):
+        made.cancel(utc_now())
