@@ -151,6 +151,8 @@ class SimulatedRebootHost:
         self.walls.append(message)
 
     def schedule(self, at: datetime) -> None:
+        if not self.facts.logind:
+            raise HostError("logind does not run")
         self.steps.step("schedule")
         self.announced = at
 

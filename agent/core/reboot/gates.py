@@ -161,6 +161,14 @@ class GateRequest:
     """When the agent itself has scheduled a reboot at logind; None: it has not."""
 
 
+def sessions_of_others(sessions: Iterable[UserSession], own: str) -> tuple[UserSession, ...]:
+    """Return the sessions of others than the requester; `own`: logind's id of the requester's session, or empty.
+
+    One of utmp(5) has no id, so that it is that of another.
+    """
+    return tuple(one for one in sessions if not (one.id and one.id == own))
+
+
 def first_closed(states: Iterable[GateState]) -> GateState | None:
     """Return the first gate that keeps the machine from a reboot; None: none does."""
     return next((state for state in states if state.blocks), None)

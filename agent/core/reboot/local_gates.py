@@ -19,6 +19,7 @@ from agent.core.reboot.gates import (
     RebootWhy,
     UserSession,
     Verdict,
+    sessions_of_others,
 )
 from agent.core.reboot.hold_off import hold_off_ends
 from agent.core.reboot.opening import RebootRules, opens_at, reboot_standing
@@ -127,7 +128,7 @@ def _sessions(facts: GateFacts, request: GateRequest, rules: RebootRules, now: d
     gate, why = RebootGate.SESSIONS, RebootWhy.SESSIONS
     if isinstance(facts.sessions, Unseen):
         return _unknown(gate, why, facts.sessions)
-    others = [one for one in facts.sessions if not (one.id and one.id == request.session)]
+    others = sessions_of_others(facts.sessions, request.session)
     if not others:
         return _open(gate, "" if facts.logind else _NO_LOGIND)
     who = f"logged in: {_named(tuple(dict.fromkeys(map(_session_text, others))))}"

@@ -19,6 +19,7 @@ from agent.core.reboot.gates import (
     UserSession,
     Verdict,
     first_closed,
+    sessions_of_others,
 )
 from agent.core.reboot.local_gates import local_gates
 from agent.core.reboot.model import (
@@ -104,7 +105,7 @@ class RebootAttempt:
     def others(self) -> tuple[UserSession, ...]:
         """The sessions of others than the requester, as they were seen last."""
         seen = self._facts.sessions
-        return () if isinstance(seen, Unseen) else tuple(one for one in seen if one.id != self.wish.session)
+        return () if isinstance(seen, Unseen) else sessions_of_others(seen, self.wish.session)
 
     def ask(self, now: datetime | None = None) -> GateState | None:
         """Ask every gate of this machine; return the one that decides, None if all are open.
