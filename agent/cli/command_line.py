@@ -36,8 +36,10 @@ COMMANDS = {
     "config": "check the configuration, or show its values",
     "help": "list the commands, or show the help of one",
 }
-HIDDEN_COMMANDS = {f"export-{one.value}": f"run the {one.value} exporter" for one in ExporterName}
-"""Commands that only the agent runs, each in its own process (`agent.cli.export`); `--help` does not list them."""
+_EXPORTERS = {f"export-{one.value}": f"run the {one.value} exporter" for one in ExporterName}
+"""Each in its own process (`agent.cli.export`)."""
+HIDDEN_COMMANDS = {**_EXPORTERS, "metrics-files": "print where metrics are written"}
+"""Commands that only the agent and its package run; `--help` does not list them."""
 _OPTIONS_WITH_VALUE = {
     "--config",
     "--state-dir",
@@ -162,9 +164,9 @@ def _program_parser() -> _Parser:
 
 def command_parser(verb: str) -> argparse.ArgumentParser:
     """Return the parser of what stands before and behind a command."""
-    hidden = HIDDEN_COMMANDS.get(verb)
-    module: ModuleType = importlib.import_module(f"agent.cli.{'export' if hidden else verb.replace('-', '_')}")
-    summary = hidden or COMMANDS[verb]
+    name = "export" if verb in _EXPORTERS else verb.replace("-", "_")
+    module: ModuleType = importlib.import_module(f"agent.cli.{name}")
+    summary = HIDDEN_COMMANDS.get(verb) or COMMANDS[verb]
     parser = _Parser(
         prog=f"maestro-agent {verb}",
         description=summary[0].upper() + summary[1:] + ".",
