@@ -139,13 +139,21 @@ def test_the_package_installs_runs_and_leaves_no_trace(deb: Path, bare: Machine)
     assert traces() == ""
 
 
-@pytest.mark.parametrize("configured", ["/var/lib/prometheus/node-exporter", "/srv/metrics of mine"])
-def test_a_removed_agent_leaves_no_metrics_behind(deb: Path, bare: Machine, configured: str) -> None:
+TYPO = "maestro-agent config accept; echo typo >/etc/maestro-agent/config.d/99-typo.toml"
+
+
+@pytest.mark.parametrize(
+    ("configured", "then"),
+    [("/var/lib/prometheus/node-exporter", TYPO), ("/srv/métriques \\of mine", "true")],
+    ids=["accepted-and-then-broken", "never-accepted"],
+)
+def test_a_removed_agent_leaves_no_metrics_behind(deb: Path, bare: Machine, configured: str, then: str) -> None:
     bare.path("/srv/maestro-agent.deb").write_bytes(deb.read_bytes())
     bare.check("apt-get install -y /srv/maestro-agent.deb")
-    bare.write("/etc/maestro-agent/config.toml", f'[metrics]\ntextfile = "{configured}/maestro.prom"\n')
+    bare.write("/etc/maestro-agent/config.toml", f"[metrics]\ntextfile = '{configured}/maestro.prom'\n")
     bare.check(f"mkdir -p '{configured}' && chgrp maestro-agent '{configured}' && chmod 1775 '{configured}'")
     bare.check(f"touch '{configured}/other.prom'; maestro-agent report --send; test -s '{configured}/maestro.prom'")
+    bare.check(then)
 
     bare.check("apt-get remove -y maestro-agent")
     left = bare.check(f"ls '{configured}'").split()
