@@ -25,6 +25,7 @@ _HASHING = BoundedSemaphore(2)
 _WAIT_S = 2.0
 _SECRET_BYTES = 20
 _WRONG = "name, password or code is wrong"
+_CHANGED = "another request has changed this meanwhile"
 _USED_LINK = "this link is not valid, or no longer: ask an administrator for another one"
 
 
@@ -148,25 +149,27 @@ class LoginDesk:
 
         Raises:
             LaterError: as `log_in`.
-            RefusedError: 403: the password is wrong, or the code is none of the proposed secret.
+            RefusedError: 403: the password is wrong, or the code is none of the secret that is proposed now.
             StoreError: the database does not answer.
         """
         proved = self.confirm(name, password, "")
         pending = self.totp_secret(name)
         step = matching_step(pending, code, proved.at.timestamp(), None) if pending is not None else None
-        if step is None:
+        if pending is None or step is None:
             raise RefusedError(403, "the code does not fit: check the clock of the device that makes it")
-        self._logins.enable_totp(_at_step(proved, step))
+        if not self._logins.enable_totp(_at_step(proved, step), pending):
+            raise RefusedError(403, _CHANGED)
 
     def disable_totp(self, name: str, password: str, code: str) -> None:
         """Require no codes from now on.
 
         Raises:
             LaterError: as `log_in`.
-            RefusedError: 403: the password or the code is wrong.
+            RefusedError: 403: the password or the code is wrong, or codes were changed or given up by now.
             StoreError: the database does not answer.
         """
-        self._logins.disable_totp(self.confirm(name, password, code))
+        if not self._logins.disable_totp(self.confirm(name, password, code)):
+            raise RefusedError(403, _CHANGED)
 
     def _begin(self, limits: dict[str, int]) -> None:
         wait = self._attempts.begin(limits, datetime.now(timezone.utc)) if limits else 0

@@ -102,31 +102,38 @@ class Logins:
         return self._database.write(lambda connection: _set_password(connection, proved))
 
     def propose_totp(self, name: str, secret: bytes) -> None:
-        """Store a secret for codes, which counts once `enable_totp` has seen a code of it.
+        """Store a secret for codes, unless there is one; it counts once `enable_totp` has seen a code of it.
 
         Raises:
             StoreError: the database does not answer.
         """
-        change = sa.update(USERS).where(USERS.c.name == name).values(totp_pending=secret.hex())
+        none_yet = (USERS.c.name == name, USERS.c.totp_secret.is_(None), USERS.c.totp_pending.is_(None))
+        change = sa.update(USERS).where(*none_yet).values(totp_pending=secret.hex())
         self._database.write(lambda connection: connection.execute(change))
 
-    def enable_totp(self, proved: Proved) -> None:
-        """Let the proposed secret count, of which `proved` has a code.
+    def enable_totp(self, proved: Proved, secret: bytes) -> bool:
+        """Let this secret count, of which `proved` has a code; False: it is not the proposed one by now.
 
         Raises:
             StoreError: the database does not answer.
         """
-        values = {"totp_secret": USERS.c.totp_pending, "totp_pending": None, "totp_step": proved.step}
-        self._database.write(lambda connection: _set_totp(connection, proved, values, AuditAction.TOTP_ENABLED))
+        proposed = USERS.c.totp_pending == secret.hex()
+        values = {"totp_secret": secret.hex(), "totp_pending": None, "totp_step": proved.step}
+        return self._database.write(
+            lambda connection: _set_totp(connection, proved, proposed, values, AuditAction.TOTP_ENABLED)
+        )
 
-    def disable_totp(self, proved: Proved) -> None:
-        """Let the person log in by password alone.
+    def disable_totp(self, proved: Proved) -> bool:
+        """Let the person log in by password alone; False: that is so by now, or the code was used by now.
 
         Raises:
             StoreError: the database does not answer.
         """
+        in_use = USERS.c.totp_secret.is_not(None) & _is_unused(proved)
         values = {"totp_secret": None, "totp_pending": None, "totp_step": None}
-        self._database.write(lambda connection: _set_totp(connection, proved, values, AuditAction.TOTP_DISABLED))
+        return self._database.write(
+            lambda connection: _set_totp(connection, proved, in_use, values, AuditAction.TOTP_DISABLED)
+        )
 
 
 def _start(connection: Connection, proved: Proved) -> str | None:
@@ -156,12 +163,18 @@ def _set_password(connection: Connection, proved: Proved) -> str | None:
 
 def _prove(connection: Connection, proved: Proved) -> bool:
     """Use the code up; False: the person is disabled by now, or another request has used it."""
-    usable = sa.update(USERS).where(USERS.c.name == proved.name, USERS.c.disabled_at.is_(None))
+    usable = (USERS.c.name == proved.name, USERS.c.disabled_at.is_(None), _is_unused(proved))
     values: dict[str, object] = {"last_login_at": proved.at.timestamp()}
     if proved.step is not None:
-        usable = usable.where(sa.or_(USERS.c.totp_step.is_(None), USERS.c.totp_step < proved.step))
         values["totp_step"] = proved.step
-    return bool(connection.execute(usable.values(**values)).rowcount == 1)
+    return bool(connection.execute(sa.update(USERS).where(*usable).values(**values)).rowcount == 1)
+
+
+def _is_unused(proved: Proved) -> sa.sql.ColumnElement:
+    """Return the condition that no other request has used the code; true for who uses none."""
+    if proved.step is None:
+        return sa.true()
+    return sa.or_(USERS.c.totp_step.is_(None), USERS.c.totp_step < proved.step)
 
 
 def _session(connection: Connection, proved: Proved, how: str) -> str:
@@ -177,9 +190,19 @@ def _replace_password(connection: Connection, proved: Proved) -> None:
     note_in(connection, proved.at, proved.name, AuditAction.PASSWORD_SET, proved.name, address=proved.address)
 
 
-def _set_totp(connection: Connection, proved: Proved, values: Mapping[str, object], action: AuditAction) -> None:
-    connection.execute(sa.update(USERS).where(USERS.c.name == proved.name).values(**values))
+def _set_totp(
+    connection: Connection,
+    proved: Proved,
+    condition: sa.sql.ColumnElement,
+    values: Mapping[str, object],
+    action: AuditAction,
+) -> bool:
+    """Write these values if the condition still holds: of two equal requests at once, one changes and notes it."""
+    wanted = (USERS.c.name == proved.name, USERS.c.disabled_at.is_(None), condition)
+    if connection.execute(sa.update(USERS).where(*wanted).values(**values)).rowcount != 1:
+        return False
     note_in(connection, proved.at, proved.name, action, proved.name, address=proved.address)
+    return True
 
 
 def _secrets(row: Any) -> Secrets:

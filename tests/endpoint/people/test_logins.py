@@ -1,6 +1,8 @@
 """Logging in: by password, code and one-time link; what ends a session; what is stored and recorded."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -11,7 +13,7 @@ from endpoint.core.passwords import hash_password
 from endpoint.core.people import WHOLE_FLEET, PersonRole, local_person
 from endpoint.core.totp import STEP_S, totp_code
 from endpoint.store.audit import Audit, note_in
-from endpoint.store.people.logins import Logins
+from endpoint.store.people.logins import Logins, Proved
 from endpoint.store.people.sessions import Sessions
 from endpoint.store.people.users import LinkPurpose, Users
 from endpoint.store.people_tables import AUDIT, SESSIONS, USER_LINKS, USERS
@@ -139,6 +141,48 @@ def test_codes_are_set_up_and_given_up_on_the_account_page(make_endpoint: MakeEn
     assert log_in(browser(endpoint), "coder").status == 303
     assert actions(endpoint, "coder") == ["logged-in", "totp-enabled", "totp-disabled", "logged-in"]
     assert pending.hex() not in endpoint.journal
+
+
+def test_of_two_requests_at_once_one_sets_codes_up_and_one_gives_them_up(make_endpoint: MakeEndpoint) -> None:
+    endpoint = make_endpoint()
+    add(endpoint, "coder")
+    logins, other = Logins(endpoint.opened), b"another secret of 20"
+    proved = Proved(name="coder", step=7, address="192.0.2.7", at=NOW)
+
+    def secret() -> bytes | None:
+        found = logins.secrets("coder")
+        assert found is not None
+        return found.totp
+
+    logins.propose_totp("coder", SECRET)
+    logins.propose_totp("coder", other)  # the page was opened twice at once
+
+    assert [logins.enable_totp(proved, one) for one in (other, SECRET, SECRET)] == [False, True, False]
+    assert secret() == SECRET
+    assert not logins.disable_totp(proved), "the code was used"
+    assert [logins.disable_totp(replace(proved, step=8)) for _ in range(2)] == [True, False]
+    assert secret() is None
+    assert actions(endpoint, "coder") == ["totp-enabled", "totp-disabled"]
+
+
+def test_a_double_click_sets_codes_up(make_endpoint: MakeEndpoint) -> None:
+    endpoint = make_endpoint()
+    add(endpoint, "coder")
+    visitor = browser(endpoint)
+    log_in(visitor, "coder")
+    token = visitor.form_token("/account")
+    secret = Logins(endpoint.opened).secrets("coder")
+    assert secret is not None
+    assert secret.totp_pending is not None
+    code = totp_code(secret.totp_pending, int(time.time()) // STEP_S)
+    values = {"form_token": token, "action": "totp-on", "password": PASSWORD, "code": code}
+
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(lambda _: visitor.post_form("/account", values).status, range(2)))
+
+    assert sorted(found) == [303, 403]
+    assert log_in(browser(endpoint), "coder").status == 403
+    assert actions(endpoint, "coder") == ["logged-in", "totp-enabled"]
 
 
 def test_a_one_time_link_sets_a_password_once(make_endpoint: MakeEndpoint) -> None:
