@@ -6,6 +6,7 @@ from datetime import tzinfo
 
 from agent.config.windows import window_of
 from agent.core.policy.policy import Policy
+from agent.core.reboot.hold_off import hold_off_ends
 from agent.core.requests.judge import RequestRules, WorkWindow
 from agent.core.requests.model import Verb
 from agent.core.requests.verb_windows import verb_windows
@@ -17,13 +18,15 @@ def request_rules(policy: Policy, local: tzinfo) -> RequestRules:
     return RequestRules(
         host_id=host_id(),
         allow=frozenset(map(Verb, policy.requests.allow)),
-        windows=dict(_windows(policy)),
+        windows=dict(_windows(policy, local)),
         local=local,
         signed=bool(policy.requests.signers),
     )
 
 
-def _windows(policy: Policy) -> Iterator[tuple[Verb, WorkWindow]]:
+def _windows(policy: Policy, local: tzinfo) -> Iterator[tuple[Verb, WorkWindow]]:
+    hold_off = hold_off_ends(policy.reboot.not_before, local)
     for verb, text, needed in verb_windows(policy):
         with suppress(ValueError):
-            yield verb, WorkWindow(window=window_of(text), needed=needed)
+            not_before = hold_off if verb is Verb.REBOOT_IF_REQUIRED else None
+            yield verb, WorkWindow(window=window_of(text), needed=needed, not_before=not_before)

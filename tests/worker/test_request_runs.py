@@ -123,3 +123,17 @@ def test_each_kind_of_work_has_the_window_of_its_section() -> None:
         Verb.APPLY_DOCKER: "Wed",
     }
     assert found[Verb.REBOOT_IF_REQUIRED].needed == made.reboot.expected + made.reboot.warning
+
+
+def test_the_hold_off_of_reboots_counts_for_them_alone() -> None:
+    made = given.policy()
+    made = replace(
+        made,
+        agent=replace(made.agent, upgrade_window=WINDOW),
+        reboot=replace(made.reboot, window=WINDOW, not_before="2026-12-27"),
+    )
+
+    found = request_rules(made, UTC).windows
+
+    assert found[Verb.REBOOT_IF_REQUIRED].not_before == datetime(2026, 12, 27, tzinfo=UTC)
+    assert found[Verb.UPGRADE_SECURITY].not_before is None

@@ -16,6 +16,8 @@ class WorkWindow:
     window: Window
     needed: timedelta
     """How much of it the work needs."""
+    not_before: datetime | None = None
+    """The end of a hold-off; None: there is none."""
 
 
 @frozen
@@ -70,29 +72,51 @@ def refusal_of_window(request: Request, rules: RequestRules, now: datetime) -> R
     """Return why a request for a maintenance window is not accepted; None: a window opens before it expires."""
     if not request.in_window:
         return None
-    if request.verb not in rules.windows:
-        return RequestRefusal(why=RequestWhy.NO_WINDOW, detail=f"no window is configured for {request.verb.value}")
+    if refusal := _of_configured_windows(request, rules):
+        return refusal
     at = starts_at(request, rules, now)
     if at is None or at >= request.expires_at:
-        return RequestRefusal(why=RequestWhy.NO_WINDOW, detail="no window that is long enough opens before it expires")
+        both = " for all of its work" if len(request.needs) > 1 else ""
+        detail = f"no window that is long enough opens{both} before it expires"
+        return RequestRefusal(why=RequestWhy.NO_WINDOW, detail=detail)
     return None
+
+
+def _of_configured_windows(request: Request, rules: RequestRules) -> RequestRefusal | None:
+    missing = [verb.value for verb in request.needs if verb not in rules.windows]
+    if not request.in_window or not missing:
+        return None
+    return RequestRefusal(why=RequestWhy.NO_WINDOW, detail=f"no window is configured for {', '.join(missing)}")
 
 
 def refusal_now(request: Request, signed_by: str, rules: RequestRules) -> RequestRefusal | None:
     """Return why a request that was accepted may not begin: the configuration has changed since. None: it may."""
     if rules.signed and not signed_by:
         return RequestRefusal(why=RequestWhy.UNSIGNED, detail="requests.signers is set since it was accepted")
-    if request.in_window and request.verb not in rules.windows:
-        return RequestRefusal(why=RequestWhy.NO_WINDOW, detail=f"no window is configured for {request.verb.value}")
-    return _of_permission(request, rules)
+    return _of_configured_windows(request, rules) or _of_permission(request, rules)
 
 
 def starts_at(request: Request, rules: RequestRules, now: datetime) -> datetime | None:
-    """Return when an accepted request starts; a time that is not after now means at once, None: in no window."""
+    """Return when an accepted request starts: at a time at which the windows of all that it needs are open.
+
+    A time that is not after now means at once; one that is not before its expiry, or None: it never does.
+    """
     if not request.in_window:
         return now
-    work = rules.windows.get(request.verb)
-    if work is None:
-        return None
-    found = standing(work.window, now, needed=work.needed, local=rules.local)
-    return None if found.state is WindowState.TOO_SHORT else found.opening.start
+    works = [rules.windows.get(verb) for verb in request.needs]
+    at, earlier = now, None
+    while at != earlier and at < request.expires_at:
+        earlier = at
+        for work in works:
+            opens = _opens_at(work, at, rules.local) if work is not None else None
+            if opens is None:
+                return None
+            at = opens
+    return at
+
+
+def _opens_at(work: WorkWindow, now: datetime, local: tzinfo) -> datetime | None:
+    """Return when the work may start, now or later; None: no opening is as long as it."""
+    at = max(now, work.not_before or now)
+    found = standing(work.window, at, needed=work.needed, local=local)
+    return None if found.state is WindowState.TOO_SHORT else max(found.opening.start, at)

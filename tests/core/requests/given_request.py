@@ -14,9 +14,14 @@ from tests.core.given import NOW
 HOST = "00000000-0000-4000-8000-000000000001"
 DAY = timedelta(days=1)
 NO_WINDOWS: Mapping[Verb, WorkWindow] = {}
-SATURDAY = WorkWindow(
-    window=parse_window("Sat 02:00-04:00 UTC", lambda _name: timezone.utc), needed=timedelta(minutes=15)
-)
+
+
+def window(text: str) -> WorkWindow:
+    """Return a window in UTC for work of a quarter of an hour."""
+    return WorkWindow(window=parse_window(text, lambda _name: timezone.utc), needed=timedelta(minutes=15))
+
+
+SATURDAY = window("Sat 02:00-04:00 UTC")
 """Its next opening after `NOW` is on 2026-11-28."""
 
 

@@ -1,18 +1,22 @@
 """Whether a request is accepted, and when it starts."""
 
-from datetime import timedelta
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from agent.core.requests.book import MOST_OPEN, new_book, with_accepted
-from agent.core.requests.judge import refusal_before, refusal_now, refusal_of_window, starts_at
+from agent.core.requests.judge import WorkWindow, refusal_before, refusal_now, refusal_of_window, starts_at
 from agent.core.requests.model import Authentic, RequestBook, RequestWhy, Verb
 from tests.core.given import NOW
-from tests.core.requests.given_request import DAY, SATURDAY, malformed, request, rules
+from tests.core.requests.given_request import DAY, SATURDAY, malformed, request, rules, window
 
 ALL = rules()
 BOOK = new_book("b")
+FIRST = NOW.replace(day=28, hour=2, minute=0)
+"""When `SATURDAY` opens next."""
 
 
 def test_a_valid_allowed_request_is_not_refused() -> None:
@@ -104,6 +108,46 @@ def test_without_a_window_that_opens_in_time_it_is_refused(windows: Any) -> None
     assert found.why is RequestWhy.NO_WINDOW
 
 
+@pytest.mark.parametrize(
+    ("reboots", "starts"),
+    [
+        (SATURDAY, FIRST),
+        (window("Sat 03:00-05:00 UTC"), FIRST + timedelta(hours=1)),
+        (window("1st Sat 02:00-04:00 UTC"), FIRST + 7 * DAY),
+        (replace(SATURDAY, not_before=FIRST + timedelta(minutes=30)), FIRST + timedelta(minutes=30)),
+        (replace(SATURDAY, not_before=FIRST + DAY), FIRST + 7 * DAY),
+    ],
+    ids=["same", "later-that-night", "another-week", "hold-off-ends-within", "hold-off-ends-after"],
+)
+def test_an_upgrade_with_a_reboot_starts_when_the_windows_of_both_are_open(
+    reboots: WorkWindow, starts: datetime
+) -> None:
+    asked = request(arguments={"when": "window", "reboot": "if-required"}, lives=29 * DAY)
+    both = rules(windows={Verb.UPGRADE_SECURITY: SATURDAY, Verb.REBOOT_IF_REQUIRED: reboots})
+
+    assert refusal_of_window(asked, both, NOW) is None
+    assert starts_at(asked, both, NOW) == starts
+    assert starts_at(asked, both, starts) == starts
+
+
+@pytest.mark.parametrize(
+    "windows",
+    [
+        {Verb.UPGRADE_SECURITY: SATURDAY},
+        {Verb.REBOOT_IF_REQUIRED: SATURDAY},
+        {Verb.UPGRADE_SECURITY: SATURDAY, Verb.REBOOT_IF_REQUIRED: window("daily 04:00-06:00 UTC")},
+    ],
+    ids=["none-for-reboots", "none-for-upgrades", "never-both"],
+)
+def test_without_a_time_at_which_both_may_be_done_it_is_refused(windows: Mapping[Verb, WorkWindow]) -> None:
+    asked = request(arguments={"when": "window", "reboot": "if-required"}, lives=29 * DAY)
+
+    found = refusal_of_window(asked, rules(windows=windows), NOW)
+
+    assert found is not None
+    assert found.why is RequestWhy.NO_WINDOW
+
+
 def test_the_configuration_of_its_beginning_counts() -> None:
     waits = request(arguments={"when": "window"})
     open_rules = rules(windows={Verb.UPGRADE_SECURITY: SATURDAY})
@@ -118,3 +162,7 @@ def test_the_configuration_of_its_beginning_counts() -> None:
         assert found is not None
         assert found.why is why
     assert refusal_now(waits, "jörg", rules(windows=open_rules.windows, signed=True)) is None
+    reboots = request(arguments={"when": "window", "reboot": "if-required"})
+    found = refusal_now(reboots, "", open_rules)
+    assert found is not None
+    assert found.why is RequestWhy.NO_WINDOW
