@@ -76,6 +76,8 @@ class JobRequest:
     """Give up if the job has to wait for another one for longer. Never sent."""
     request_id: str = ""
     """The request of the endpoint that this job is for; empty: none. Never sent."""
+    in_window: bool = False
+    """A reboot is asked for in its maintenance window only. Never sent."""
     config: Path | None = None
     state_dir: str
 

@@ -75,7 +75,7 @@ def test_a_confirmed_request_runs_once(worker: Worker, endpoint: ConfirmingEndpo
     (job,) = worker.did
     assert (job.kind, job.plan_id, job.packages) == (JobKind.UPGRADE, "0123456789ab", ())
     assert job.options == {JobOption.REBOOT_IF_REQUIRED}
-    assert (job.refresh, job.wait, job.request_id) == (True, True, request_id())
+    assert (job.refresh, job.wait, job.in_window, job.request_id) == (True, True, False, request_id())
     assert job.requested_by == f"request {request_id()} by jörg"
     assert worker.book.entries[0].last.run == RUN
 

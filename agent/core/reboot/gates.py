@@ -159,6 +159,8 @@ class GateRequest:
     """When the users were asked to log out; None: not yet."""
     own_shutdown: datetime | None = None
     """When the agent itself has scheduled a reboot at logind; None: it has not."""
+    in_window: bool = False
+    """Whether a request keeps to the maintenance window, as one of the policy always does."""
 
 
 def sessions_of_others(sessions: Iterable[UserSession], own: str) -> tuple[UserSession, ...]:

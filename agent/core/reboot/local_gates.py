@@ -72,9 +72,10 @@ def _policy(request: GateRequest, rules: RebootRules) -> GateState:
 
 def _window(request: GateRequest, rules: RebootRules, now: datetime, local: tzinfo) -> GateState:
     gate, why = RebootGate.WINDOW, RebootWhy.OUTSIDE_WINDOW
-    if request.origin is not RebootOrigin.POLICY:
+    by_policy = request.origin is RebootOrigin.POLICY
+    if not (by_policy or request.in_window):
         return GateState(gate=gate, verdict=Verdict.NOT_ASKED, detail="requested by root")
-    if rules.policy.policy is RebootMode.NEVER:
+    if by_policy and rules.policy.policy is RebootMode.NEVER:
         return GateState(gate=gate, verdict=Verdict.NOT_ASKED, detail="no reboot by the configuration")
     if rules.window_problem:
         return _unknown(gate, why, Unseen(reason=rules.window_problem))

@@ -31,6 +31,8 @@ class RebootWish:
     schedule: RebootSchedule | None = None
     opening: Opening | None = None
     """The opening of the window for which the configuration asks; None: it does not."""
+    in_window: bool = False
+    """Whether a request keeps to the maintenance window, as one of the policy always does."""
 
 
 @frozen

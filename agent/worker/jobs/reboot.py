@@ -54,6 +54,7 @@ def _wish(request: JobRequest, context: JobContext) -> RebootWish:
             options=request.options,
             requested_by=request.requested_by,
             session=request.session,
+            in_window=request.in_window,
         )
     wish = reboot_wish(context.policy, context.record.store, now, local_zone())
     if wish is None or wish.at > now:

@@ -87,6 +87,7 @@ def job_of(request: Request, by: JobRequest) -> JobRequest:
         requested_by=f"request {request.id} by {_name(request)}",
         not_after=request.expires_at,
         request_id=request.id,
+        in_window=request.in_window,
         state_dir=by.state_dir,
     )
 

@@ -38,6 +38,7 @@ BY_ROOT = GateRequest(origin=RebootOrigin.REQUEST)
 UNSEEN = Unseen(reason="no answer")
 ALICE = UserSession(id="3", user="alice", terminal="pts/0", remote="10.0.0.7")
 APT = Inhibitor(who="apt", why="installing", pid=7)
+HOUR = timedelta(hours=1)
 LATER = ScheduledShutdown(kind="poweroff", at=NOW + timedelta(hours=1))
 
 
@@ -148,6 +149,19 @@ def test_root_needs_neither_policy_nor_window_and_every_other_gate(origin: Reboo
     not_asked = {gate for gate, state in states.items() if state.verdict is Verdict.NOT_ASKED}
     assert not_asked == {RebootGate.POLICY, RebootGate.WINDOW}
     assert all(state.blocks for gate, state in states.items() if gate not in not_asked)
+
+
+@pytest.mark.parametrize("policy", RebootMode, ids=lambda one: str(one.value))
+def test_a_request_for_the_window_needs_the_window_whatever_the_policy(policy: RebootMode) -> None:
+    request = replace(BY_ROOT, in_window=True)
+
+    within, before = (asked(request=request, rules=rules(policy=policy), now=now) for now in (NOW, NOW - HOUR))
+
+    assert (within[RebootGate.POLICY].verdict, within[RebootGate.WINDOW].verdict) == (Verdict.NOT_ASKED, Verdict.OPEN)
+    assert (before[RebootGate.POLICY].verdict, before[RebootGate.WINDOW].why) == (
+        Verdict.NOT_ASKED,
+        RebootWhy.OUTSIDE_WINDOW,
+    )
 
 
 @pytest.mark.parametrize("gate", RebootGate, ids=lambda gate: str(gate.value))

@@ -5,6 +5,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -64,21 +65,21 @@ class Rebooting:
         self.machine.required_reboot = REQUIRED
         self.record = RebootRecord(self.agent.store)
 
-    def job(self, kind: JobKind, options: Collection[JobOption] = (), by: str = "ann", session: str = "") -> JobAnswer:
-        """Run a job, under a new id."""
+    def job(self, kind: JobKind, options: Collection[JobOption] = (), by: str = "ann", **more: Any) -> JobAnswer:
+        """Run a job, under a new id; `more` as in `JobRequest`."""
         context = self.agent.context
         run_id = context.record.new_run_id(self.machine.now()) if kind.in_history else ""
         request = JobRequest(
             kind=kind,
             options=frozenset(options),
             requested_by=by,
-            session=session,
             state_dir=self.agent.store.directory,
+            **more,
         )
         return _JOBS[kind](request, replace(context, run_id=run_id))
 
-    def reboot(self, *options: JobOption, session: str = "") -> JobAnswer:
-        return self.job(JobKind.REBOOT, options, session=session)
+    def reboot(self, *options: JobOption, **more: Any) -> JobAnswer:
+        return self.job(JobKind.REBOOT, options, **more)
 
     def scheduled(self) -> JobAnswer:
         """Have the daemon request a reboot."""

@@ -301,6 +301,27 @@ def test_the_last_warning_is_visible_at_logind_and_watched(world: Rebooting) -> 
     assert all(at is not None and at > fired for at in seen)
 
 
+@pytest.mark.parametrize(
+    ("window", "blocked"),
+    [
+        ("Mon 05:00-07:00 UTC", None),
+        ("Mon 06:00-07:00 UTC", (RebootGate.WINDOW, RebootWhy.OUTSIDE_WINDOW)),
+        ("Mon 05:00-05:21 UTC", (RebootGate.WINDOW, RebootWhy.OUTSIDE_WINDOW)),
+        ("", (RebootGate.WINDOW, RebootWhy.OUTSIDE_WINDOW)),
+    ],
+    ids=["open", "closed", "over-once-users-have-logged-out", "none"],
+)
+def test_a_request_for_the_window_reboots_in_it_and_not_later(
+    tmp_path: Path, window: str, blocked: tuple[RebootGate, RebootWhy] | None
+) -> None:
+    world = Rebooting(tmp_path, window=window)
+    world.host.facts = GateFacts(sessions=(BOB,))
+
+    world.reboot(JobOption.IF_REQUIRED, in_window=True)
+
+    assert (closed(world), world.host.reboots) == (blocked, 0 if blocked else 1)
+
+
 def test_a_clock_that_is_set_back_makes_grace_and_warning_little_longer(world: Rebooting) -> None:
     world.host.facts = GateFacts(sessions=(BOB,))
     pauses = 0

@@ -30,6 +30,7 @@ def follow_up(agent: Agent, options: frozenset[JobOption] = WITH_REBOOT) -> JobR
         requested_by="ann",
         session="3",
         packages=("nginx",),
+        in_window=True,
         state_dir=agent.store.directory,
     )
     run_id = context.record.new_run_id(agent.machine.now())
@@ -58,6 +59,7 @@ def test_a_run_without_failures_is_followed_by_a_reboot_if_that_is_required(
     assert found is not None
     assert (found.kind, found.options) == (JobKind.REBOOT, frozenset({JobOption.IF_REQUIRED}))
     assert (found.requested_by, found.session, found.packages, found.plan_id) == ("ann", "3", (), None)
+    assert found.in_window
 
 
 @pytest.mark.parametrize("change", [fail, be_busy], ids=["failed", "busy"])

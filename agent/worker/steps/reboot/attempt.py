@@ -119,6 +119,7 @@ class RebootAttempt:
             session=self.wish.session,
             warned_at=self.course.warned_at,
             own_shutdown=self.course.shutdown_at,
+            in_window=self.wish.in_window,
         )
         states = local_gates(self._facts, request, self._rules, now=now or self.now(), local=self._zone)
         self.outcome = replace(self.outcome, gates=(*states, *self.later))
