@@ -165,10 +165,11 @@ def _general(one: Candidate) -> LeftOut | None:
 def _obstacle(work: Work, one: Candidate) -> tuple[LeftOut, str] | None:
     """Return why a step is left out on a host, and what it is about."""
     needed = [work.verb.value, *([Verb.REBOOT.value] if work.reboot else [])]
+    windows = one.windows if work.when == "window" else None
     if one.allow is not None and (missing := [verb for verb in needed if verb not in one.allow]):
         return LeftOut.NOT_ALLOWED, ", ".join(missing)
-    if work.when == "window" and one.windows is not None and work.verb.value not in one.windows:
-        return LeftOut.NO_WINDOW, work.verb.value
+    if windows is not None and (missing := [verb for verb in needed if verb not in windows]):
+        return LeftOut.NO_WINDOW, ", ".join(missing)
     found = _useless(work, one)
     return None if found is None else (found, work.verb.value)
 

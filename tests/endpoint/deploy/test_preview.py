@@ -61,6 +61,8 @@ def host(number: int = 1, **changes: Any) -> Candidate:
             "reboot-if-required",
         ),
         (replace(FIXES, in_window=True), {"fixes": {"openssl": "pending"}}, "no-window", "upgrade-fixes"),
+        (replace(SECURITY, in_window=True, reboot=True), {}, "no-window", "reboot-if-required"),
+        (replace(REBOOT, in_window=True), {"reboot_required": True}, "no-window", "reboot-if-required"),
         (SECURITY, {"pending": 0}, "nothing-pending", "upgrade-security"),
         (SECURITY, {"pending": 0, "held": 2}, "held", "upgrade-security"),
         (SECURITY, {"pending": 0, "ended": True}, "past-end", "upgrade-security"),
