@@ -68,11 +68,16 @@ UpdateOrStep = TypeVar("UpdateOrStep", Update, Step)
 def held_with_group(
     groups: Iterable[AtomicGroup], held: Iterable[Held], rest: Iterable[UpdateOrStep]
 ) -> dict[UpdateOrStep, Refusal]:
-    """Return which of `rest` must be held as well, because another package of their group is in `held`."""
-    held, rest = tuple(held), tuple(rest)
+    """Return which of `rest` must be held as well, because another package of their group is in `held`.
+
+    A held version of a package that has another in `rest` splits no group: the package comes along with that.
+    """
+    rest = tuple(rest)
+    coming = {item.id for item in rest}
+    left = [item for item in held if item.id not in coming]
     found: dict[UpdateOrStep, Refusal] = {}
     for group in groups:
-        first = next((item for item in held if item.package in group), None)
+        first = next((item for item in left if item.package in group), None)
         if first is not None:
             reason = Reason(code=ReasonCode.HELD_WITH_GROUP, values=(first.label, first.why.value))
             blocker = first.blocker or Blocker(package=first.label, why=first.why)

@@ -16,17 +16,26 @@ PAIR = AtomicGroup(name="pair", packages=frozenset({"engine", "shim"}), why=Why.
 BROKEN = Refusal(why=Why.BROKEN_DEPENDENCY, reason=text_reason("needs lib (>= 2)"))
 
 
-def decided(*updates: Update, refused: Sequence[str] = (), groups: tuple[AtomicGroup, ...] = (PAIR,)) -> Plan:
+def decided(
+    *updates: Update,
+    refused: Sequence[str] = (),
+    groups: tuple[AtomicGroup, ...] = (PAIR,),
+    scope: Scope = Scope.SECURITY,
+) -> Plan:
     """Return the plan of these updates; the resolver refuses the named packages, and vetoed ones."""
 
     def resolve(admitted: Sequence[Update], veto: Veto) -> Resolution:
         found = {update: BROKEN if update.package in refused else veto(update.id) for update in admitted}
         return Resolution(
-            steps=tuple(given.step(update.package) for update, refusal in found.items() if refusal is None),
+            steps=tuple(
+                given.step(update.package, candidate=update.candidate)
+                for update, refusal in found.items()
+                if refusal is None
+            ),
             refused=tuple(Held.of(update, refusal) for update, refusal in found.items() if refusal is not None),
         )
 
-    return decide(given.policy(), given.facts(*updates), Scope.SECURITY, {}, resolve, groups)
+    return decide(given.policy(), given.facts(*updates), scope, {}, resolve, groups)
 
 
 ALL = [given.update("a"), given.update("engine"), given.update("shim")]
@@ -66,3 +75,23 @@ def test_without_a_group_a_refused_package_holds_no_other() -> None:
     plan = decided(*ALL, refused=["engine"], groups=())
 
     assert [step.package for step in plan.install] == ["a", "shim"]
+
+
+def test_a_held_version_of_a_package_that_comes_in_another_splits_no_group() -> None:
+    plan = decided(*ALL, given.other("engine", trusted=False), scope=Scope.ALL)
+
+    assert [(step.package, step.candidate) for step in plan.install] == [("a", "2"), ("engine", "2"), ("shim", "2")]
+    assert [(held.package, held.candidate, held.why) for held in plan.held] == [("engine", "3", Why.UNTRUSTED)]
+
+
+def test_a_package_of_which_every_version_is_held_holds_its_group() -> None:
+    held = (given.update("engine", on_hold=True), given.other("engine", on_hold=True))
+
+    plan = decided(*held, given.update("shim"), scope=Scope.ALL)
+
+    assert plan.install == ()
+    assert [(one.package, one.candidate, one.why) for one in plan.held] == [
+        ("engine", "3", Why.HELD_BY_ADMIN),
+        ("engine", "2", Why.HELD_BY_ADMIN),
+        ("shim", "2", Why.RUNTIME_MANAGED),
+    ]
