@@ -49,7 +49,9 @@ def daily_job_reasons(job: DailyJobView | None) -> list[str]:
     if job.patcher == "nobody":
         found.append(_nobody(job))
     if job.overdue:
-        found.append(f"{NAME} is on, but {job.overdue}: `journalctl -u apt-daily-upgrade`")
+        at_shutdown = job.settings is not None and job.settings.on_shutdown
+        look_at = "`maestro-agent reboot`" if at_shutdown else "`journalctl -u apt-daily-upgrade`"
+        found.append(f"{NAME} is on, but {job.overdue}: {look_at}")
     if job.problem:
         found.append(f"the distribution's daily job could not be switched for mode {job.mode!r}: {job.problem}")
     elif job.mode == "replace" and job.is_on:

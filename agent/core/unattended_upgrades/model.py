@@ -93,6 +93,8 @@ class UnitFacts:
     enabled: str
     next_at: datetime | None = None
     """When a timer elapses next."""
+    last_at: datetime | None = None
+    """When it elapsed last."""
 
 
 @frozen

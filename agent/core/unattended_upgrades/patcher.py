@@ -4,17 +4,11 @@ ADR 15 has the reasons.
 """
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
 
-from agent.core.clock import is_future
 from agent.core.model.facts import Unseen
 from agent.core.policy.policy import DailyJobMode
-from agent.core.unattended_upgrades.model import DailyPatcher, Gap, JobSettings, Patcher, TheirJob, UnitFacts
+from agent.core.unattended_upgrades.model import DailyPatcher, Gap, Patcher, TheirJob, UnitFacts
 
-OVERDUE = timedelta(days=2)
-"""How long a security update may be pending, and the job's last success be ago, if it runs daily."""
-_LATE = timedelta(days=1)
-"""How long after its interval a job may run that has a longer one."""
 _ENABLED = {"enabled", "enabled-runtime", "static", "generated"}
 _LOAD_GAPS = {"masked": Gap.TIMER_MASKED, "not-found": Gap.TIMER_MISSING}
 _RUNNING = {"active", "activating", "reloading"}
@@ -36,22 +30,6 @@ def daily_patcher(mode: DailyJobMode, *, upgrades: bool, theirs: TheirJob | Unse
     if not gaps:
         return DailyPatcher(patcher=Patcher.UNATTENDED_UPGRADES)
     return DailyPatcher(patcher=_without_theirs(mode, upgrades=upgrades), gaps=gaps)
-
-
-def is_overdue(theirs: TheirJob, oldest_pending: datetime | None, now: datetime) -> str:
-    """Return why the distribution's job does not do its work although it is on; empty: it does, or it is too early.
-
-    `oldest_pending` is when the oldest security update that is not held was first seen.
-    """
-    settings = theirs.settings
-    every = settings.every if isinstance(settings, JobSettings) else None
-    allowed = max(OVERDUE, (every or timedelta(0)) + _LATE)
-    if oldest_pending is not None and now - oldest_pending > allowed:
-        return "security updates are pending that it should have installed"
-    last = theirs.last_success
-    if last is not None and not is_future(last, now) and now - last > allowed:
-        return "its last successful run is too long ago"
-    return ""
 
 
 def _without_theirs(mode: DailyJobMode, *, upgrades: bool) -> Patcher:

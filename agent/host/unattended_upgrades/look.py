@@ -25,7 +25,7 @@ _STAMP = "/var/lib/apt/periodic/upgrade-stamp"
 _CALL_S = 30.0
 _MOST_OUTPUT = 4 << 20
 """Of apt's configuration: the part of unattended-upgrades comes last."""
-_PROPERTIES = "Id,LoadState,ActiveState,SubState,UnitFileState,NextElapseUSecRealtime"
+_PROPERTIES = "Id,LoadState,ActiveState,SubState,UnitFileState,NextElapseUSecRealtime,LastTriggerUSec"
 _TIME = "%a %Y-%m-%d %H:%M:%S UTC"
 _AT_WORK = frozenset({"activating", "active", "deactivating", "reloading"})
 
@@ -93,12 +93,13 @@ def _parsed(shown: str) -> Iterator[tuple[str, UnitFacts]]:
                     sub=values.get("SubState", ""),
                     enabled=values.get("UnitFileState", ""),
                     next_at=_time(values.get("NextElapseUSecRealtime", "")),
+                    last_at=_time(values.get("LastTriggerUSec", "")),
                 ),
             )
 
 
 def _time(text: str) -> datetime | None:
-    with suppress(ValueError):  # empty: it does not elapse, or not by the calendar
+    with suppress(ValueError):  # empty or n/a: it does not elapse, or not by the calendar
         return datetime.strptime(text, _TIME).replace(tzinfo=timezone.utc)
     return None
 

@@ -10,7 +10,8 @@ from agent.core.model.facts import Unseen
 from agent.core.model.plan import Plan
 from agent.core.policy.policy import DailyJobMode, Policy
 from agent.core.unattended_upgrades.model import DailyPatcher, Patcher, StandDown
-from agent.core.unattended_upgrades.patcher import daily_patcher, is_overdue
+from agent.core.unattended_upgrades.overdue import is_overdue
+from agent.core.unattended_upgrades.patcher import daily_patcher
 from agent.core.unattended_upgrades.ports import DailyJobPort
 from agent.errors import ExitCode, HostError, NothingDoneError, RecordError
 from agent.host import log

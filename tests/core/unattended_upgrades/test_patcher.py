@@ -9,7 +9,7 @@ import pytest
 from agent.core.model.facts import Unseen
 from agent.core.policy.policy import DailyJobMode
 from agent.core.unattended_upgrades.model import ALWAYS, Gap, JobSettings, Patcher, RebootKeys, TheirJob, UnitFacts
-from agent.core.unattended_upgrades.patcher import daily_patcher, is_overdue
+from agent.core.unattended_upgrades.patcher import daily_patcher
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=timezone.utc)
 DAY = timedelta(days=1)
@@ -87,29 +87,3 @@ def test_what_is_unknown_is_said(theirs: TheirJob | Unseen) -> None:
     found = daily_patcher(DailyJobMode.COEXIST, upgrades=True, theirs=theirs)
 
     assert (found.unseen, found.gaps) == ("?", ())
-
-
-WEEKLY = WORKS["every-week"]
-
-
-@pytest.mark.parametrize(
-    ("theirs", "pending_days", "overdue"),
-    [
-        (ON, None, False),
-        (ON, 2.0, False),
-        (ON, 2.1, True),
-        (WEEKLY, 8.0, False),
-        (WEEKLY, 8.1, True),
-        (replace(ON, last_success=NOW - 2 * DAY), None, False),
-        (replace(ON, last_success=NOW - 2.1 * DAY), None, True),
-        (replace(ON, last_success=None), None, False),
-        (replace(ON, last_success=NOW + 30 * DAY), None, False),
-    ],
-    ids=["works", "due", "late", "weekly", "weekly-late", "run-due", "run-late", "never-ran", "stamp-ahead"],
-)
-def test_a_job_that_does_not_do_its_work_is_noticed(
-    theirs: TheirJob, pending_days: float | None, *, overdue: bool
-) -> None:
-    oldest = NOW - timedelta(days=pending_days) if pending_days is not None else None
-
-    assert bool(is_overdue(theirs, oldest, NOW)) is overdue

@@ -1,0 +1,53 @@
+"""Whether the distribution's daily job, which is on, does its work: it may be configured to run seldom. Pure."""
+
+from datetime import datetime, timedelta
+
+from agent.core.clock import is_future
+from agent.core.unattended_upgrades.model import JobSettings, TheirJob, UnitFacts
+
+_DAY = timedelta(days=1)
+_WEEK = timedelta(days=7)
+_LATE = timedelta(days=1)
+"""How much longer than the longest pause between two runs an update may be pending."""
+_DAYS = {"sun": 0, "mon": 1, "tue": 2, "wed": 3, "thu": 4, "fri": 5, "sat": 6}
+"""By the first letters of the English names; the numbers are those of `Update-Days`, strftime's %w."""
+
+
+def is_overdue(theirs: TheirJob, oldest_pending: datetime | None, now: datetime) -> str:
+    """Return why the distribution's job does not do its work although it is on; empty: it does, or it is too early.
+
+    `oldest_pending` is when the oldest security update that is not held was first seen.
+    """
+    settings = theirs.settings if isinstance(theirs.settings, JobSettings) else None
+    every = settings.every if settings and settings.every else _DAY
+    pause = round(max(every, _timer_pause(theirs.timer), _DAY) / _DAY) * _DAY  # a timer's delay is random
+    gap = _longest_gap(settings.days if settings else ())
+    to_its_day = pause * gap if pause < _WEEK else pause  # a job that runs weekly runs on one of its days, or never
+    if oldest_pending is not None and now - oldest_pending > to_its_day + _LATE:
+        if settings and settings.on_shutdown:
+            return "it installs the pending security updates only at the next shutdown"
+        return "security updates are pending that it should have installed"
+    last = theirs.last_success
+    if last is not None and not is_future(last, now) and now - last > pause + _LATE:
+        return "its last successful run is too long ago"
+    return ""
+
+
+def _timer_pause(timer: UnitFacts | None) -> timedelta:
+    """Return how long the timer pauses between its last run and the next one; 0: unknown."""
+    if timer is None or timer.next_at is None or timer.last_at is None:
+        return timedelta(0)
+    return timer.next_at - timer.last_at
+
+
+def _longest_gap(names: tuple[str, ...]) -> int:
+    """Return the longest time between two of these days of the week, in days; 1: every day.
+
+    unattended-upgrades knows names of the machine's language as well. An unknown one may be any day: without it the
+    time is longer.
+    """
+    if not names:
+        return 1
+    numbers = (int(name) if name in set("0123456") else _DAYS.get(name[:3].lower()) for name in names)
+    days = sorted({day for day in numbers if day is not None}) or [0]
+    return max(later - day for day, later in zip(days, (*days[1:], days[0] + 7), strict=True))
