@@ -1,5 +1,6 @@
 """Facts about Docker, as frozen values. A fact that could not be read is `Unseen`."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from enum import Enum
 
@@ -42,6 +43,11 @@ class RuntimePackage:
     """Whether dpkg's state is "installed", without error flag."""
 
 
+def is_dockerd(arguments: Sequence[str]) -> bool:
+    """Whether these are the arguments of an engine, its program first."""
+    return bool(arguments) and arguments[0].rpartition("/")[2] == "dockerd"
+
+
 @frozen
 class EngineUnit:
     """docker.service as systemd shows it."""
@@ -59,11 +65,16 @@ class EngineUnit:
     restarts: int = 0
     """NRestarts: restarts by systemd itself."""
     arguments: tuple[str, ...] = ()
-    """The words of ExecStart, the executable first."""
+    """The words of ExecStart, the executable first; those with which the engine runs where they are the same."""
     socket_active: bool = False
     """Whether docker.socket is active: then any connect(2) starts the engine."""
     needs_reload: bool = False
     """NeedDaemonReload: unit files changed since systemd read them."""
+
+    @property
+    def starts_engine(self) -> bool:
+        """Whether its program is dockerd, and no wrapper that gives dockerd arguments of its own."""
+        return is_dockerd(self.arguments)
 
     @property
     def running(self) -> bool:

@@ -23,6 +23,8 @@ _PROPERTIES = "ActiveState,SubState,Result,MainPID,NRestarts,InvocationID,Job"
 _VALIDATE_S = 30.0
 _NO_VALIDATE = "unknown flag: --validate"
 """dockerd before 23.0."""
+_MISREAD = "accepts no argument"
+"""dockerd has options only: a word of the unit that contains a space was read as two (`agent.host.docker.unit`)."""
 
 
 class EngineControl:
@@ -123,13 +125,14 @@ def validate(unit: EngineUnit, *, prefix: Sequence[str] = ()) -> str | None:
     """Have the installed dockerd check its configuration, with all arguments of its unit; it starts nothing.
 
     Call it between the installation of a new engine and its start. Returns the engine's message, empty if it accepts
-    the configuration, which is no promise that it starts; None: this dockerd cannot check (before 23.0).
+    the configuration, which is no promise that it starts; None: this dockerd cannot check (before 23.0), or not with
+    these words.
     """
     if not unit.arguments:
         return None
     program, *options = unit.arguments
     done = run_program((*prefix, program, "--validate", *options), limit_s=_VALIDATE_S)
-    if _NO_VALIDATE in done.output:
+    if _NO_VALIDATE in done.output or _MISREAD in done.output:
         return None
     if done.code == 0:
         return ""

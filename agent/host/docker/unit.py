@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from agent.core.frozen import frozen
-from agent.core.model.docker import EngineUnit
+from agent.core.model.docker import EngineUnit, is_dockerd
 from agent.core.model.facts import Unseen
 from agent.core.pattern import lazy_pattern
 from agent.host.process.run import ProgramResult, run_program
@@ -21,6 +21,9 @@ _PROPERTIES = (
 _ARGUMENTS = lazy_pattern(r"argv\[\]=(.*?) ; ignore_errors=")
 _FILE = lazy_pattern(r"(.+) \(ignore_errors=(?:yes|no)\)")
 _LISTENS = lazy_pattern(r"(/\S+) \(Stream\)")
+_BETWEEN_WORDS = lazy_pattern(r"[\s\"'\\]+")
+"""What may differ between a command line in systemctl's text and the words themselves."""
+_MOST_CHARACTERS = 1 << 20
 _VARIABLE = lazy_pattern(r"\$\{(\w+)\}")
 
 Systemctl = Callable[[Sequence[str]], ProgramResult]
@@ -52,15 +55,16 @@ def read_unit(systemctl: Systemctl = call_systemctl) -> SeenUnit | Unseen | None
     if service.get("LoadState") == "not-found" and service.get("ActiveState") == "inactive":
         return None
     listens = _LISTENS.search(socket.get("Listen", ""))
+    pid = _number(service.get("MainPID", "")) or None
     unit = EngineUnit(
         name=SERVICE,
         load_state=service.get("LoadState", ""),
         active_state=service.get("ActiveState", ""),
         unit_file_state=service.get("UnitFileState", ""),
-        main_pid=_number(service.get("MainPID", "")) or None,
+        main_pid=pid,
         stop_timeout_s=time_span(service.get("TimeoutStopUSec", "infinity")),
         restarts=_number(service.get("NRestarts", "")),
-        arguments=tuple(_arguments(service)),
+        arguments=_exact(tuple(_arguments(service)), _process_arguments(pid) if pid else ()),
         socket_active=socket.get("ActiveState") == "active",
         needs_reload=service.get("NeedDaemonReload") == "yes",
     )
@@ -78,7 +82,7 @@ def _number(text: str) -> int:
 def _arguments(service: Mapping[str, str]) -> Iterator[str]:
     """Yield the words of ExecStart with variables replaced as systemd.service(5) says: `$A` gives any number of words.
 
-    systemctl writes the words unquoted: one that contains a space counts as several.
+    systemctl writes the words unquoted: one that contains a space counts as several, see `_exact`.
     """
     match = _ARGUMENTS.search(service.get("ExecStart", ""))
     variables: dict[str, str] = {}
@@ -93,6 +97,24 @@ def _arguments(service: Mapping[str, str]) -> Iterator[str]:
             yield from _split(variables.get(word[1:], ""))
         else:
             yield _VARIABLE.sub(lambda found: variables.get(found[1], ""), word)
+
+
+def _exact(words: tuple[str, ...], running: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the words as the engine that runs has them: with their spaces, and without a wrapper such as env(1).
+
+    Where the unit was changed since its start, the words of the unit count.
+    """
+    same = _BETWEEN_WORDS.sub("", "".join(words)) == _BETWEEN_WORDS.sub("", "".join(running))
+    return running if is_dockerd(running) and (same or not is_dockerd(words)) else words
+
+
+def _process_arguments(pid: int) -> tuple[str, ...]:
+    """Return the arguments of a process, its program first (proc(5)); empty if they cannot be read."""
+    try:
+        with open(f"/proc/{pid}/cmdline", encoding="utf-8", errors="replace") as file:
+            return tuple(file.read(_MOST_CHARACTERS).split("\0")[:-1])
+    except OSError:
+        return ()
 
 
 def _environment_file(path: str) -> dict[str, str]:

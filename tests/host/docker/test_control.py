@@ -19,8 +19,13 @@ def program(directory: Path, text: str) -> str:
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("exit 0", ""), ("echo unknown flag: --validate; exit 125", None), ("exit 3", "exit code 3")],
-    ids=["accepted", "too old", "silent"],
+    [
+        ("exit 0", ""),
+        ("echo unknown flag: --validate; exit 125", None),
+        ("""echo '"dockerd" accepts no argument(s).'; exit 1""", None),
+        ("exit 3", "exit code 3"),
+    ],
+    ids=["accepted", "too old", "words that were misread", "silent"],
 )
 def test_the_verdict_of_a_new_engine(text: str, expected: str | None, tmp_path: Path) -> None:
     assert validate(replace(UNIT, arguments=(program(tmp_path, text),))) == expected

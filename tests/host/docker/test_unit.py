@@ -1,6 +1,8 @@
 """docker.service from systemctl's text."""
 
-from collections.abc import Sequence
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -83,6 +85,48 @@ def test_variables_of_the_unit_are_replaced_as_systemd_does(tmp_path: Path) -> N
     assert unit.arguments == (
         "/usr/bin/dockerd", "--data-root=/data", "--mtu", "1400", "--debug", "--log-level=warn",
     )  # fmt: skip
+
+
+@contextmanager
+def _running(*arguments: str) -> Iterator[str]:
+    """Have a process with these arguments; yields its id."""
+    shell = ("-c", "read line", *arguments[1:])  # is there until its input ends
+    with subprocess.Popen((arguments[0], *shell), executable="/bin/sh", stdin=subprocess.PIPE) as process:
+        yield str(process.pid)
+
+
+def _exec_start(text: str) -> str:
+    return f"{{ path=/x ; argv[]={text} ; ignore_errors=no ; start_time=[n/a] }}"
+
+
+@pytest.mark.parametrize(
+    ("text", "program"),
+    [
+        ("/usr/bin/dockerd -c read line --label rack=row 4", "/usr/bin/dockerd"),
+        ('/usr/bin/dockerd -c "read line" --label "rack=row 4"', "/usr/bin/dockerd"),
+        ("/usr/bin/env dockerd -c read line --label rack=row 4", "dockerd"),
+        ("/usr/local/sbin/start-engine", "/usr/bin/dockerd"),
+    ],
+    ids=["unquoted", "quoted", "env", "a-script"],
+)
+def test_an_engine_that_runs_shows_its_words_as_they_are(text: str, program: str) -> None:
+    with _running(program, "--label", "rack=row 4") as pid:
+        unit = _unit(ExecStart=_exec_start(text), MainPID=pid)
+    assert unit.arguments == (program, "-c", "read line", "--label", "rack=row 4")
+    assert unit.starts_engine
+
+
+def test_words_that_the_unit_got_since_its_start_count() -> None:
+    with _running("/usr/bin/dockerd", "--debug") as pid:
+        unit = _unit(ExecStart=_exec_start("/usr/bin/dockerd -H fd://"), MainPID=pid)
+    assert unit.arguments == ("/usr/bin/dockerd", "-H", "fd://")
+
+
+def test_a_wrapper_that_stays_beside_the_engine_is_no_engine() -> None:
+    with _running("/usr/local/sbin/start-engine") as pid:
+        unit = _unit(ExecStart=_exec_start("/usr/local/sbin/start-engine --fast"), MainPID=pid)
+    assert unit.arguments == ("/usr/local/sbin/start-engine", "--fast")
+    assert not unit.starts_engine
 
 
 def test_a_missing_unit_is_none() -> None:

@@ -34,7 +34,7 @@ class Installer:
         """Have the new engine check its configuration from its archive, before any package changes."""
         files = {one.package: one.file for one in self._before.archives}
         file = next((files[name] for name in ENGINE_PACKAGES if files.get(name)), "")
-        if not (file and self._before.unit_active and self._unit.arguments):
+        if not (file and self._before.unit_active and self._unit.starts_engine):
             return ()
         with self._archives.program(file, _PROGRAM) as path:
             if not path:  # it is checked once it is installed
@@ -43,7 +43,7 @@ class Installer:
 
     def validate(self) -> Faults:
         """Have the engine whose files are installed check its configuration."""
-        return self._validated(self._unit) if self._before.unit_active else ()
+        return self._validated(self._unit) if self._before.unit_active and self._unit.starts_engine else ()
 
     def run(self, changes: Changes, files: Mapping[str, str], *, forward: bool) -> Faults:
         """Install archives, by package, and remove packages; return what is wrong then, and dpkg's error.

@@ -407,7 +407,7 @@ def pending_snapshot(**fields: Any) -> DockerSnapshot:
     return given_snapshot(packages=(saved,), changes=changes, **fields)
 
 
-def change_of(engine: FakeEngine, before: DockerSnapshot | None = None) -> EngineChange:
+def change_of(engine: FakeEngine, before: DockerSnapshot | None = None, unit: EngineUnit = UNIT) -> EngineChange:
     """Return a change of that machine."""
     tools = Tools(
         observer=engine,
@@ -418,7 +418,7 @@ def change_of(engine: FakeEngine, before: DockerSnapshot | None = None) -> Engin
         run_weave=engine.run_weave,
         boot_id=engine.boot_id,
     )
-    return EngineChange(tools, before or given_snapshot(), UNIT)
+    return EngineChange(tools, before or given_snapshot(), unit)
 
 
 def _state(active_state: str) -> EngineState:

@@ -13,7 +13,7 @@ from agent.core.model.engine_plan import PackageChange
 from agent.core.model.facts import Unseen
 from agent.errors import BusyError, HostError, StoppedError
 from agent.worker.steps.docker.change import Ended
-from tests.core.docker.given_docker import LIVE_RESTORE, NEW, OLD, OLD_ENGINE, container, docker, snapshot
+from tests.core.docker.given_docker import LIVE_RESTORE, NEW, OLD, OLD_ENGINE, UNIT, container, docker, snapshot
 from tests.worker.steps.docker.fake_engine import (
     BEFORE,
     CONTAINERS,
@@ -82,6 +82,15 @@ def test_a_configuration_that_the_engine_refuses_from_its_archive_changes_nothin
     assert ended.result is EngineResult.ROLLED_BACK
     assert [fault.code for fault in ended.faults] == []
     assert (machine.done, machine.packages, machine.facts) == ([], packages, RUNS_OLD)
+
+
+def test_a_unit_that_starts_a_wrapper_has_no_arguments_with_which_the_new_engine_could_check() -> None:
+    engine = FakeEngine(RUNS_OLD, ahead=True, problem="Usage: dockerd [OPTIONS]")
+    wrapped = replace(UNIT, arguments=("/usr/local/sbin/start-engine", "--fast"))
+
+    ended = change_of(engine, unit=wrapped).carry_out()
+
+    assert (ended.result, engine.validated) == (EngineResult.UPGRADED, [])
 
 
 def test_one_that_is_refused_only_after_the_files_were_replaced_stops_no_container_for_the_new_engine() -> None:
