@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from agent.core.model.facts import Reboot
-from agent.core.reboot.gates import GateFacts, UserSession
+from agent.core.reboot.gates import GateFacts, RebootOrigin, UserSession
 from agent.core.reboot.model import RebootResult
-from agent.errors import NothingDoneError
+from agent.errors import BusyError, NothingDoneError
 from tests.support.simulated import Killed
+from tests.support.simulated_reboot import REFUSED
 from tests.worker.jobs.reboots import Rebooting
 
 BOB = UserSession(id="7", user="bob")
@@ -107,6 +108,62 @@ def test_a_power_cut_at_any_step_is_verified_as_a_reboot_or_leaves_nothing(tmp_p
 
     assert (world.course(), world.lock.taken, world.lock.on_record) == ("", False, None)
     assert all(one.result is RebootResult.REBOOTED for one in world.outcomes())
+
+
+def carry_out(world: Rebooting) -> None:
+    """Have the daemon request what is due until the schedule has ended, for three hours at most."""
+    for _ in range(30):
+        with suppress(NothingDoneError, BusyError):
+            world.scheduled()
+        if world.host.down:
+            world.host.come_back()
+            world.verify()
+        if world.record.load_schedule() is None:
+            return
+        world.machine.time += timedelta(minutes=6)
+
+
+@pytest.mark.parametrize("refused", [False, True], ids=["free", "refused"])
+def test_a_scheduled_reboot_comes_all_the_same_after_a_kill_at_any_step_before_it(
+    tmp_path: Path, *, refused: bool
+) -> None:
+    whole = Rebooting(tmp_path / "whole")
+    whole.lock.refusals = [REFUSED] if refused else []
+    whole.schedule()
+    whole.steps.done.clear()
+    whole.scheduled()
+    for number in range(len(whole.steps.done)):
+        world = Rebooting(tmp_path / str(number))
+        world.lock.refusals = [REFUSED] if refused else []
+        world.schedule()
+        world.steps.done.clear()
+        world.steps.kill_at = number
+        with pytest.raises(Killed):
+            world.scheduled()
+        was_asked_for = world.course() == "fired" and not world.host.down
+        world.steps.kill_at = None
+        carry_out(world)
+
+        assert world.record.load_schedule() is None
+        assert (world.last.result is RebootResult.REBOOTED) is not was_asked_for, world.steps.done[:number]
+        assert world.host.reboots == (0 if was_asked_for else 1)
+        assert (world.course(), world.lock.taken, world.lock.on_record) == ("", False, None)
+
+
+def test_a_scheduled_reboot_whose_job_is_always_killed_is_given_up_at_its_end(tmp_path: Path) -> None:
+    world = Rebooting(tmp_path)
+    world.schedule()
+    for _ in range(20):
+        world.steps.done.clear()
+        world.steps.kill_at = 3
+        with suppress(Killed):
+            world.scheduled()
+        world.machine.time += timedelta(minutes=6)
+    world.steps.kill_at = None
+    carry_out(world)
+
+    assert (world.last.result, world.last.origin) == (RebootResult.BLOCKED, RebootOrigin.SCHEDULE)
+    assert (world.host.reboots, world.record.load_schedule()) == (0, None)
 
 
 def test_a_killed_announcement_is_cancelled_before_logind_carries_it_out(tmp_path: Path) -> None:

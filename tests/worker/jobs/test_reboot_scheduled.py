@@ -16,7 +16,7 @@ from agent.core.reboot.model import RebootResult
 from agent.errors import ExitCode, HostError, NothingDoneError
 from agent.state.fleet_lock_record import FleetLockRecord
 from agent.worker.reboot_runs import reboot_runs
-from tests.support.simulated_reboot import REFUSED
+from tests.support.simulated_reboot import REFUSED, REQUIRED
 from tests.worker.jobs.reboots import Rebooting, result
 
 BOB = UserSession(id="7", user="bob")
@@ -146,6 +146,22 @@ def test_a_gate_that_does_not_open_by_itself_ends_the_schedule(world: Rebooting)
     world.scheduled()
 
     assert (world.last.result, world.course(), world.record.load_schedule()) == (RebootResult.BLOCKED, "", None)
+
+
+def test_a_schedule_stays_until_its_end_is_on_record(world: Rebooting, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_arguments: object, **_options: object) -> None:
+        raise HostError("disk full")
+
+    for need in (REQUIRED, Reboot(required=False)):
+        world.machine.required_reboot = need
+        with monkeypatch.context() as patched:
+            patched.setattr(world.agent.store, "write", full)
+            world.scheduled()
+        assert (due(world), world.host.reboots) == ({"reboot": timedelta()}, 0)
+
+    world.machine.required_reboot = REQUIRED
+    world.scheduled()
+    assert world.host.reboots == 1
 
 
 @pytest.mark.parametrize(

@@ -115,12 +115,18 @@ def release(context: JobContext, *, tries: int = 1) -> LockUse:
     return LockUse.RELEASED if answer.granted else LockUse.RELEASING
 
 
-def end_course(context: JobContext, outcome: RebootOutcome) -> None:
-    """Remove the course and, of a reboot that was scheduled, the schedule that it was for."""
+def is_recorded(context: JobContext, outcome: RebootOutcome) -> bool:
+    """Return whether an outcome is on record as that of a reboot that has ended."""
+    written = RebootRecord(context.record.store).outcome(outcome.id)
+    return written is not None and written.finished_at is not None
+
+
+def end_course(context: JobContext, outcome: RebootOutcome, *, again: bool = False) -> None:
+    """Remove the course and, of a reboot that was scheduled, the schedule that it was for; not if it is tried again."""
     record = RebootRecord(context.record.store)
     with suppress(AgentError):  # the next job tries again
         schedule = record.load_schedule()
-        if schedule is not None and outcome.was_for(schedule):
+        if schedule is not None and outcome.was_for(schedule) and not again:
             record.end_schedule()
         record.end_course()
 

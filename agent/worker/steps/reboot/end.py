@@ -13,7 +13,7 @@ from agent.core.schedule.slots import stable_fraction
 from agent.errors import BusyError, HostError
 from agent.host.machine.identity import machine_id
 from agent.worker.steps.reboot.attempt import GateClosedError, RebootAttempt
-from agent.worker.steps.reboot.close import end_course, record_outcome, undo
+from agent.worker.steps.reboot.close import end_course, is_recorded, record_outcome, undo
 
 
 @frozen
@@ -52,7 +52,7 @@ def not_required(attempt: RebootAttempt) -> RebootOutcome:
     if attempt.wish.origin is RebootOrigin.SCHEDULE:
         attempt.outcome = record_outcome(attempt.context, attempt.outcome)
     if JobOption.DRY_RUN not in attempt.wish.options and _began(attempt):
-        end_course(attempt.context, attempt.outcome)
+        end_course(attempt.context, attempt.outcome, again=not is_recorded(attempt.context, attempt.outcome))
     return attempt.outcome
 
 
@@ -119,7 +119,7 @@ def end(attempt: RebootAttempt, how: End) -> RebootOutcome:
         waiting = replace(course, phase=RebootPhase.WAITING, entered_at=now, retry_at=how.retry_at)
         attempt.record.save_course(waiting, now)
     elif _began(attempt):
-        end_course(context, outcome)
+        end_course(context, outcome, again=not is_recorded(context, outcome))
     return outcome
 
 

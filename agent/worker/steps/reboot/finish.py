@@ -13,7 +13,7 @@ from agent.errors import AgentError, BusyError, HostError, RecordError
 from agent.host import log
 from agent.state.reboot_record import RebootRecord
 from agent.worker.context import JobContext
-from agent.worker.steps.reboot.close import end_course, record_outcome, undo
+from agent.worker.steps.reboot.close import end_course, is_recorded, record_outcome, undo
 from agent.worker.steps.reboot.verify import verify
 
 _NO_WAIT = timedelta()
@@ -129,8 +129,14 @@ def _did_not_happen(context: JobContext, course: RebootCourse, outcome: RebootOu
         undone = replace(undone, finished_at=now, boot_after=boot)
     if undone != outcome:
         undone = record_outcome(context, undone)
-    end_course(context, undone)
+    end_course(context, undone, again=_is_tried_again(undone) or not is_recorded(context, undone))
     return undone
+
+
+def _is_tried_again(outcome: RebootOutcome) -> bool:
+    """Return whether a reboot that root has scheduled is tried again: its job was killed, or its gate may open."""
+    waits = outcome.result is RebootResult.BLOCKED and outcome.blocked is not None and outcome.blocked.retry
+    return waits or outcome.result is RebootResult.INTERRUPTED
 
 
 def _outcome_of(context: JobContext, course: RebootCourse) -> RebootOutcome:

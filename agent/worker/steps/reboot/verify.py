@@ -17,7 +17,7 @@ from agent.errors import AgentError, HostError
 from agent.state.documents.reboot_outcome import reboot_outcome_to_document
 from agent.state.reboot_record import RebootRecord
 from agent.worker.context import JobContext
-from agent.worker.steps.reboot.close import POST_HOOKS, end_course, record_outcome, release
+from agent.worker.steps.reboot.close import POST_HOOKS, end_course, is_recorded, record_outcome, release
 
 BOOT_LIMIT = timedelta(minutes=10)
 """For the boot to finish: systemd gives a unit 90 s by default, one after another."""
@@ -101,6 +101,5 @@ def _require_recorded(context: JobContext, outcome: RebootOutcome) -> None:
     Raises:
         HostError: it is not.
     """
-    written = RebootRecord(context.record.store).outcome(outcome.id)
-    if written is None or written.finished_at is None:
+    if not is_recorded(context, outcome):
         raise HostError(outcome.message or "the outcome of the reboot cannot be recorded")
