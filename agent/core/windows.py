@@ -145,8 +145,9 @@ def _opening(window: Window, day: date, zone: tzinfo) -> Opening:
     midnight = datetime(day.year, day.month, day.day)  # noqa: DTZ001 - what a clock on the wall shows
     first, last = (midnight + timedelta(minutes=minutes) for minutes in (window.start, window.end))
     start, end = _shown(first, zone), _shown(last, zone)
-    if start == end:  # both are skipped
-        start, end = (local.replace(tzinfo=zone).astimezone(timezone.utc) for local in (first, last))
+    if start >= end:  # it lies in the hour that is skipped, up to its end at most, and comes that much later
+        start = first.replace(tzinfo=zone).astimezone(timezone.utc)
+        end = start + (last - first)
     return Opening(start=start, end=end)
 
 

@@ -4,8 +4,10 @@ from datetime import datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from agent.core.windows import Window, WindowState, standing
+from agent.core.windows import Window, WindowState, openings, standing
 from agent.core.windows import parse_window as parse
 
 UTC = timezone.utc
@@ -64,6 +66,8 @@ def test_a_window_opens_at_its_local_times(window: str, now: str, start: str, en
         ("01:00-02:30", "00:00", "01:00"),  # the end is skipped: it closes at the change
         ("02:30-03:15", "01:00", "01:15"),  # the start is skipped
         ("02:15-02:45", "01:15", "01:45"),  # both are skipped: it comes an hour later
+        ("02:00-03:00", "01:00", "02:00"),  # it is all that is skipped: it comes an hour later
+        ("02:30-03:00", "01:30", "02:00"),
         ("00:30-01:30", "23:30", "00:30"),
     ],
 )
@@ -116,6 +120,22 @@ def test_without_a_zone_it_is_the_machines() -> None:
     found = standing(parse_window("Sat 02:00-04:00"), at("2026-12-01"), needed=MINUTE, local=ZoneInfo(BERLIN))
 
     assert found.opening.start == at("2026-12-05T01:00")
+
+
+@given(
+    zone=st.sampled_from((BERLIN, "America/New_York", "Australia/Lord_Howe", "Africa/Casablanca", "Asia/Beirut")),
+    start=st.integers(0, 1439),
+    minutes=st.integers(1, 1439),
+    month=st.integers(1, 12),
+)
+def test_no_opening_is_empty_whatever_the_clock_does(zone: str, start: int, minutes: int, month: int) -> None:
+    end = (start + minutes) % 1440
+    times = "-".join(f"{one // 60:02}:{one % 60:02}" for one in (start, end))
+
+    found = list(openings(parse_window(f"daily {times} {zone}"), at(f"2026-{month:02}-01T00:00"), UTC))
+
+    assert all(one.start < one.end for one in found)
+    assert [one.start for one in found] == sorted({one.start for one in found})
 
 
 def test_every_opening_of_a_year_is_found_once() -> None:
