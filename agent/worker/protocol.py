@@ -4,7 +4,6 @@ The same values pass over the pipe between a command and the job that it forks.
 """
 
 import json
-from datetime import datetime
 from pathlib import Path
 
 from agent.core.frozen import frozen
@@ -72,8 +71,6 @@ class JobRequest:
     """A request of the endpoint, as it was received; of `JobKind.REQUEST`."""
     cancelled: tuple[str, ...] = ()
     """Ids of requests of the endpoint that are no longer wanted; of `JobKind.REQUEST`."""
-    not_after: datetime | None = None
-    """Give up if the job has to wait for another one for longer. Never sent."""
     request_id: str = ""
     """The request of the endpoint that this job is for; empty: none. Never sent."""
     in_window: bool = False

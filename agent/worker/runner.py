@@ -83,36 +83,45 @@ def run_in_process(request: JobRequest, control: JobControl) -> JobAnswer:
 
     record = open_record(Store(request.state_dir, warn=warn))
     # Imported before the job lock is waited for: the job that holds it may replace this program's files.
-    function = job_function(request.kind)
-    if (
-        request.kind is JobKind.PROVISION or JobOption.REBOOT_IF_REQUIRED in request.options
-    ):  # the upgrade itself may replace them, too
-        job_function(JobKind.REBOOT)
-        _imported("agent.worker.reboot_acts")
+    function = _loaded(request)
     if request.needs_root:
         if not is_root():
             raise PrivilegeError(_needs_root(request.kind))
-        with request_lock(record.store) if request.kind is JobKind.RUN_REQUEST else nullcontext():
-            answer = _run_alone(function, request, control, record)
-            if not _goes_down(answer):
-                _notify(record.store, request)
-            if answer.follow_up is not None:
-                answer = _with_follow_up(request.kind, answer, answer.follow_up, control)
+        if not record.writable:
+            raise HostError(f"{record.write_error}, and no change is made without a record")
+        with request_lock(record.store) if request.kind is JobKind.RUN_REQUEST else nullcontext(), ExitStack() as lock:
+            _acquire_job_lock(lock, request, record.store, control)
+            answer = _run_alone(function, request, control, record, lock)
     else:
         answer = function(request, open_context(request, control, record))
     return replace(answer, warnings=tuple(warnings))
 
 
-def _with_follow_up(kind: JobKind, answer: JobAnswer, request: JobRequest, control: JobControl) -> JobAnswer:
-    """Run the job that follows; return the answer with its outcome. That of a request is recorded with the request."""
-    try:
-        then = run_in_process(request, control)
-    except AgentError as error:
-        then = JobAnswer(exit_code=error.exit_code, error=str(error))
-    if kind is JobKind.RUN_REQUEST:
-        _imported(kind.module).finish(Store(request.state_dir), request.request_id, then)
+def _run_alone(
+    function: JobFunction, request: JobRequest, control: JobControl, record: Record, lock: ExitStack
+) -> JobAnswer:
+    """Run a job and the one that follows it, under the job lock, which `lock` releases.
+
+    The lock is kept from a request's beginning to its work: else its window, or its life, could end while another job
+    runs. Notifications, and a reboot after them, do without it.
+    """
+    answer = _recorded(function, request, control, record)
+    work = answer.follow_up
+    if request.kind is JobKind.RUN_REQUEST and work is not None:
+        then = _answer_of(lambda: _run_alone(_loaded(work), work, control, record, lock))
+        _imported(request.kind.module).finish(record.store, work.request_id, then)
         return replace(answer, follow_up=None)
-    return _joined(answer, then)
+    lock.close()
+    if not _goes_down(answer):
+        _notify(record.store, request)
+    return answer if work is None else _joined(answer, _answer_of(lambda: run_in_process(work, control)))
+
+
+def _answer_of(job: Callable[[], JobAnswer]) -> JobAnswer:
+    try:
+        return job()
+    except AgentError as error:
+        return JobAnswer(exit_code=error.exit_code, error=str(error))
 
 
 def _joined(answer: JobAnswer, then: JobAnswer) -> JobAnswer:
@@ -177,6 +186,14 @@ def job_function(kind: JobKind) -> JobFunction:
     return function
 
 
+def _loaded(request: JobRequest) -> JobFunction:
+    """Return a job's function, with the modules of the reboot that may follow: an upgrade may replace their files."""
+    if request.kind is JobKind.PROVISION or JobOption.REBOOT_IF_REQUIRED in request.options:
+        job_function(JobKind.REBOOT)
+        _imported("agent.worker.reboot_acts")
+    return job_function(request.kind)
+
+
 def _imported(module: str) -> ModuleType:
     try:
         return importlib.import_module(module)
@@ -215,35 +232,31 @@ def _be_job(request: JobRequest, descriptor: int) -> None:
         os._exit(0)
 
 
-def _run_alone(function: JobFunction, request: JobRequest, control: JobControl, record: Record) -> JobAnswer:
-    """Run a job under the job lock, and record its start and its end."""
-    if not record.writable:
-        raise HostError(f"{record.write_error}, and no change is made without a record")
+def _recorded(function: JobFunction, request: JobRequest, control: JobControl, record: Record) -> JobAnswer:
+    """Run a job, and record its start and its end."""
     store, name = record.store, request.kind.value
-    with ExitStack() as stack:
-        _acquire_job_lock(stack, request, store, control)
-        before = job_entry(store, name)
-        record_job_start(store, name, utc_now(), request.requested_by)
-        run_id = record.new_run_id(utc_now()) if request.kind.in_history else ""
-        report = JobReport(request, run_id)
-        exit_code: int = ExitCode.FAILED
-        refused = False
-        try:
-            answer = function(request, open_context(request, report.watch(control), record, run_id))
-            exit_code = answer.exit_code
-            report.answered(answer)
-        except AgentError as error:
-            exit_code = error.exit_code
-            refused = isinstance(error, NothingDoneError)
-            report.failed(error)
-            answer = JobAnswer(exit_code=exit_code, error=str(error), nothing_done=refused)
-        finally:
-            report.end()
-            with suppress(HostError):  # the disk may be full by now; the answer must still be given
-                if refused:
-                    restore_job(store, name, utc_now(), before)
-                else:
-                    record_job_end(store, name, utc_now(), exit_code, whole=not request.packages)
+    before = job_entry(store, name)
+    record_job_start(store, name, utc_now(), request.requested_by)
+    run_id = record.new_run_id(utc_now()) if request.kind.in_history else ""
+    report = JobReport(request, run_id)
+    exit_code: int = ExitCode.FAILED
+    refused = False
+    try:
+        answer = function(request, open_context(request, report.watch(control), record, run_id))
+        exit_code = answer.exit_code
+        report.answered(answer)
+    except AgentError as error:
+        exit_code = error.exit_code
+        refused = isinstance(error, NothingDoneError)
+        report.failed(error)
+        answer = JobAnswer(exit_code=exit_code, error=str(error), nothing_done=refused)
+    finally:
+        report.end()
+        with suppress(HostError):  # the disk may be full by now; the answer must still be given
+            if refused:
+                restore_job(store, name, utc_now(), before)
+            else:
+                record_job_end(store, name, utc_now(), exit_code, whole=not request.packages)
     return replace(answer, recorded=True)
 
 
@@ -257,14 +270,12 @@ def _notify(store: Store, request: JobRequest) -> None:
 
 
 def _acquire_job_lock(stack: ExitStack, request: JobRequest, store: Store, control: JobControl) -> None:
-    """Hold the job lock until the stack unwinds; with `wait`, wait for another job to end first, up to `not_after`.
+    """Hold the job lock until the stack unwinds; with `wait`, wait for another job to end first.
 
     Raises:
         BusyError: another job runs. StoppedError: asked to stop while waiting.
     """
     while True:
-        if request.not_after is not None and utc_now() >= request.not_after:
-            raise BusyError("its time is over, after waiting for another job; nothing was changed")
         try:
             stack.enter_context(job_lock(store))
         except BusyError:

@@ -43,6 +43,8 @@ class Worker:
     did: list[JobRequest] = field(default_factory=list)
     """The jobs that ran."""
     answer: JobAnswer = field(default_factory=lambda: JobAnswer(exit_code=0))
+    answers: dict[JobKind, JobAnswer] = field(default_factory=dict)
+    """Of the jobs whose answer is another one."""
 
     @property
     def store(self) -> Store:
@@ -110,7 +112,7 @@ def working(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Worker
 
     def pretend(request: JobRequest, _context: JobContext) -> JobAnswer:
         worker.did.append(request)
-        return worker.answer
+        return worker.answers.get(request.kind, worker.answer)
 
     def function(kind: JobKind) -> JobFunction:
         return job_function(kind) if kind in OWN_JOBS else pretend

@@ -17,9 +17,11 @@ from agent.host import ssh_signature
 from agent.host.process.run import ProgramResult
 from agent.host.ssh_signature import find_signer
 from agent.state.store import REQUESTS
+from agent.state.timestamps import utc_now
+from agent.worker import runner
 from agent.worker.jobs import run_request
-from agent.worker.protocol import JobAnswer
-from tests.core.requests.given_request import document, request_id
+from agent.worker.protocol import JobAnswer, JobRequest
+from tests.core.requests.given_request import DAY, document, request_id
 from tests.core.requests.test_ending import RUN, outcome
 from tests.support.carrier import ConfirmingEndpoint, Signer, Worker, confirming, working
 
@@ -75,9 +77,26 @@ def test_a_confirmed_request_runs_once(worker: Worker, endpoint: ConfirmingEndpo
     (job,) = worker.did
     assert (job.kind, job.plan_id, job.packages) == (JobKind.UPGRADE, "0123456789ab", ())
     assert job.options == {JobOption.REBOOT_IF_REQUIRED}
-    assert (job.refresh, job.wait, job.in_window, job.request_id) == (True, True, False, request_id())
+    assert (job.refresh, job.in_window, job.request_id) == (True, False, request_id())
     assert job.requested_by == f"request {request_id()} by jörg"
     assert worker.book.entries[0].last.run == RUN
+
+
+def test_the_reboot_of_a_request_that_has_begun_in_time_follows_however_long_the_upgrade_took(
+    worker: Worker, endpoint: ConfirmingEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reboot = JobRequest(kind=JobKind.REBOOT, state_dir=str(worker.directory))
+    worker.answers[JobKind.UPGRADE] = JobAnswer(exit_code=0, document=outcome("updated"), follow_up=reboot)
+    worker.answers[JobKind.REBOOT] = JobAnswer(exit_code=0)
+    request = worker.request(arguments={"reboot": "if-required"})
+    endpoint.has(request)
+    worker.carry(request)
+    monkeypatch.setattr(runner, "utc_now", lambda: utc_now() + 2 * DAY)
+
+    worker.run_due()
+
+    assert [job.kind for job in worker.did] == [JobKind.UPGRADE, JobKind.REBOOT]
+    assert worker.states()[-1] == "done"
 
 
 def test_every_verb_is_one_job(worker: Worker, endpoint: ConfirmingEndpoint) -> None:

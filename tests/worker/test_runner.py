@@ -16,9 +16,9 @@ import pytest
 from agent.core.job_control import JobControl
 from agent.core.job_kinds import JobKind, JobOption
 from agent.errors import BusyError, HostError, PlanChangedError, PrivilegeError
+from agent.state.job_lock import job_lock
 from agent.state.job_status import read_job_status
 from agent.state.store import Store
-from agent.state.timestamps import utc_now
 from agent.worker import runner
 from agent.worker.context import JobContext
 from agent.worker.line_sender import LineSender
@@ -94,19 +94,6 @@ def test_the_jobs_module_is_imported_before_the_job_lock_is_waited_for(
         run_in_process(request_for(JobKind.UPGRADE), CONTROL)
 
     assert order == ["import", "lock"]
-
-
-def test_a_job_that_waits_gives_up_at_its_time(
-    monkeypatch: pytest.MonkeyPatch, request_for: Callable[..., JobRequest]
-) -> None:
-    def refused(_store: Store) -> None:
-        raise BusyError("busy")
-
-    monkeypatch.setattr(runner, "job_lock", refused)
-    request = replace(request_for(JobKind.UPGRADE), wait=True, not_after=utc_now())
-
-    with pytest.raises(BusyError):
-        run_in_process(request, CONTROL)
 
 
 def test_the_modules_of_the_job_that_follows_are_imported_before_the_upgrade_may_replace_them(
@@ -225,6 +212,36 @@ def test_a_request_is_not_ended_while_the_process_that_carries_it_out_is_between
 
     assert len(contexts) == 1
     run_in_process(request, CONTROL)
+
+
+def test_no_other_job_comes_between_the_beginning_of_a_request_and_its_work(
+    monkeypatch: pytest.MonkeyPatch, request_for: Callable[..., JobRequest]
+) -> None:
+    """Its window, or its life, could end meanwhile."""
+    order: list[str] = []
+    follow_ups = {JobKind.RUN_REQUEST: request_for(JobKind.UPGRADE), JobKind.UPGRADE: request_for(JobKind.REBOOT)}
+
+    @contextmanager
+    def noted(store: Store) -> Iterator[None]:
+        with job_lock(store):
+            order.append("lock")
+            yield
+        order.append("free")
+
+    def run(request: JobRequest, _context: JobContext) -> JobAnswer:
+        order.append(request.kind.value)
+        return JobAnswer(exit_code=0, follow_up=follow_ups.get(request.kind))
+
+    monkeypatch.setattr(runner, "job_lock", noted)
+    monkeypatch.setattr(runner, "job_function", lambda _kind: run)
+    monkeypatch.setattr(runner, "notify_person", lambda _store, job, _run: order.append(f"notified of {job}"))
+
+    run_in_process(request_for(JobKind.RUN_REQUEST), CONTROL)
+
+    assert order == [
+        *("lock", "run-request", "upgrade", "free", "notified of upgrade"),
+        *("lock", "reboot", "free", "notified of reboot"),
+    ]
 
 
 def test_a_job_does_not_start_while_another_one_runs(
