@@ -155,6 +155,11 @@ def clean(value: object) -> str:
     return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
 
 
+def package_name(item: Report) -> str:
+    """Return the name of an item with a `package`, as rows have it."""
+    return clean(item["package"])[:256]
+
+
 def state_digest(text: str) -> str:
     """Return the digest of a report as it is stored, with sorted keys, but for its time and its hash.
 
@@ -190,7 +195,7 @@ def moment_s(text: object) -> float | None:
 
 def _package(stage: PackageStage, item: Report) -> PackageRow:
     return PackageRow(
-        package=clean(item["package"])[:256],
+        package=package_name(item),
         architecture=clean(item["architecture"])[:64],
         stage=stage,
         why=_cut(item.get("why", item.get("state")), 64),

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
-from endpoint.core.host_columns import PackageRow, PackageStage, moment_s
+from endpoint.core.host_columns import PackageRow, PackageStage, moment_s, package_name
 
 KEPT_S = 90 * 86400.0
 """For how long active fixes are kept: the span of the curve."""
@@ -47,13 +47,21 @@ def next_fixes(
     clock = _Clock(report)
     listed = _listed(packages)
     found = {key: _listed_fix(known.get(key), stage, clock.pending_since(key[1], at)) for key, stage in listed.items()}
-    is_complete = (report.get("lists") or {}).get("state") == "fresh" and report["updates"]["items"] is not None
+    updates = report["updates"]
+    is_complete = (
+        (report.get("lists") or {}).get("state") == "fresh"
+        and updates["items"] is not None
+        and len(listed) < MAX_FIXES
+    )
+    unsettled = _unsettled(updates)
     others: dict[FixKey, FixRow] = {}
     for key, fix in known.items():
         if key in found:
             continue
         if fix.stage in _OPEN and not is_complete:
-            others[key] = fix  # the update may be missing because its source is
+            others[key] = fix  # its update may be missing, or be one too many
+        elif fix.stage in _OPEN and key[1] in unsettled:
+            others[key] = replace(fix, stage=unsettled[key[1]] or fix.stage)
         elif fix.stage is not FixStage.ACTIVE:
             others[key] = clock.after_installation(key[1], fix, at)
         elif fix.active_at is not None and fix.active_at > at - KEPT_S:
@@ -105,6 +113,20 @@ def _listed(packages: Iterable[PackageRow]) -> dict[FixKey, FixStage]:
                 return found
             if stage is FixStage.PENDING or (cve, row.package) not in found:
                 found[cve, row.package] = stage
+    return found
+
+
+def _unsettled(updates: Mapping[str, Any]) -> dict[str, FixStage | None]:
+    """Return the packages that may lack a fix although no CVE of it is listed, with its stage; None: as it was.
+
+    Not all of the changelog of their update was read, or dpkg has left them unfinished.
+    """
+    found: dict[str, FixStage | None] = {package_name(item): None for item in updates.get("repair") or ()}
+    plan = (("esm_only_items", FixStage.HELD), ("held_items", FixStage.HELD), ("items", FixStage.PENDING))
+    for part, stage in plan:
+        for item in updates.get(part) or ():
+            if not item["cves_complete"]:
+                found[package_name(item)] = stage
     return found
 
 

@@ -10,7 +10,7 @@ from endpoint.core.exposure_curve import curve_of_fixes
 from endpoint.core.fix_query import FixQuery, FixSort
 from endpoint.core.fleet_model import FixLine
 from endpoint.core.host_columns import host_columns, package_rows, state_digest
-from endpoint.core.host_fixes import KEPT_S, FixRow, FixStage, next_fixes
+from endpoint.core.host_fixes import KEPT_S, MAX_FIXES, FixRow, FixStage, next_fixes
 from endpoint.core.host_query import Cursor, HostQuery, HostSort
 from endpoint.core.host_states import HostState
 from endpoint.errors import RefusedError
@@ -151,6 +151,42 @@ def clock(installed: int | None, *packages: str) -> Raw:
 )  # fmt: skip
 def test_a_fix_follows_the_reports(known: dict[tuple[str, str], FixRow], changes: Raw, expected: FixRow) -> None:
     assert after(known, 20.0, **changes) == {KEY: expected}
+
+
+UNREAD = {"cves": None, "cves_complete": None}
+CUT = {"cves": ["CVE-2026-9999"], "cves_complete": False}
+REPAIR = [{"package": "openssl", "architecture": "amd64", "state": "half-installed"}]
+HELD = FixRow(stage=FixStage.HELD, pending_since=10.0)
+
+
+@pytest.mark.parametrize(
+    ("known", "updates", "expected"),
+    [
+        (PENDING, pending({**update("openssl"), **UNREAD}), PENDING),
+        (PENDING, pending({**update("openssl"), **CUT}), PENDING),
+        (HELD, pending({**update("openssl"), **UNREAD}), PENDING),
+        (PENDING, {"held": 1, "held_items": [{**held("openssl", "phased"), **UNREAD}]}, HELD),
+        (PENDING, {"esm_only": 1, "esm_only_items": [{**held("openssl", "esm-only"), **UNREAD}]}, HELD),
+        (PENDING, {"repair": REPAIR}, PENDING),
+        (HELD, {"repair": REPAIR}, HELD),
+        (PENDING, {**pending(update("openssl", "CVE-2026-9999")), "repair": REPAIR}, PENDING),
+        (PENDING, pending(update("openssl", "CVE-2026-9999")), ACTIVE),
+        (PENDING, pending({**update("curl"), **UNREAD}), ACTIVE),
+        (INSTALLED, pending({**update("openssl"), **UNREAD}), ACTIVE),
+    ],
+    ids=["not-read", "cut", "not-held-any-more", "held", "esm-only", "unfinished", "unfinished-and-held",
+         "unfinished-with-an-update", "fixed-before", "another-package", "installed"],
+)  # fmt: skip
+def test_a_fix_stays_open_while_its_package_may_still_lack_it(known: FixRow, updates: Raw, expected: FixRow) -> None:
+    found = after({KEY: known}, 20.0, updates=updates)
+
+    assert found[KEY] == expected
+
+
+def test_fixes_stay_open_while_a_plan_has_more_of_them_than_are_read() -> None:
+    named = [f"CVE-2026-{number}" for number in range(10_000, 10_000 + MAX_FIXES)]
+
+    assert after({KEY: PENDING}, 20.0, updates=pending(update("linux", *named)))[KEY] == PENDING
 
 
 def test_an_active_fix_is_forgotten_after_90_days() -> None:
