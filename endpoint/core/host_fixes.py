@@ -49,9 +49,7 @@ def next_fixes(
     found = {key: _listed_fix(known.get(key), stage, clock.pending_since(key[1], at)) for key, stage in listed.items()}
     updates = report["updates"]
     is_complete = (
-        (report.get("lists") or {}).get("state") == "fresh"
-        and updates["items"] is not None
-        and len(listed) < MAX_FIXES
+        (report.get("lists") or {}).get("state") == "fresh" and updates["items"] is not None and len(listed) < MAX_FIXES
     )
     unsettled = _unsettled(updates)
     others: dict[FixKey, FixRow] = {}
