@@ -676,6 +676,21 @@ def test_where_docker_was_removed_since_nothing_is_left_to_finish(host: Host) ->
     assert host.recorded == ["interrupted"]
 
 
+def test_packages_of_somebody_else_are_not_taken_for_those_of_before(host: Host) -> None:
+    host.engine.dies_at = 0
+    with pytest.raises(Killed):
+        host.upgrade()
+    host.engine.dies_at, host.engine.packages = None, {"docker.io": ("24.0.9+dfsg1-1", True)}
+
+    host.agent.check()
+
+    run = host.record.store.read_run(host.record.store.run_ids()[0])
+    assert run is not None
+    ended = EngineOutcomeView(run)
+    assert (ended.result, host.engine.packages) == ("interrupted", {"docker.io": ("24.0.9+dfsg1-1", True)})
+    assert "those of before" not in ended.message
+
+
 def test_an_interrupted_run_ends_for_a_person_who_put_something_else_in_dockers_place(host: Host) -> None:
     host.engine.dies_at = 0
     with pytest.raises(Killed):

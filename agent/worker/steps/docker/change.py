@@ -30,6 +30,8 @@ class Ended:
     rollback: Rollback | None = None
     unfinished: bool = False
     """Whether a later run has to go on: no dpkg lock or no space could be had, or the machine is being shut down."""
+    foreign: bool = False
+    """Whether somebody else has changed the packages since, which are left alone."""
 
     @property
     def keeps_snapshot(self) -> bool:
@@ -171,7 +173,7 @@ class EngineChange:
         found = self._starter.bring_up(self._before.installed_before if as_before else None, any_version=not as_before)
         if as_before and any(fault.of_engine for fault in found):
             return self._needs_attention(found, None)
-        return Ended(result=EngineResult.INTERRUPTED, faults=found)
+        return Ended(result=EngineResult.INTERRUPTED, faults=found, foreign=not as_before)
 
     def _progress(self) -> InstallationState:
         return installation_state(self._changes, self._tools.archives.states())

@@ -104,6 +104,8 @@ def _note(snapshot: DockerSnapshot, ended: Ended) -> str:
         return ""
     if snapshot.phase is Phase.PREPARED:
         return "interrupted before anything was changed"
+    if ended.foreign:
+        return "interrupted; somebody else has changed its packages since, and they are left alone"
     return "interrupted; the engine and its packages are those of before"
 
 

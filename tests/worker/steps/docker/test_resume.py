@@ -184,8 +184,9 @@ def test_a_rollback_is_on_record_until_it_has_ended() -> None:
 def test_packages_of_somebody_else_are_not_changed() -> None:
     engine = FakeEngine(docker(*CONTAINERS), packages=dict(FOREIGN))
 
-    resume(engine, Phase.RESTARTING)
+    ended = resume(engine, Phase.RESTARTING)
 
+    assert ended.foreign
     assert "install" not in engine.done
     assert "restart" not in engine.done
 
