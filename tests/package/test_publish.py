@@ -1,8 +1,10 @@
 """tools/publish: apt installs and upgrades from the repository that it makes, and from nothing that is not signed."""
 
+import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -38,8 +40,15 @@ def published(deb: Path, tmp_path: Path) -> Iterator[Archive]:
 
 
 def publish(place: Path, uri: str, *packages: Path) -> "subprocess.CompletedProcess[str]":
+    """Run it; nothing temporary is left, whether it succeeds or fails."""
     command = [CHECKOUT / "tools/publish", "--keys", place / KEYS, "--uri", uri, place / "www", *packages]
-    return subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)
+    with TemporaryDirectory() as temporary:  # its path is short, unlike that of `place`
+        environment = {**os.environ, "TMPDIR": temporary}
+        done = subprocess.run(
+            [str(word) for word in command], capture_output=True, text=True, check=False, env=environment
+        )
+        assert [*Path(temporary).iterdir(), *(place / "www").glob(".new.*")] == []
+    return done
 
 
 @pytest.mark.every_release
