@@ -49,8 +49,8 @@ class Site:
     directory: Path
     program: Path
 
-    def play(self, *options: str, **variables: object) -> dict[str, int]:
-        """Run both roles; return the number of tasks by their result."""
+    def play(self, *options: str, code: int = 0, **variables: object) -> dict[str, int]:
+        """Run both roles, with this exit status; return the number of tasks by their result."""
         (self.directory / "variables.json").write_text(json.dumps(variables))
         command = [self.program, "-i", "server,", "-e", "@variables.json", *options, "playbook.yml"]
         environment = {
@@ -70,7 +70,7 @@ class Site:
             check=False,
             timeout=900,
         )
-        assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+        assert done.returncode == code, done.stdout[-6000:] + done.stderr[-2000:]
         assert "secret-of" not in done.stdout + done.stderr
         return {name: int(number) for name, number in re.findall(r"(\w+)=(\d+)", done.stdout.rpartition("RECAP")[2])}
 
@@ -166,3 +166,22 @@ def test_the_roles_bring_a_host_to_the_endpoint_and_a_second_run_changes_nothing
     assert site.machine.check("systemctl is-active maestro-agent maestro-endpoint") == "active\nactive\n"
     shown = json.loads(site.machine.check("maestro-agent config show --json"))["values"]["agent.tags"]
     assert shown == {"value": ["web", "customer-1"], "source": "/etc/maestro-agent/config.d/50-ansible.toml"}
+
+
+def test_a_configuration_is_judged_with_the_other_files_of_the_host_at_each_run(site: Site) -> None:
+    window = {"windows": {"night": "Sat 02:00-04:00 Europe/Berlin"}}
+    reboot = {"reboot": {"policy": "window", "window": "night"}}
+    file = site.machine.path("/etc/maestro-agent/config.d/50-ansible.toml")
+
+    site.play(maestro_agent_config=window)
+    site.machine.write("/etc/maestro-agent/config.d/60-local.toml", '[reboot]\npolicy = "window"\nwindow = "night"\n')
+    before = file.read_text()
+    refused = site.play(code=2, maestro_agent_config={})
+    kept = file.read_text()
+    site.machine.check("mv /etc/maestro-agent/config.d/50-ansible.toml /etc/maestro-agent/config.d/10-window.toml")
+    written = site.play(maestro_agent_config=reboot)
+    site.machine.check("rm /etc/maestro-agent/config.d/10-window.toml")
+    unchanged = site.play(code=2, maestro_agent_config=reboot)
+
+    assert (refused["failed"], kept) == (1, before)
+    assert (written["failed"], unchanged["failed"], unchanged["changed"]) == (0, 1, 0)

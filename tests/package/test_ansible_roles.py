@@ -4,6 +4,9 @@ tests/machines/test_ansible.py runs them.
 """
 
 import json
+import os
+import shlex
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -78,3 +81,51 @@ def test_the_template_writes_the_tables_as_toml(role: Path) -> None:
 
     assert tomllib.loads(written) == {name: table for name, table in TABLES.items() if table}
     assert "\n\n\n" not in written
+
+
+AGENT = f"""\
+#!/bin/sh
+PYTHONPATH={shlex.quote(str(CHECKOUT))} exec /usr/bin/python3 -m agent "$@"
+"""
+WINDOW = '[windows]\nnight = "Sat 02:00-04:00 Europe/Berlin"\n'
+REBOOT = '[reboot]\npolicy = "window"\nwindow = "night"\n'
+
+
+def validated(fragment: str, others: dict[str, str], place: Path) -> int:
+    """Return the exit status of the command that judges a new fragment on a host with these other files."""
+    etc, temporary = place / "etc", place / "tmp"
+    for directory in (etc / "config.d", temporary, place / "bin"):
+        directory.mkdir(parents=True)
+    (place / "bin/maestro-agent").write_text(AGENT)
+    (place / "bin/maestro-agent").chmod(0o755)
+    (place / "new").write_text(fragment)
+    for name, text in others.items():
+        (etc / name).write_text(text)
+    (write,) = (task for task in tasks(ROLES[0]) if task["name"] == "Write the configuration")
+    command = write["ansible.builtin.template"]["validate"].replace("/etc/maestro-agent", str(etc)) % (place / "new")
+
+    environment = {**os.environ, "PATH": f"{place}/bin:{os.environ['PATH']}", "TMPDIR": str(temporary)}
+    code = subprocess.run(shlex.split(command), env=environment, check=False).returncode
+
+    assert {file.relative_to(etc).as_posix(): file.read_text() for file in etc.rglob("*.toml")} == others
+    assert list(temporary.iterdir()) == []
+    return code
+
+
+@pytest.mark.parametrize(
+    ("fragment", "others", "code"),
+    [
+        (WINDOW, {}, 0),
+        (REBOOT, {}, 78),
+        (REBOOT, {"config.d/10-provision.toml": WINDOW}, 0),
+        (REBOOT, {"config.toml": WINDOW}, 0),
+        ("", {"config.d/60-local.toml": REBOOT}, 78),
+        ("", {"config.d/50-ansible.toml": WINDOW, "config.d/60-local.toml": REBOOT}, 78),
+        (WINDOW, {"config.d/50-ansible.toml": "typo = 1\n", "config.d/60-local.toml": REBOOT}, 0),
+    ],
+    ids=["alone", "alone-wrong", "needs-another", "needs-the-main", "is-missed", "drops-what-is-missed", "repairs"],
+)
+def test_a_fragment_is_judged_together_with_the_other_files_of_the_host(
+    fragment: str, others: dict[str, str], code: int, tmp_path: Path
+) -> None:
+    assert validated(fragment, others, tmp_path) == code
