@@ -66,6 +66,9 @@ class EngineView:
         window = known.optional_child("window") if known else None
         self.window = EngineWindowView(window) if window else None
         """None: no window is configured, or the document is of an earlier version."""
+        lost = known.optional_child("lost") if known else None
+        self.lost = {lost.text("run"): lost.texts("containers")} if lost else {}
+        """The containers that the last upgrade lost and that do not run yet, by the id of its run."""
 
     @property
     def absent(self) -> bool:

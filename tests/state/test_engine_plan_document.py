@@ -19,6 +19,7 @@ from agent.core.model.engine_plan import (
     Fate,
     FixRoute,
     HeldFix,
+    LostContainers,
     Notice,
     PackageChange,
 )
@@ -63,6 +64,7 @@ FULL = EnginePlan(
     window=EngineWindow(
         text="Sat 02:00-04:00", opens_at=NOW + timedelta(days=5), closes_at=NOW + timedelta(days=5, hours=2)
     ),
+    lost=LostContainers(run="20261123T051000Z", names=("web",)),
     held_fixes=(
         HeldFix(
             package="docker.io",

@@ -61,6 +61,16 @@ def restoration(
     )
 
 
+def still_lost(names: Collection[str], containers: Iterable[Container]) -> tuple[str, ...]:
+    """Return which of the containers that an upgrade lost are down.
+
+    One that somebody removed since, or that ended by itself with 0 as a job does, needs nobody. A start that fails
+    leaves another exit code than 0 (moby, daemon/start.go).
+    """
+    down = [one for one in containers if one.state == _LOOPING or not (one.running or one.exit_code == 0)]
+    return tuple(sorted(one.name for one in down if one.name in names))
+
+
 def revived(container: Container) -> bool:
     """Whether the engine starts a container that its owner had stopped, so that the agent stops it again."""
     if container.running or container.state == _CREATED or container.stopped_by_owner is False:

@@ -98,6 +98,12 @@ class EngineOutcome:
     """One sentence with what the fields above do not show; may be empty."""
     requested_by: str = ""
 
+    @property
+    def unannounced(self) -> tuple[str, ...]:
+        """The containers that were lost and whose removal was not announced."""
+        announced = self.forecast.removes if self.forecast else ()
+        return tuple(name for name in self.containers_lost if name not in announced)
+
 
 def forecast_of(plan: EnginePlan) -> OutcomeForecast | None:
     """Return what a plan expects; None if it stops nothing."""

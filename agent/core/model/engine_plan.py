@@ -210,6 +210,16 @@ class EngineWindow:
 
 
 @frozen
+class LostContainers:
+    """Containers that the last upgrade lost, without those whose removal it had announced."""
+
+    run: str
+    """Id of the upgrade's run."""
+    names: tuple[str, ...]
+    """Those that no check has seen to run, or to be removed, since."""
+
+
+@frozen
 class EnginePlan:
     """What an explicit upgrade would do now. Component not installed and not wanted: `flavour` is "none"."""
 
@@ -242,6 +252,8 @@ class EnginePlan:
     held_fixes: tuple[HeldFix, ...] = ()
     window: EngineWindow | None = None
     """None: no window is configured; requests by a person need none."""
+    lost: LostContainers | None = None
+    """None: the last upgrade lost none, or there was none."""
 
     @property
     def id(self) -> str:

@@ -20,6 +20,8 @@ else:
 
 NAMES = {"docker": "Docker", "weave": "Weave"}
 """Name for people by component."""
+_MOST_NAMES = 5
+"""How many lost containers a reason names."""
 
 
 class Engines:
@@ -46,14 +48,21 @@ class Engines:
     def reasons(self) -> list[str]:
         """Return what asks for attention."""
         return [reason for engine in self._shown() for reason in engine_reasons(engine)] + [
-            text for _, text in self.failures
+            text for *_, text in self.failures
         ]
 
     @property
-    def failures(self) -> list[tuple[engine_outcome_view.EngineOutcomeView, str]]:
-        """Return the last upgrades that failed, each with a sentence; not one that is running."""
+    def failures(self) -> list[tuple[str, str, str]]:
+        """Return code, run and sentence of each last upgrade that failed or lost containers; not of one that runs."""
         ended = [one for one in self.runs.values() if self._running is None or not self._running.is_run(one)]
-        return [(one, text) for one in ended if (text := run_reason(one))]
+        return [
+            *((f"{one.component}-{one.result}", one.id, text) for one in ended if (text := run_reason(one))),
+            *(
+                (f"{one.component}-containers-lost", one.id, lost_reason(one, names))
+                for one in ended
+                if (names := self._lost(one))
+            ),
+        ]
 
     def lines(self, width: int) -> list[Line]:
         """Render a line for each that is installed or wanted."""
@@ -66,6 +75,11 @@ class Engines:
             )
             for engine in self._shown()
         ]
+
+    def _lost(self, run: engine_outcome_view.EngineOutcomeView) -> list[str]:
+        """Return the containers that an upgrade lost and that are still down, unless it failed as a whole."""
+        engine = self.docker if run.component == "docker" else self.weave
+        return [] if engine is None or run_reason(run) else engine.lost.get(run.id, run.lost)
 
     def _document(self, engine: engine_view.EngineView | None) -> Document | None:
         if engine is None:
@@ -87,6 +101,13 @@ def run_reason(run: engine_outcome_view.EngineOutcomeView) -> str:
     if run.finished_at is None:
         return f"the upgrade of {name} was interrupted: `maestro-agent check` finishes it or rolls it back"
     return ""
+
+
+def lost_reason(run: engine_outcome_view.EngineOutcomeView, names: list[str]) -> str:
+    """Return which containers are down since the last upgrade of an engine."""
+    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    down = f"{', '.join(names[:_MOST_NAMES])}{more}"
+    return f"the last upgrade of {run.component} left containers down: {down}: `maestro-agent history {run.id}`"
 
 
 def _run_document(run: engine_outcome_view.EngineOutcomeView) -> Document:

@@ -52,7 +52,7 @@ def needs(status: Status) -> list[Need]:
         if engine is not None and engine.restart_pending:
             name = engine.component
             found.append(Need(f"{name}-restart", pending_restart(engine)))
-    found += [Need(f"{run.component}-{run.result}", text, [run.id]) for run, text in status.engines.failures]
+    found += [Need(code, text, [run]) for code, run, text in status.engines.failures]
     found += [Need("reboot-failed", text, [text]) for text in status.reboots.reasons]
     found += [Need("fleet-lock", text) for text in status.fleet_lock.reasons]
     found += [Need("requests", text) for text in status.requests.reasons]

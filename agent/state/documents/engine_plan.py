@@ -17,6 +17,7 @@ from agent.core.model.engine_plan import (
     Fate,
     FixRoute,
     HeldFix,
+    LostContainers,
     Notice,
 )
 from agent.core.model.facts import Unseen
@@ -68,6 +69,7 @@ def engine_plan_to_document(plan: EnginePlan, generated_at: datetime, sentences:
         "order": [step.value for step in plan.order],
         "held_fixes": [_held_fix_to_document(one) for one in plan.held_fixes],
         "window": _window_to_document(plan.window),
+        "lost": {"run": plan.lost.run, "containers": list(plan.lost.names)} if plan.lost else None,
     }
 
 
@@ -112,6 +114,7 @@ def engine_plan_from_document(plan: JsonReader) -> EnginePlan | Unseen:
         order=_steps_from_document(plan.texts("order")),
         held_fixes=held_fixes_from_document(plan),
         window=_window_from_document(plan.optional_child("window")),
+        lost=lost_from_document(plan),
     )
 
 
@@ -127,6 +130,12 @@ def held_fixes_from_document(plan: JsonReader) -> tuple[HeldFix, ...]:
         )
         for part in plan.optional_children("held_fixes")
     )
+
+
+def lost_from_document(plan: JsonReader) -> LostContainers | None:
+    """Return what the last upgrade lost; None also for documents of earlier versions, and of what was not observed."""
+    part = plan.optional_child("lost")
+    return LostContainers(run=part.text("run"), names=tuple(part.texts("containers"))) if part else None
 
 
 def _window_to_document(window: EngineWindow | None) -> Document | None:

@@ -33,6 +33,7 @@ from agent.state.documents.engine_plan import (
 from agent.state.json_reader import JsonReader
 from agent.worker.context import JobContext
 from agent.worker.protocol import JobAnswer
+from agent.worker.steps.lost_containers import with_lost
 from agent.worker.steps.waiting import snoozes_in_force
 
 SENTENCES = EngineSentences(block=block_sentence, warning=warning_sentence)
@@ -85,11 +86,15 @@ def plan_engines(
     known = NO_DOCKER if isinstance(docker, Unseen) else docker
     weave = attempted(lambda: context.engines.weave(known))
     connected = NO_WEAVE if isinstance(weave, Unseen) else weave
-    return {
+    plans = {
         Component.DOCKER: docker
         if isinstance(docker, Unseen)
         else plan_docker_upgrade(context, docker, connected, options),
         Component.WEAVE: weave if isinstance(weave, Unseen) else plan_weave_upgrade(context, weave, known, options),
+    }
+    return {
+        component: with_lost(context.record, plan, known) if isinstance(plan, EnginePlan) else plan
+        for component, plan in plans.items()
     }
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from agent.core.docker.restore import Restoration, restoration, slow_first, unattached
+from agent.core.docker.restore import Restoration, restoration, slow_first, still_lost, unattached
 from agent.core.model.docker import NO_STOP_LIMIT_S, Container, RestartPolicy, WeaveAttachment
 from tests.core.docker.given_docker import container
 
@@ -157,3 +157,19 @@ def test_an_attached_container_that_lost_its_address(now: dict[str, Any], lost: 
     before = container(weave=WeaveAttachment.ATTACHED, weave_address="10.32.0.7/12")
 
     assert bool(unattached([before], [container(**now)])) is lost
+
+
+@pytest.mark.parametrize(
+    ("now", "expected"),
+    [
+        pytest.param([container()], (), id="runs again"),
+        pytest.param([container(state="exited", exit_code=128)], ("web",), id="down"),
+        pytest.param([container(state="exited", exit_code=None)], ("web",), id="down, unknown how"),
+        pytest.param([container(state="restarting", exit_code=0)], ("web",), id="in a restart loop"),
+        pytest.param([container(state="exited", exit_code=0)], (), id="a job that came to its end"),
+        pytest.param([], (), id="removed since"),
+        pytest.param([container("db", state="exited", exit_code=1)], (), id="another one is down"),
+    ],
+)
+def test_what_an_upgrade_lost_is_lost_while_it_is_down(now: list[Container], expected: tuple[str, ...]) -> None:
+    assert still_lost(["web"], now) == expected

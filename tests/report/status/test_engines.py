@@ -8,11 +8,12 @@ import pytest
 from agent.core.docker.observed import observed_docker
 from agent.core.model.docker import NO_DOCKER, DockerFacts, Flavour, RuntimePackage
 from agent.core.model.engine_outcome import EngineOutcome
-from agent.core.model.engine_plan import Component, EnginePlan
+from agent.core.model.engine_plan import Component, EnginePlan, LostContainers
 from agent.core.model.facts import Unseen
 from agent.core.schemas import Document
 from agent.report.engine_text import engine_plan_lines, engine_status_lines, seconds_range
 from agent.report.layout import display_width, lay_out
+from agent.report.status.check_line import CheckState, check_state
 from agent.report.status.document import Status, build_status, status_document
 from agent.report.status.engines import Engines
 from agent.report.status.health import Health
@@ -116,6 +117,43 @@ def test_an_upgrade_that_failed_needs_a_person_until_the_next_one(outcome: Engin
 
     assert [need.code for need in needs(status)] == codes
     assert len(status.attention) == len(codes)
+
+
+LOST = replace(UPGRADED, containers_lost=("db", "once", "web"))
+
+
+@pytest.mark.parametrize(
+    ("outcome", "seen", "codes"),
+    [
+        (LOST, None, ["docker-containers-lost"]),
+        (LOST, LostContainers(run=LOST.id, names=("web",)), ["docker-containers-lost"]),
+        (LOST, LostContainers(run=LOST.id, names=()), []),
+        (LOST, LostContainers(run="20261101T000000Z", names=()), ["docker-containers-lost"]),
+        (replace(UPGRADED, containers_lost=("once",)), None, []),
+        (FAILED, None, ["docker-failed-needs-attention"]),
+    ],
+    ids=["not looked at", "one is down", "all are back", "of an earlier run", "announced", "failed"],
+)
+def test_containers_that_an_upgrade_lost_need_a_person_until_they_are_back(
+    outcome: EngineOutcome, seen: LostContainers | None, codes: list[str]
+) -> None:
+    plan = replace(observed_docker(SAME, given.NOW), lost=seen)
+
+    status = status_of(plan_document(plan), view_of(outcome))
+
+    assert [need.code for need in needs(status)] == codes
+    assert len(status.attention) == len(codes)
+    assert check_state(status) is (CheckState.CRITICAL if codes else CheckState.OK)
+
+
+def test_only_those_that_are_still_down_are_named_and_of_many_the_first() -> None:
+    names = tuple(f"web-{number}" for number in range(7))
+    plan = replace(observed_docker(SAME, given.NOW), lost=LostContainers(run=LOST.id, names=names))
+
+    (text,) = status_of(plan_document(plan), view_of(LOST)).attention
+
+    assert "web-0, web-1, web-2, web-3, web-4 and 2 more" in text
+    assert "db" not in text
 
 
 def test_the_status_has_the_last_upgrade_beside_the_plan() -> None:

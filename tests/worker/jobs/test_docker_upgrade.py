@@ -14,12 +14,13 @@ from agent.core.hooks import HookVerdict
 from agent.core.job_kinds import JobKind, JobOption
 from agent.core.manifest import Manifest
 from agent.core.model.docker import NO_DOCKER, EngineUnit, Flavour, RestartPolicy
-from agent.core.model.engine_plan import Component, PackageChange
+from agent.core.model.engine_plan import Component, EnginePlan, PackageChange
 from agent.core.model.facts import Unseen
 from agent.core.schemas import STATE_SCHEMA, Document
 from agent.errors import BusyError, HostError, PlanChangedError, RecordError
 from agent.report.engine_reasons import block_sentence
 from agent.state.docker_change import DockerChangeRecord
+from agent.state.documents.engine_plan import engine_plan_from_document
 from agent.state.engine_interrupted import engine_interrupted
 from agent.state.engine_outcome_view import EngineOutcomeView
 from agent.state.json_reader import JsonReader
@@ -305,6 +306,43 @@ def test_an_engine_that_does_not_start_is_rolled_back(host: Host) -> None:
     assert (answer.exit_code, outcome(answer).result, outcome(answer).running) == (1, "rolled-back", "20.10.24")
     assert host.engine.states == BEFORE
     assert DockerChangeRecord(host.record.store).load() is None
+
+
+def test_a_container_that_an_upgrade_lost_is_lost_until_a_check_sees_it_run(host: Host) -> None:
+    host.agent.check()
+    host.engine.unable = {"no"}
+    host.upgrade()
+    after_upgrade = lost(host)
+    host.agent.check()
+    still = lost(host)
+
+    host.engine.unable = set()
+    host.engine.start_containers([CONTAINERS[1]])
+    host.agent.check()
+    back = lost(host)
+    host.engine.stop_containers([CONTAINERS[1]])  # by its owner, long after
+    host.agent.check()
+
+    assert (after_upgrade, still, back, lost(host)) == (("no",), ("no",), (), ())
+
+
+def test_what_an_upgrade_lost_is_kept_while_the_containers_are_unknown(host: Host) -> None:
+    host.agent.check()
+    host.engine.unable = {"no"}
+    host.upgrade()
+    host.engine.facts = replace(host.engine.facts, containers=Unseen(reason="no answer"))
+
+    host.agent.check()
+
+    assert lost(host) == ("no",)
+
+
+def test_an_upgrade_that_lost_none_leaves_nothing_to_follow(host: Host) -> None:
+    host.agent.check()
+
+    host.upgrade()
+
+    assert recorded_plan(host).lost is None
 
 
 def test_d52_too_little_space_changes_nothing(host: Host) -> None:
@@ -749,6 +787,22 @@ def test_an_outcome_for_which_the_disk_is_full_is_recorded_by_the_next_run(
     assert "no space" in outcome(answer).message
     assert host.recorded == ["upgraded"]
     assert DockerChangeRecord(host.record.store).load() is None
+
+
+def recorded_plan(host: Host) -> EnginePlan:
+    """Return Docker as the last check recorded it."""
+    state = host.agent.store.read(STATE, STATE_SCHEMA)
+    assert state is not None
+    plan = engine_plan_from_document(state.child("docker"))
+    assert isinstance(plan, EnginePlan)
+    return plan
+
+
+def lost(host: Host) -> tuple[str, ...]:
+    """Return what the last upgrade lost, as the last check recorded it."""
+    found = recorded_plan(host).lost
+    assert found is not None
+    return found.names
 
 
 def saved(host: Host) -> DockerSnapshot:
