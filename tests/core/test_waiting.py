@@ -15,6 +15,7 @@ from agent.core.model.plan import Held, Resolution, Step
 from agent.core.model.scope import Scope
 from agent.core.packages.cohort import cohort_of
 from agent.core.packages.decide import Veto, decide
+from agent.core.packages.dropped import NOTHING_DROPPED
 from agent.core.packages.first_seen import MAX_GONE, FirstSeen, advance, age_of, with_ages
 from agent.core.packages.snoozes import with_snoozes
 from agent.core.packages.soak import waiting
@@ -248,7 +249,7 @@ def test_an_update_is_installed_or_held_with_a_reason_and_never_lost(
         steps = tuple(given.step(one.package, candidate=one.candidate, security=one.security) for one in admitted)
         return Resolution(steps=steps, refused=())
 
-    plan = decide(policy, given.facts(*updates, snoozes=tuple(snoozes)), scope, {}, resolve)
+    plan = decide(policy, given.facts(*updates, snoozes=tuple(snoozes)), scope, NOTHING_DROPPED, resolve)
 
     wanted = {(one.id, one.candidate) for one in updates if one.security or scope is not Scope.SECURITY}
     taken = {step.id: step.candidate for step in plan.install}

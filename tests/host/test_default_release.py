@@ -13,6 +13,7 @@ import json, sys
 import apt_pkg
 from agent.core.model.scope import Scope
 from agent.core.packages.decide import decide
+from agent.core.packages.dropped import NOTHING_DROPPED
 from agent.core.policy.origins import parse_pattern
 from agent.host.apt.cache import PackageCache
 from agent.host.apt.candidates import scan
@@ -29,7 +30,7 @@ cache = PackageCache()
 security = cache.allowed(patterns)
 origins = StepOrigins(allowed=security if scope is Scope.SECURITY else cache.allowed(None), security=security)
 facts = given.facts(*updates)
-plan = decide(given.policy(), facts, scope, {}, lambda found, veto: resolve(cache, found, origins, veto))
+plan = decide(given.policy(), facts, scope, NOTHING_DROPPED, lambda found, veto: resolve(cache, found, origins, veto))
 print(json.dumps({
     "offered": [one.candidate for one in updates],
     "install": [[one.candidate, one.security] for one in plan.install],

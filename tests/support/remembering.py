@@ -21,6 +21,7 @@ from agent.core.model.facts import Facts, SourceError, SourceFault
 from agent.core.model.facts import Reboot
 from agent.core.model.scope import Scope
 from agent.core.packages.decide import decide
+from agent.core.packages.dropped import NOTHING_DROPPED
 from agent.core.policy.origins import parse_pattern
 from agent.core.ports import RefreshResult
 from agent.errors import HostError, RecordError
@@ -59,7 +60,13 @@ def look(asked, memory):
     )
     plans = []
     for scope in (Scope.SECURITY, Scope.ALL):
-        plan = decide(policy, facts, scope, {}, lambda admitted, veto: snapshot.resolve(admitted, scope, veto))
+        plan = decide(
+            policy,
+            facts,
+            scope,
+            NOTHING_DROPPED,
+            lambda admitted, veto: snapshot.resolve(admitted, scope, veto),
+        )
         plans.append(plan_to_document(plan, datetime(2026, 1, 1, tzinfo=timezone.utc)))
         del plans[-1]["seen_at"]
     kept = snapshot.remembered

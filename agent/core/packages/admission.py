@@ -1,14 +1,15 @@
 """Which updates the resolver may try: one per package, every gate open, no atomic group split. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from agent.core.debian_version import version_key
 from agent.core.frozen import frozen
 from agent.core.model.facts import Facts, Update
 from agent.core.model.package import PackageId
-from agent.core.model.plan import Held, Refusal
+from agent.core.model.plan import Held
 from agent.core.model.scope import Scope
 from agent.core.packages.atomic_groups import ATOMIC_GROUPS, AtomicGroup, held_with_group
+from agent.core.packages.dropped import NOTHING_DROPPED, Dropped
 from agent.core.packages.gates.registry import first_refusal
 from agent.core.policy.policy import Policy
 
@@ -27,18 +28,15 @@ def admit(
     policy: Policy,
     facts: Facts,
     scope: Scope,
-    dropped: Mapping[PackageId, Refusal] | None = None,
+    dropped: Dropped = NOTHING_DROPPED,
     groups: Sequence[AtomicGroup] = ATOMIC_GROUPS,
 ) -> Admission:
-    """Split the available updates into admitted ones, at most one per package, and held ones.
-
-    `dropped` are the packages that this run no longer tries, each with the reason.
-    """
+    """Split the available updates into admitted ones, at most one per package, and held ones."""
     admitted: dict[PackageId, Update] = {}
     held: list[Held] = []
     lower: list[Update] = []
     for update in updates_in_scope(facts, scope):
-        refusal = (dropped or {}).get(update.id) or first_refusal(policy, update)
+        refusal = dropped.refusal(update) or first_refusal(policy, update)
         if refusal is None and admitted.setdefault(update.id, update) is not update:
             lower.append(update)
         elif refusal is not None and update.id not in admitted:

@@ -6,6 +6,7 @@ from agent.core.frozen import frozen
 from agent.core.model.package import PackageId
 from agent.core.model.plan import Plan, Refusal, Step, Why
 from agent.core.model.reasons import text_reason
+from agent.core.packages.dropped import VersionOf
 from agent.errors import HostError, NoSpaceError
 
 
@@ -18,9 +19,9 @@ class Install:
 
 @frozen
 class Replan:
-    """Plan again without these packages."""
+    """Plan again without these versions."""
 
-    excluded: Mapping[PackageId, Refusal]
+    excluded: Mapping[VersionOf, Refusal]
 
 
 @frozen
@@ -43,18 +44,27 @@ def after_download(
         HostError: a download failed that belongs to no package of the plan.
     """
     if not failed:
-        excluded = {package: Refusal(why=Why.CONFFILE, reason=text_reason(text)) for package, text in prompts.items()}
+        excluded = _excluded(plan, Why.CONFFILE, prompts)
         return Replan(excluded=excluded) if excluded else Install(steps=plan.install)
     if may_refresh:
         return Refresh()
-    missing = [step.id for step in plan.install if step.id in failed]
+    missing = _excluded(plan, Why.DOWNLOAD_FAILED, failed)
     if not missing:
         errors = "; ".join(f"{package.label}: {error}" for package, error in failed.items())
         raise HostError(f"a download failed that is no part of the plan: {errors}")
-    return Replan(excluded={one: Refusal(why=Why.DOWNLOAD_FAILED, reason=text_reason(failed[one])) for one in missing})
+    return Replan(excluded=missing)
 
 
 def without_oversized(plan: Plan, error: NoSpaceError) -> Replan:
     """Return a replan without the packages that the file system has no space for."""
-    oversized = [step.id for step in plan.install if step.package in error.packages]
-    return Replan(excluded=dict.fromkeys(oversized, Refusal(why=Why.NO_SPACE, reason=text_reason(str(error)))))
+    oversized = {step.id: str(error) for step in plan.install if step.package in error.packages}
+    return Replan(excluded=_excluded(plan, Why.NO_SPACE, oversized))
+
+
+def _excluded(plan: Plan, why: Why, texts: Mapping[PackageId, str]) -> dict[VersionOf, Refusal]:
+    """Return the versions of these packages that a plan installs, each with a refusal of its text."""
+    return {
+        (step.id, step.candidate): Refusal(why=why, reason=text_reason(texts[step.id]))
+        for step in plan.install
+        if step.id in texts
+    }

@@ -4,7 +4,7 @@ Pure given the package resolver (libapt), which is a parameter.
 """
 
 import hashlib
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from agent.core.debian_version import version_key
 from agent.core.frozen import replace
@@ -16,6 +16,7 @@ from agent.core.model.reasons import Reason
 from agent.core.model.scope import Scope
 from agent.core.packages.admission import Admission, admit
 from agent.core.packages.atomic_groups import ATOMIC_GROUPS, AtomicGroup, in_any_group
+from agent.core.packages.dropped import Dropped
 from agent.core.packages.esm import not_attached
 from agent.core.packages.fallback import next_attempt
 from agent.core.packages.gates.allowlist import not_allowlisted
@@ -36,13 +37,13 @@ def decide(
     policy: Policy,
     facts: Facts,
     scope: Scope,
-    dropped: Mapping[PackageId, Refusal],
+    dropped: Dropped,
     resolve: Resolve,
     groups: Sequence[AtomicGroup] = ATOMIC_GROUPS,
     *,
     despite_soak: Collection[str] = (),
 ) -> Plan:
-    """Return the plan for these facts; `dropped` as in `admit`.
+    """Return the plan for these facts without what is `dropped`.
 
     `despite_soak` are packages (`name` or `name:architecture`) and CVE ids that a person asked for: their updates do
     not wait for soak and cohort, nor does what they need. The plan is whole; `selection` takes the part of it.
@@ -53,11 +54,12 @@ def decide(
     withdrawn: dict[str, Refusal] = {}
     """Packages of atomic groups, by name: a group's architectures are withdrawn together."""
     admission = admit(policy, facts, scope, dropped, groups)
+    admitted = {update.id for update in admission.admitted}
     waits = postponed(policy, facts, scope, admission, soaking=not despite_soak)
 
     def untouchable(package: PackageId) -> Refusal | None:
         refusal = veto(policy, package.name) or waits.refusal(package)
-        return refusal or dropped.get(package) or withdrawn.get(package.name)
+        return refusal or dropped.veto(package, admitted) or withdrawn.get(package.name)
 
     tried, held = admission.admitted, tuple[Held, ...]()
     resolution = resolve(tried, untouchable)

@@ -2,23 +2,24 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from agent.core.frozen import field, frozen, replace
+from agent.core.frozen import frozen, replace
 from agent.core.model.facts import Repair
 from agent.core.model.outcome import Failure, Outcome
 from agent.core.model.package import PackageId
 from agent.core.model.plan import Overridden, Plan, Refusal, Step, Why
 from agent.core.model.reasons import Reason, ReasonCode
 from agent.core.packages.batches import Batch
+from agent.core.packages.dropped import NOTHING_DROPPED, Dropped, VersionOf
 from agent.worker.steps.install import TransactionResult
 from agent.worker.steps.remove import RemovalResult
 
 
 @frozen
 class RunProgress:
-    """The outcome so far, and the packages that the run no longer tries."""
+    """The outcome so far, and what the run no longer tries."""
 
     outcome: Outcome
-    dropped: Mapping[PackageId, Refusal] = field(default_factory=dict)
+    dropped: Dropped = NOTHING_DROPPED
 
     def with_overridden(self, steps: Sequence[Overridden]) -> "RunProgress":
         """Set the steps of the plan that would have to wait."""
@@ -39,7 +40,7 @@ class RunProgress:
             removed=(*self.outcome.removed, *done.others),
             failed=(*self.outcome.failed, *done.failed),
         )
-        return replace(self, outcome=outcome).without(_failed_before(done.failed))
+        return replace(self, outcome=outcome, dropped=self.dropped.with_packages(_failed_before(done.failed)))
 
     def with_unused_removed(self, done: RemovalResult) -> "RunProgress":
         """Add a removal of packages that the run made unneeded; one that failed does not fail the run."""
@@ -68,16 +69,19 @@ class RunProgress:
             failed=(*self.outcome.failed, *done.failed),
             removed=(*self.outcome.removed, *done.removed),
         )
-        return replace(self, outcome=outcome).without(_failed_before(done.failed))
+        return replace(self, outcome=outcome, dropped=self.dropped.with_packages(_failed_before(done.failed)))
 
-    def without(self, excluded: Mapping[PackageId, Refusal]) -> "RunProgress":
-        """Drop more packages, each for a reason."""
-        return replace(self, dropped={**self.dropped, **excluded})
+    def without(self, excluded: Mapping[VersionOf, Refusal]) -> "RunProgress":
+        """Drop more versions, each for a reason."""
+        return replace(self, dropped=self.dropped.with_versions(excluded))
 
-    def retryable(self) -> Mapping[PackageId, Refusal]:
-        """Return the dropped packages but for the failed ones: the next run retries those, so they are not held."""
+    def retryable(self) -> Dropped:
+        """Return what is dropped but for the failed packages: the next run retries those, so they are not held."""
         failed = {failure.package for failure in self.outcome.failed}
-        return {package: refusal for package, refusal in self.dropped.items() if package not in failed}
+        return Dropped(
+            packages={package: why for package, why in self.dropped.packages.items() if package not in failed},
+            versions={one: why for one, why in self.dropped.versions.items() if one[0] not in failed},
+        )
 
     def touched(self, failed: Iterable[Failure]) -> list[PackageId]:
         """Return the packages that the run upgraded or repaired, and these that failed."""

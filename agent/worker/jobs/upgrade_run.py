@@ -7,11 +7,12 @@ from agent.core.frozen import replace
 from agent.core.model.facts import Unseen
 from agent.core.model.outcome import Failure, Outcome, Result
 from agent.core.model.package import PackageId
-from agent.core.model.plan import Plan, Refusal
+from agent.core.model.plan import Plan
 from agent.core.model.scope import Scope
 from agent.core.packages import verify
 from agent.core.packages.after_download import Install, Refresh, Replan, after_download, without_oversized
 from agent.core.packages.batches import pack
+from agent.core.packages.dropped import Dropped
 from agent.core.packages.gates.veto import veto
 from agent.core.packages.undo import undo_of
 from agent.core.policy.policy import Conffiles
@@ -112,10 +113,10 @@ class UpgradeRun:
             )
         return replace(outcome, result=result, message=message)
 
-    def _observe_and_decide(self, dropped: Mapping[PackageId, Refusal]) -> Planned:
+    def _observe_and_decide(self, dropped: Dropped) -> Planned:
         return planning.observe_and_decide(self._context, self._progress.outcome.scope, self._refreshed, dropped)
 
-    def _as_requested(self, planned: Planned, dropped: Mapping[PackageId, Refusal]) -> Planned:
+    def _as_requested(self, planned: Planned, dropped: Dropped) -> Planned:
         return as_named(self._context, planned, self._selection.requested, dropped)
 
     def with_undo(self, outcome: Outcome) -> Outcome:
@@ -193,8 +194,8 @@ class UpgradeRun:
             if isinstance(decision, Refresh):
                 self._may_refresh = False
                 self._refreshed = planning.refresh(self._context)
-            elif decision.excluded.keys() <= self._progress.dropped.keys():  # another plan would be the same again
-                names = ", ".join(sorted(map(str, decision.excluded)))
+            elif decision.excluded.keys() <= self._progress.dropped.versions.keys():  # the next plan would be the same
+                names = ", ".join(sorted(str(package) for package, _ in decision.excluded))
                 raise HostError(f"the plan still contains packages that this run excluded: {names}")
             else:
                 self._progress = self._progress.without(decision.excluded)
@@ -216,12 +217,11 @@ class UpgradeRun:
         prompts = {} if download.failed else self._conffile_conflicts(download)
         return after_download(plan, download.failed, prompts, may_refresh=self._may_refresh)
 
-    def _conffile_conflicts(self, download: Download) -> dict[PackageId, str]:
+    def _conffile_conflicts(self, download: Download) -> Mapping[PackageId, str]:
         """Return the packages to hold back because dpkg would prompt about a conffile, unless the policy keeps it."""
         if self._context.policy.security.conffiles is Conffiles.KEEP:
             return {}
-        dropped = self._progress.dropped
-        return {package: text for package, text in download.conffile_prompts().items() if package not in dropped}
+        return download.conffile_prompts()
 
     def _install(self, plan: Plan) -> None:
         """Run the hooks, and install the steps in as few transactions as possible; each is recorded before it starts.

@@ -3,13 +3,10 @@
 Without that a new update would be installed, or would soak, before anybody knows which CVEs it fixes.
 """
 
-from collections.abc import Mapping
-
 from agent.core.frozen import replace
 from agent.core.model.facts import Facts
-from agent.core.model.package import PackageId
-from agent.core.model.plan import Refusal
 from agent.core.packages.cves import VersionChange
+from agent.core.packages.dropped import NOTHING_DROPPED, Dropped
 from agent.core.packages.explain_cve import cve_id
 from agent.worker.context import JobContext
 from agent.worker.steps.observe import Observation
@@ -18,9 +15,7 @@ from agent.worker.steps.prefetch import prefetch_updates
 from agent.worker.steps.waiting import with_waiting
 
 
-def decided_by_cves(
-    context: JobContext, planned: Planned, dropped: Mapping[PackageId, Refusal] | None = None
-) -> Planned:
+def decided_by_cves(context: JobContext, planned: Planned, dropped: Dropped = NOTHING_DROPPED) -> Planned:
     """Return the plan by what the changelogs of all updates name, if a rule depends on that and they can be read.
 
     Raises:

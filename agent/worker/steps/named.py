@@ -1,9 +1,8 @@
 """The plan for what a person named: packages, and CVEs whose fixes have to be known before one can be named."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 
-from agent.core.model.package import PackageId
-from agent.core.model.plan import Refusal
+from agent.core.packages.dropped import NOTHING_DROPPED, Dropped
 from agent.core.packages.explain_cve import is_cve
 from agent.worker.context import JobContext
 from agent.worker.steps import plan as planning
@@ -17,11 +16,9 @@ def as_named(
     context: JobContext,
     planned: Planned,
     names: Collection[str],
-    dropped: Mapping[PackageId, Refusal] | None = None,
+    dropped: Dropped = NOTHING_DROPPED,
 ) -> Planned:
     """Return the plan in which what a person named does not wait for soak and cohort; for a CVE, changelogs are read.
-
-    `dropped` as in `agent.core.packages.admission.admit`.
 
     Raises:
         HostError: the packages cannot be observed.

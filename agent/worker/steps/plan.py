@@ -8,12 +8,12 @@ from collections.abc import Collection, Mapping
 
 from agent.core.frozen import frozen, replace
 from agent.core.model.facts import Facts, Unseen
-from agent.core.model.package import PackageId
-from agent.core.model.plan import Plan, Refusal
+from agent.core.model.plan import Plan
 from agent.core.model.release import release_support
 from agent.core.model.scope import Scope
 from agent.core.packages import decide as deciding
 from agent.core.packages.cohort import cohort_of
+from agent.core.packages.dropped import NOTHING_DROPPED, Dropped
 from agent.core.packages.soak import waiting
 from agent.core.packages.unused import removes_unused, unused_packages
 from agent.core.ports import PackageSnapshot, RefreshResult
@@ -61,9 +61,9 @@ def refresh(context: JobContext) -> RefreshResult:
 
 
 def observe_and_decide(
-    context: JobContext, scope: Scope, refreshed: RefreshResult, dropped: Mapping[PackageId, Refusal] | None = None
+    context: JobContext, scope: Scope, refreshed: RefreshResult, dropped: Dropped = NOTHING_DROPPED
 ) -> Planned:
-    """Observe the machine and plan; `dropped` as in `agent.core.packages.admission.admit`.
+    """Observe the machine and plan without what is `dropped`.
 
     Raises:
         HostError: the machine cannot be observed.
@@ -77,7 +77,7 @@ def without_soak(
     context: JobContext,
     planned: Planned,
     names: Collection[str],
-    dropped: Mapping[PackageId, Refusal] | None = None,
+    dropped: Dropped = NOTHING_DROPPED,
 ) -> Planned:
     """Return the plan in which what a person named does not wait for soak and cohort, nor does what it needs.
 
@@ -97,7 +97,7 @@ def decide(
     context: JobContext,
     scope: Scope,
     observation: Observation,
-    dropped: Mapping[PackageId, Refusal] | None = None,
+    dropped: Dropped = NOTHING_DROPPED,
     despite_soak: Collection[str] = (),
 ) -> Plan:
     """Plan from an observation, with the resolver of its snapshot; `despite_soak` as in the core's `decide`."""
@@ -106,7 +106,7 @@ def decide(
         context.policy,
         observation.facts,
         scope,
-        dropped or {},
+        dropped,
         lambda admitted, veto: snapshot.resolve(admitted, scope, veto),
         despite_soak=despite_soak,
     )

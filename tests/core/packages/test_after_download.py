@@ -13,7 +13,7 @@ PLAN = given.plan(install=(A, B))
 
 def reasons(decision: object) -> dict[str, Why]:
     assert isinstance(decision, Replan)
-    return {str(package): refusal.why for package, refusal in decision.excluded.items()}
+    return {f"{package} {version}": refusal.why for (package, version), refusal in decision.excluded.items()}
 
 
 def test_packages_that_are_all_there_are_installed() -> None:
@@ -21,7 +21,7 @@ def test_packages_that_are_all_there_are_installed() -> None:
 
 
 def test_a_package_that_would_prompt_is_excluded() -> None:
-    assert reasons(after_download(PLAN, {}, {A.id: "/etc/a"}, may_refresh=True)) == {"a:amd64": Why.CONFFILE}
+    assert reasons(after_download(PLAN, {}, {A.id: "/etc/a"}, may_refresh=True)) == {"a:amd64 2": Why.CONFFILE}
 
 
 def test_a_missing_package_first_refreshes_the_lists() -> None:
@@ -29,7 +29,7 @@ def test_a_missing_package_first_refreshes_the_lists() -> None:
 
 
 def test_a_package_that_is_missing_after_a_refresh_is_excluded() -> None:
-    assert reasons(after_download(PLAN, {B.id: "404"}, {}, may_refresh=False)) == {"b:amd64": Why.DOWNLOAD_FAILED}
+    assert reasons(after_download(PLAN, {B.id: "404"}, {}, may_refresh=False)) == {"b:amd64 2": Why.DOWNLOAD_FAILED}
 
 
 def test_a_failed_download_of_no_step_is_an_error() -> None:
@@ -38,4 +38,4 @@ def test_a_failed_download_of_no_step_is_an_error() -> None:
 
 
 def test_packages_without_space_are_excluded() -> None:
-    assert reasons(without_oversized(PLAN, NoSpaceError("/usr is full", ("b", "z")))) == {"b:amd64": Why.NO_SPACE}
+    assert reasons(without_oversized(PLAN, NoSpaceError("/usr is full", ("b", "z")))) == {"b:amd64 2": Why.NO_SPACE}

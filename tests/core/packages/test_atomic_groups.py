@@ -10,6 +10,7 @@ from agent.core.model.reasons import text_reason
 from agent.core.model.scope import Scope
 from agent.core.packages.atomic_groups import AtomicGroup
 from agent.core.packages.decide import Veto, decide
+from agent.core.packages.dropped import NOTHING_DROPPED
 from tests.core import given
 
 PAIR = AtomicGroup(name="pair", packages=frozenset({"engine", "shim"}), why=Why.RUNTIME_MANAGED)
@@ -35,7 +36,7 @@ def decided(
             refused=tuple(Held.of(update, refusal) for update, refusal in found.items() if refusal is not None),
         )
 
-    return decide(given.policy(), given.facts(*updates), scope, {}, resolve, groups)
+    return decide(given.policy(), given.facts(*updates), scope, NOTHING_DROPPED, resolve, groups)
 
 
 ALL = [given.update("a"), given.update("engine"), given.update("shim")]

@@ -16,6 +16,7 @@ from agent.core.model.reasons import ReasonCode, text_reason
 from agent.core.model.scope import Scope
 from agent.core.packages.admission import admit, updates_in_scope
 from agent.core.packages.decide import Veto, build_plan, decide
+from agent.core.packages.dropped import NOTHING_DROPPED, Dropped
 from agent.core.packages.gates.veto import veto
 from tests.core import given
 
@@ -172,7 +173,7 @@ def test_the_next_lower_version_is_tried_if_the_resolver_refuses_one(
         return Resolution(steps=tuple(steps), refused=tuple(held))
 
     facts = given.facts(LOWER, given.update("a"), given.other("a"))
-    plan = decide(given.policy(), facts, Scope.ALL, {}, resolve)
+    plan = decide(given.policy(), facts, Scope.ALL, NOTHING_DROPPED, resolve)
 
     assert [step.candidate for step in plan.install] == installed
     assert sorted(item.candidate for item in plan.held) == held
@@ -191,16 +192,54 @@ def test_a_package_that_the_run_dropped_is_held_for_that_reason_only() -> None:
         given.policy(),
         offered,
         Scope.SECURITY,
-        {
-            PackageId.parse("a:amd64"): Refusal(why=Why.DOWNLOAD_FAILED, reason=text_reason("404")),
-            PackageId.parse("x:amd64"): Refusal(why=Why.PHASED, reason=text_reason("")),
-        },
+        Dropped(
+            packages={
+                PackageId.parse("a:amd64"): Refusal(why=Why.DOWNLOAD_FAILED, reason=text_reason("404")),
+                PackageId.parse("x:amd64"): Refusal(why=Why.PHASED, reason=text_reason("")),
+            }
+        ),
     )
 
     assert [(held.package, held.architecture, held.why) for held in admission.held] == [
         ("a", "amd64", Why.DOWNLOAD_FAILED)
     ]
     assert [(one.package, one.architecture) for one in admission.admitted] == [("a", "i386"), ("b", "amd64")]
+
+
+NOT_FOUND = Refusal(why=Why.DOWNLOAD_FAILED, reason=text_reason("404"))
+
+
+def dropping(*versions: str) -> tuple[Plan, list[Refusal | None]]:
+    """Plan without these of a package's versions 2 and 3; return what vetoes that package as a dependency, too."""
+    package, asked = given.update("a").id, list[Refusal | None]()
+
+    def resolve(admitted: Sequence[Update], veto: Veto) -> Resolution:
+        asked.append(veto(package))
+        steps = (given.step(one.package, candidate=one.candidate, security=one.security) for one in admitted)
+        return Resolution(steps=tuple(steps), refused=())
+
+    dropped = Dropped(versions={(package, version): NOT_FOUND for version in versions})
+    facts = given.facts(given.update("a"), given.other("a"))
+    return decide(given.policy(), facts, Scope.ALL, dropped, resolve), asked
+
+
+def test_a_version_that_the_run_dropped_does_not_hide_another() -> None:
+    plan, asked = dropping("3")
+
+    assert [(step.candidate, step.security) for step in plan.install] == [("2", True)]
+    assert [(one.candidate, one.why) for one in plan.held] == [("3", Why.DOWNLOAD_FAILED)]
+    assert asked == [None]
+
+
+def test_a_package_of_which_every_version_is_dropped_is_no_dependency_either() -> None:
+    plan, asked = dropping("2", "3")
+
+    assert plan.install == ()
+    assert [(one.candidate, one.why) for one in plan.held] == [
+        ("3", Why.DOWNLOAD_FAILED),
+        ("2", Why.DOWNLOAD_FAILED),
+    ]
+    assert asked == [NOT_FOUND]
 
 
 def test_a_plan_is_sorted_by_name_and_architecture() -> None:
@@ -303,11 +342,12 @@ def test_an_interrupted_journal_has_the_plan_id_of_earlier_versions() -> None:
 
 def test_a_package_that_failed_does_not_veto_its_other_architecture() -> None:
     foreign = given.update("a", architecture="i386")
-    dropped = {foreign.id: Refusal(why=Why.FAILED_BEFORE, reason=text_reason("exit 1"))}
+    failed = Refusal(why=Why.FAILED_BEFORE, reason=text_reason("exit 1"))
+    dropped = Dropped(packages={foreign.id: failed})
 
     def resolve(admitted: Sequence[Update], veto: Veto) -> Resolution:
         allowed = [update for update in admitted if veto(update.id) is None]
-        assert veto(foreign.id) == dropped[foreign.id]
+        assert veto(foreign.id) == failed
         return Resolution(steps=tuple(given.step(update.package) for update in allowed), refused=())
 
     plan = decide(given.policy(), given.facts(given.update("a"), foreign), Scope.SECURITY, dropped, resolve)

@@ -12,6 +12,7 @@ from agent.core.model.plan import Held, Plan, Refusal, Resolution, Step, Why
 from agent.core.model.reasons import ReasonCode
 from agent.core.model.scope import Scope
 from agent.core.packages.decide import Veto, decide
+from agent.core.packages.dropped import NOTHING_DROPPED
 from agent.core.packages.snoozes import in_force, open_in_spite, snoozed, with_snoozes
 from agent.core.packages.soak import due, waiting
 from agent.core.policy.policy import Policy, SoakPolicy
@@ -44,7 +45,7 @@ def planned(
         steps = {step.id: step for step in [*extra, *map(as_step, fits)]}
         return Resolution(steps=tuple(steps.values()), refused=tuple(held))
 
-    return decide(policy, facts_of(updates), scope, {}, resolve, despite_soak=asked)
+    return decide(policy, facts_of(updates), scope, NOTHING_DROPPED, resolve, despite_soak=asked)
 
 
 def as_step(update: Update) -> Step:
@@ -166,7 +167,7 @@ def test_a_snoozed_package_is_not_installed_as_a_new_one_either() -> None:
         seen.append(veto(PackageId(name="new", architecture="amd64")))
         return Resolution(steps=(), refused=())
 
-    decide(given.policy(), facts, Scope.SECURITY, {}, resolve)
+    decide(given.policy(), facts, Scope.SECURITY, NOTHING_DROPPED, resolve)
 
     assert [one.why for one in seen if one] == [Why.SNOOZED]
 

@@ -11,7 +11,7 @@ from agent.core.model.outcome import Result, Stage
 from agent.core.model.plan import Why
 from agent.core.model.scope import Scope
 from agent.core.policy.policy import Conffiles
-from agent.errors import HostError, UsageError
+from agent.errors import HostError, NoSpaceError, UsageError
 from agent.host.log_target import journal_fields
 from agent.state.store import STATE
 from agent.worker.jobs.explain import explain
@@ -444,6 +444,47 @@ def test_dependants_of_a_missing_download_are_held(agent: Agent) -> None:
         ("lib", Why.DOWNLOAD_FAILED),
     ]
     assert names(done.upgraded) == ["z"]
+
+
+def unpublished_version(agent: Agent) -> None:
+    """List a security update and a higher version that no server has."""
+    agent.machine.offer("a", Offer(package="a", version=3, security=False), "b")
+    agent.machine.archive = [offer for offer in agent.machine.archive if offer.version != 3]
+
+
+def version_that_prompts(agent: Agent) -> None:
+    """Offer a security update and a higher version with a conffile that was changed on this machine."""
+    agent.policy = given.policy(conffiles=Conffiles.HOLD)
+    agent.machine.offer("a", Offer(package="a", version=3, security=False), "b")
+    agent.machine.asks = {"a": "/etc/a.conf was changed on this machine"}
+    agent.machine.before_fetch.extend([lambda: None, agent.machine.asks.clear])
+
+
+def version_without_space(agent: Agent) -> None:
+    """Offer a security update and a higher version that the file system has no space for."""
+    agent.machine.offer("a", Offer(package="a", version=3, security=False), "b")
+    agent.machine.before_fetch.append(raising(NoSpaceError("not enough space for /usr", ("a",))))
+
+
+@pytest.mark.parametrize(
+    ("bring_about", "why"),
+    [
+        (unpublished_version, Why.DOWNLOAD_FAILED),
+        (version_that_prompts, Why.CONFFILE),
+        (version_without_space, Why.NO_SPACE),
+    ],
+)
+def test_a_higher_version_that_cannot_be_had_does_not_keep_the_security_update_back(
+    agent: Agent, bring_about: Callable[[Agent], None], why: Why
+) -> None:
+    agent.verified(hours=1)
+    bring_about(agent)
+
+    done = agent.upgrade(Scope.ALL, refresh=False)
+
+    assert done.result is Result.DEGRADED
+    assert agent.machine.versions() == {"a": "2", "b": "2"}
+    assert [(one.package, one.candidate, one.why) for one in done.held] == [("a", "3", why)]
 
 
 def test_a_package_that_would_prompt_is_held_with_its_dependants_if_configured(agent: Agent) -> None:
