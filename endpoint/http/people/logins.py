@@ -46,20 +46,19 @@ class LoginDesk:
         """
         known = person_name(name)
         limits = {f"name {name.strip().lower()[:256]}": _PER_NAME, **_address_limit()}
-        self._begin(limits)
-        now = datetime.now(timezone.utc)
-        found = self._logins.secrets(known) if known is not None else None
-        stored = found.password if found is not None and found.password is not None else NOBODY
-        right = self._is_password(password, stored)
-        proved = self._proved(found, code, now) if found is not None and right else None
-        if proved is not None and is_outdated(stored):
-            proved = self._with_password(proved, password)
-        session = self._logins.start(proved) if proved is not None else None
-        if session is None:
-            # Only a name that there is: in a hurry people enter the password there.
-            log.event("login.refused", person=found.name if found is not None else None, address=address())
-            raise RefusedError(403, _WRONG)
-        self._attempts.succeeded(limits)
+        with self._attempt(limits):
+            now = datetime.now(timezone.utc)
+            found = self._logins.secrets(known) if known is not None else None
+            stored = found.password if found is not None and found.password is not None else NOBODY
+            right = self._is_password(password, stored)
+            proved = self._proved(found, code, now) if found is not None and right else None
+            if proved is not None and is_outdated(stored):
+                proved = self._with_password(proved, password)
+            session = self._logins.start(proved) if proved is not None else None
+            if session is None:
+                # Only a name that there is: in a hurry people enter the password there.
+                log.event("login.refused", person=found.name if found is not None else None, address=address())
+                raise RefusedError(403, _WRONG)
         return session
 
     def link(self, secret: str) -> tuple[Secrets, LinkPurpose]:
@@ -86,16 +85,15 @@ class LoginDesk:
         if purpose is LinkPurpose.PASSWORD:
             _require_strong(password, found.name)
         limits = {f"code {found.name}": _PER_NAME} if found.totp is not None else {}
-        self._begin(limits)
-        proved = self._proved(found, code, datetime.now(timezone.utc))
-        if proved is None:
-            raise RefusedError(403, "the code is wrong, or was used before")
-        if purpose is LinkPurpose.PASSWORD:
-            proved = self._with_password(proved, password)
-        session = self._logins.use_link(secret, proved)
-        if session is None:
-            raise RefusedError(404, _USED_LINK)
-        self._attempts.succeeded(limits)
+        with self._attempt(limits):
+            proved = self._proved(found, code, datetime.now(timezone.utc))
+            if proved is None:
+                raise RefusedError(403, "the code is wrong, or was used before")
+            if purpose is LinkPurpose.PASSWORD:
+                proved = self._with_password(proved, password)
+            session = self._logins.use_link(secret, proved)
+            if session is None:
+                raise RefusedError(404, _USED_LINK)
         return session
 
     def confirm(self, name: str, password: str, code: str) -> Proved:
@@ -107,13 +105,12 @@ class LoginDesk:
             StoreError: the database does not answer.
         """
         limits = {f"name {name}": _PER_NAME}
-        self._begin(limits)
-        found = self._logins.secrets(name)
-        right = self._is_password(password, (found.password if found is not None else None) or NOBODY)
-        proved = self._proved(found, code, datetime.now(timezone.utc)) if found is not None and right else None
-        if proved is None:
-            raise RefusedError(403, "the password or the code is wrong")
-        self._attempts.succeeded(limits)
+        with self._attempt(limits):
+            found = self._logins.secrets(name)
+            right = self._is_password(password, (found.password if found is not None else None) or NOBODY)
+            proved = self._proved(found, code, datetime.now(timezone.utc)) if found is not None and right else None
+            if proved is None:
+                raise RefusedError(403, "the password or the code is wrong")
         return proved
 
     def change_password(self, proved: Proved, password: str) -> str:
@@ -171,11 +168,26 @@ class LoginDesk:
         if not self._logins.disable_totp(self.confirm(name, password, code)):
             raise RefusedError(403, _CHANGED)
 
-    def _begin(self, limits: dict[str, int]) -> None:
+    @contextmanager
+    def _attempt(self, limits: dict[str, int]) -> Iterator[None]:
+        """Count an attempt, and leave it counted only if it was refused: else it succeeded, or nothing was compared.
+
+        Raises:
+            LaterError: 429 after too many failures.
+        """
         wait = self._attempts.begin(limits, datetime.now(timezone.utc)) if limits else 0
         if wait > 0:
             log.event("login.limited", address=address())
             raise LaterError(429, f"too many failed logins: try again in {-(-wait // 60)} minutes", wait)
+        has_failed = False
+        try:
+            yield
+        except RefusedError as refused:
+            has_failed = not isinstance(refused, LaterError)
+            raise
+        finally:
+            if limits and not has_failed:
+                self._attempts.take_back(limits)
 
     def _proved(self, found: Secrets, code: str, now: datetime) -> Proved | None:
         step = None

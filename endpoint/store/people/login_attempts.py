@@ -55,8 +55,8 @@ class LoginAttempts:
                 wait = max(wait, found.since + PERIOD_S - now)
         return math.ceil(wait)
 
-    def succeeded(self, limits: Mapping[str, int]) -> None:
-        """Take back an attempt that succeeded: only failures count.
+    def take_back(self, limits: Mapping[str, int]) -> None:
+        """Take back an attempt that has not failed: only failures count.
 
         Raises:
             StoreError: the database does not answer.

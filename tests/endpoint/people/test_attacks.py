@@ -1,18 +1,22 @@
 """Attacks on people's logins: forged forms, fixed sessions, guessing over several processes, headers, odd paths."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
+from threading import BoundedSemaphore
 from urllib.parse import urlencode
 
 import pytest
 import sqlalchemy as sa
 
 from endpoint.core.people import PersonRole
+from endpoint.errors import StoreError
 from endpoint.store.database import Database
 from endpoint.store.people.login_attempts import PERIOD_S, LoginAttempts
+from endpoint.store.people.logins import Logins
 from endpoint.store.people_tables import LOGIN_ATTEMPTS
 from tests.endpoint.conftest import MakeEndpoint
-from tests.endpoint.people.test_logins import NOW, PASSWORD, add, browser, log_in
+from tests.endpoint.people.test_logins import NEW_PASSWORD, NOW, PASSWORD, SECRET, add, browser, code_now, link, log_in
 from tests.support.local_endpoint import LocalEndpoint
 from tests.support.visitor import Visitor, visitor
 
@@ -155,6 +159,45 @@ def test_guessing_ends_for_a_name_whatever_the_address(make_endpoint: MakeEndpoi
     assert guess(103, name="other", right=True) == 303
 
 
+def all_turns_taken(patched: pytest.MonkeyPatch) -> None:
+    """As while two people log in on a machine that is too slow for it."""
+    patched.setattr("endpoint.http.people.logins._HASHING", BoundedSemaphore(0))
+    patched.setattr("endpoint.http.people.logins._WAIT_S", 0.0)
+
+
+def no_database(patched: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise StoreError("the database is busy")
+
+    patched.setattr(Logins, "secrets", fail)
+    patched.setattr(Logins, "use_link", fail)
+
+
+@pytest.mark.parametrize("fault", [all_turns_taken, no_database])
+def test_an_attempt_without_a_verdict_is_no_failure(
+    make_endpoint: MakeEndpoint, monkeypatch: pytest.MonkeyPatch, fault: Callable[[pytest.MonkeyPatch], None]
+) -> None:
+    endpoint = make_endpoint()
+    add(endpoint, "ann")
+    add(endpoint, "coder", totp=SECRET)
+    person, stranger, path = browser(endpoint), browser(endpoint), link(endpoint, "coder")
+    log_in(person, "ann")
+    new = {"new": NEW_PASSWORD, "again": NEW_PASSWORD}
+    forms = [
+        (stranger, "/login", {"name": "ann", "password": PASSWORD}),
+        (person, "/account", {"action": "password", "password": PASSWORD, **new}),
+        (stranger, path, {"password": NEW_PASSWORD, "again": NEW_PASSWORD, "code": code_now()}),
+    ]
+    filled = [(who, to, {**values, "form_token": who.form_token(to)}) for who, to, values in forms]
+
+    with monkeypatch.context() as patched:
+        fault(patched)
+        failed = [who.post_form(to, values).status for who, to, values in filled for _ in range(11)]
+
+    assert set(failed) == {503}
+    assert [who.post_form(to, values).status for who, to, values in filled] == [303] * 3
+
+
 def limits_of(database: Database, name: str, at: datetime = NOW) -> int:
     return LoginAttempts(database).begin({name: 10}, at)
 
@@ -179,7 +222,7 @@ def test_a_limit_ends_with_its_period_and_leaves_nothing_behind(database: Databa
     with database.reading() as connection:
         assert connection.execute(sa.select(sa.func.count()).select_from(LOGIN_ATTEMPTS)).scalar() == 1
     assert limits_of(database, "name", later) == 0
-    attempts.succeeded({"name": 10})
+    attempts.take_back({"name": 10})
     assert [limits_of(database, "name", later) for _ in range(11)] == [0] * 10 + [PERIOD_S]
 
 
