@@ -6,12 +6,14 @@ from datetime import datetime
 from agent.core.frozen import frozen, replace
 from agent.core.job_kinds import JobOption
 from agent.core.model.facts import Unseen
+from agent.core.model.outcome import ProvisionPhase
 from agent.core.reboot.gates import GateState, RebootOrigin, RebootWhy
 from agent.core.reboot.model import RebootOutcome, RebootPhase, RebootResult
 from agent.core.schedule.reboots import next_try
 from agent.core.schedule.slots import stable_fraction
-from agent.errors import BusyError, HostError
+from agent.errors import BusyError, HostError, RecordError
 from agent.host.machine.identity import machine_id
+from agent.state.provision_record import load_provision, save_provision
 from agent.worker.steps.reboot.attempt import GateClosedError, RebootAttempt
 from agent.worker.steps.reboot.close import end_course, is_recorded, record_outcome, undo
 
@@ -92,7 +94,9 @@ def end_blocked(attempt: RebootAttempt, closed: GateClosedError) -> RebootOutcom
 
 
 def end_stopped(attempt: RebootAttempt, reason: str) -> RebootOutcome:
-    """Undo and record; what somebody has stopped is not tried again in this opening of a window."""
+    """Undo and record; what somebody has stopped is not tried again in this opening of a window, or by provisioning."""
+    if attempt.wish.origin is RebootOrigin.REQUEST:
+        _leave_restart(attempt)
     return end(attempt, End(result=RebootResult.INTERRUPTED, message=reason, skips=True))
 
 
@@ -127,6 +131,15 @@ def _skip_opening(attempt: RebootAttempt) -> None:
     if attempt.wish.opening is not None:
         with suppress(HostError):  # it is tried again in this opening at worst
             attempt.record.skip_opening(attempt.wish.opening, attempt.now())
+
+
+def _leave_restart(attempt: RebootAttempt) -> None:
+    """Record that provisioning, if it waits for a restart, leaves that to whoever stopped this one."""
+    store = attempt.context.record.store
+    with suppress(HostError, RecordError):  # it is asked for again at worst
+        found = load_provision(store)
+        if found is not None and found.phase is ProvisionPhase.REBOOTING:
+            save_provision(store, replace(found, reboot=False), attempt.now())
 
 
 def _began(attempt: RebootAttempt) -> bool:
