@@ -43,9 +43,10 @@ class RouterChange:
         self._tools = tools
         self._router = tools.acts.router
         self._course = course
+        self._whole = course.snapshot.phase is WeavePhase.PREPARED  # else the router may have been down before, too
         self._down_since: float | None = None
         self.down_s: float | None = None
-        """How long no router worked; None: it did all the time."""
+        """How long no router worked; None: it did all the time, or does not work yet, or since when is unknown."""
         self.started: set[str] = set()
         """Names of containers that were started."""
         self.errors: dict[str, str] = {}
@@ -65,7 +66,8 @@ class RouterChange:
         saved = self._course.snapshot
         if not saved.runs or not self._is_up():
             return ()
-        self._down_since = self._down_since or self._tools.clock()
+        self._down_since = self._tools.clock() if self._down_since is None else self._down_since
+        self.down_s = None
         problem = self._router.change_unit("stop", saved.unit) if saved.unit else self._script(["stop"])
         if self._is_up():
             problem = self._router.stop_router() or problem
@@ -94,11 +96,11 @@ class RouterChange:
                 return found
             if not _answers(found := self._wait(expected, _answers)):
                 return found
+            if self._whole and self._down_since is not None:
+                self.down_s = round(self._tools.clock() - self._down_since, 3)
         self._course.enter(WeavePhase.RESTORING, "bringing back connections and containers")
         self._reattach()
         found = self._wait(expected, lambda seen: not any(map(decisive, seen)))
-        if self._down_since is not None:
-            self.down_s = round(self._tools.clock() - self._down_since, 3)
         return found if any(map(decisive, found)) else self._settle(expected, decisive)
 
     def _settle(self, expected: ExpectedWeave, decisive: Callable[[RouterFault], bool]) -> RouterFaults:

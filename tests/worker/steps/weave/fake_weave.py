@@ -61,12 +61,15 @@ class FakeWeave:
     network_at: float = 0.0
     """When a launched router has made its network, in seconds."""
     now: float = 0.0
+    takes_s: dict[str, float] = field(default_factory=dict)
+    """How long an act takes, by its first word; others take no time."""
 
     def act(self, what: str) -> None:
         if len(self.done) == self.kill_at:
             self.kill_at = -1
             raise KilledError(what)
         self.done.append(what)
+        self.now += self.takes_s.get(what.partition(" ")[0], 0.0)
 
     # EngineObserver
 

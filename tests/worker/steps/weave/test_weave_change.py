@@ -321,3 +321,38 @@ def test_after_a_reboot_in_each_phase_the_engine_has_started_the_old_router(
     if phase not in {WeavePhase.FAILED, WeavePhase.PREPARED} and script:
         assert fake.version == (NEW if result is EngineResult.UPGRADED else OLD)
         assert fake.state == "running"
+
+
+TAKES_S = {"stop": 0.5, "launch": 1.0, "start": 40.0}
+
+
+def test_containers_that_are_started_afterwards_are_no_downtime_of_the_router() -> None:
+    fake, saved = given(FELL, takes_s=TAKES_S)
+    change = WeaveChange(tools(fake), replace(saved, report=replace(REPORT, ipam_ready=False)))
+
+    assert change.carry_out().result is EngineResult.UPGRADED
+    assert (fake.done[-1], change.router.down_s) == ("start fell", 1.5)
+
+
+def test_the_downtime_of_a_rollback_lasts_from_the_first_stop_to_the_router_of_before() -> None:
+    fake, saved = given(report_fields={"peer_name": "other"}, takes_s=TAKES_S)
+    change = WeaveChange(tools(fake), saved)
+
+    assert change.carry_out().result is EngineResult.ROLLED_BACK
+    assert change.router.down_s == fake.now
+
+
+def test_no_downtime_is_claimed_where_no_router_works_at_the_end() -> None:
+    fake, saved = given(report_fields={"peer_name": "other"}, broken={OLD}, takes_s=TAKES_S)
+    change = WeaveChange(tools(fake), saved)
+
+    assert change.carry_out().result is EngineResult.FAILED_NEEDS_ATTENTION
+    assert change.router.down_s is None
+
+
+def test_the_downtime_of_an_interrupted_run_is_unknown() -> None:
+    fake, saved = given(broken={NEW}, script="new", version=NEW, state="restarting", takes_s=TAKES_S)
+    change = WeaveChange(tools(fake), replace(saved, phase=WeavePhase.LAUNCHING))
+
+    assert change.resume().result is EngineResult.ROLLED_BACK
+    assert change.router.down_s is None
