@@ -44,11 +44,11 @@ def reboot_runs(
     found: dict[JobKind, datetime] = {}
     verify_at = verification_at(store, boot_id, now)
     if verify_at is not None:
-        found[JobKind.VERIFY_REBOOT] = _paced(verify_at, attempts.get(JobKind.VERIFY_REBOOT))
+        found[JobKind.VERIFY_REBOOT] = _paced(verify_at, attempts.get(JobKind.VERIFY_REBOOT), now)
     wish = reboot_wish(policy, store, now, local)
     if wish is not None:
         last = attempts.get(JobKind.REBOOT)
-        found[JobKind.REBOOT] = _paced(wish.at, last) if last and last.failures else wish.at
+        found[JobKind.REBOOT] = _paced(wish.at, last, now) if last and last.failures else wish.at
     return found
 
 
@@ -126,5 +126,7 @@ def _required() -> RebootReason | None:
     return None
 
 
-def _paced(at: datetime, last: JobAttempts | None) -> datetime:
-    return max(at, last.last + _PAUSE) if last is not None and last.last is not None else at
+def _paced(at: datetime, attempts: JobAttempts | None, now: datetime) -> datetime:
+    last = attempts.last if attempts is not None else None
+    # One that was recorded while the clock was ahead would keep the job away until then.
+    return at if last is None or is_future(last, now) else max(at, last + _PAUSE)

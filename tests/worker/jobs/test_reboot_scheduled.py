@@ -13,6 +13,7 @@ from agent.core.job_kinds import JobKind, JobOption
 from agent.core.model.facts import Reboot, Unseen
 from agent.core.reboot.gates import GateFacts, RebootOrigin, RebootWhy, UserSession
 from agent.core.reboot.model import RebootResult
+from agent.core.schedule.slots import JobAttempts
 from agent.errors import ExitCode, HostError, NothingDoneError
 from agent.state.fleet_lock_record import FleetLockRecord
 from agent.worker.reboot_runs import reboot_runs
@@ -31,13 +32,13 @@ def world(tmp_path: Path) -> Rebooting:
     return made
 
 
-def due(world: Rebooting) -> dict[str, timedelta]:
-    """Return in which time the daemon requests which job."""
+def due(world: Rebooting, attempts: JobAttempts = JobAttempts()) -> dict[str, timedelta]:  # noqa: B008 - frozen
+    """Return in which time the daemon requests which job, after such attempts of each."""
     now = world.machine.now()
     found = reboot_runs(
         world.agent.policy,
         world.agent.store,
-        {},
+        dict.fromkeys((JobKind.REBOOT, JobKind.VERIFY_REBOOT), attempts),
         boot_id=world.host.identity.boot_id,
         now=now,
         local=timezone.utc,
@@ -245,6 +246,24 @@ def test_a_try_that_was_recorded_while_the_clock_was_ahead_does_not_count(world:
     world.machine.time -= timedelta(hours=1)
 
     assert due(world) == {"reboot": timedelta()}
+
+
+@pytest.mark.parametrize(
+    ("last", "again"),
+    [
+        pytest.param(-MINUTE, MINUTE, id="a-minute-ago"),
+        pytest.param(timedelta(), 2 * MINUTE, id="just-now"),
+        pytest.param(timedelta(seconds=1), timedelta(), id="ahead"),
+        pytest.param(timedelta(days=400), timedelta(), id="far-ahead"),
+    ],
+)
+def test_a_job_that_failed_is_tried_again_after_a_pause_unless_its_time_lies_ahead(
+    world: Rebooting, last: timedelta, again: timedelta
+) -> None:
+    FleetLockRecord(world.agent.store).save(LockRecord(lock=LEFT), BEGAN)
+    attempts = JobAttempts(last=world.machine.now() + last, failures=1)
+
+    assert due(world, attempts) == {"reboot": again, "verify-reboot": again}
 
 
 def test_a_damaged_schedule_reboots_nothing(world: Rebooting) -> None:
