@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timezone
@@ -43,6 +44,8 @@ def run(arguments: argparse.Namespace) -> None:
             if decided is None:
                 raise UsageError(f"no enrolment {clean(identity)!a} can be {arguments.action}d; see `enrolments list`")
             print(f"{decided.id}  {clean(decided.name) or '-'}  {decided.status.value}")
+        if approve and arguments.all and (left := enrolments.waiting()):
+            print(f"{left} not approved, each may be another machine: see `enrolments list`", file=sys.stderr)
 
 
 def _unrivalled(enrolments: Enrolments, tokens: Tokens) -> list[str]:

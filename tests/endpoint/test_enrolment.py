@@ -202,8 +202,9 @@ def test_all_that_wait_does_not_mean_another_machine_with_the_id_of_a_host_that_
     token = token_of(ask(endpoint, key, agent)) if by_enrolment else endpoint.token("--host", agent.host_id)
     assert ask(endpoint, key, impostor).status == 202
 
-    endpoint.run("enrolments", "approve", "--all")
+    done = endpoint.run("enrolments", "approve", "--all")
 
+    assert (done.returncode, "not approved" in done.stderr) == (0, True)
     assert [ask(endpoint, key, impostor).status, reports(endpoint, token, agent)] == [202, 200]
 
 
