@@ -1,10 +1,11 @@
 """Judges an upgrade of Docker by what runs after it, never by exit codes. Pure."""
 
 from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
 from enum import Enum
 
 from agent.core.docker.restore import restoration, unattached
-from agent.core.docker.snapshot import DockerSnapshot
+from agent.core.docker.snapshot import DockerSnapshot, Phase
 from agent.core.docker.versions import same_release, upstream
 from agent.core.frozen import frozen
 from agent.core.model.docker import Container, ContainerTimes, DockerFacts, EngineUnit, RunningEngine
@@ -154,26 +155,46 @@ def faults(
     return engine or _container_faults(snapshot, after, excused)
 
 
-def downtimes(snapshot: DockerSnapshot, times: Mapping[str, ContainerTimes]) -> tuple[ContainerDowntime, ...]:
+def downtimes(
+    snapshot: DockerSnapshot, times: Mapping[str, ContainerTimes], first_starts: Mapping[str, str]
+) -> tuple[ContainerDowntime, ...]:
     """Return how long each container that ran was down, given its times by name afterwards.
 
-    One that did not end since the snapshot kept running and is left out; None: it is still down.
+    `first_starts`: by name when those that were started again were first seen to have been, as the engine's text.
+    One that did not end since the snapshot kept running and is left out.
     """
     found = []
     for one in snapshot.containers or ():
         now = times.get(one.name)
         if not one.running or now is None or now.finished_at is None or _kept_running(one, now):
             continue
-        back = now.started_at if now.running else None
-        down_s = round((back - now.finished_at).total_seconds(), 3) if back is not None else None
-        found.append(ContainerDowntime(name=one.name, down_s=down_s if down_s is not None and down_s >= 0 else None))
+        whole = snapshot.phase is Phase.PREPARED  # else the job before may have restarted it, too
+        down_s = _down_s(now, first_starts.get(one.name, "")) if whole else None
+        found.append(ContainerDowntime(name=one.name, down_s=down_s))
     return tuple(found)
+
+
+def _down_s(now: ContainerTimes, first_start: str) -> float | None:
+    """Return how long a container was down; None: it still is, or it was down more than once.
+
+    The engine keeps its last end and its last start: of several outages these are the last one alone.
+    """
+    if not now.running or now.started_at is None or now.finished_at is None or now.restarts:
+        return None
+    if first_start and not _is_at(now.started_at, first_start):
+        return None
+    down_s = round((now.started_at - now.finished_at).total_seconds(), 3)
+    return down_s if down_s >= 0 else None
 
 
 def _kept_running(before: Container, now: ContainerTimes) -> bool:
     """Whether a container runs since the time of before: no clock that was set meanwhile matters for that."""
-    started = now.started_at
-    return now.running and started is not None and f"{started:%Y-%m-%dT%H:%M:%S}" == before.started_at[:_SECONDS]
+    return now.running and now.started_at is not None and _is_at(now.started_at, before.started_at)
+
+
+def _is_at(time: datetime, text: str) -> bool:
+    """Whether a time is that of the engine's text, to the second."""
+    return f"{time:%Y-%m-%dT%H:%M:%S}" == text[:_SECONDS]
 
 
 def _arrived(wanted: str | None, state: tuple[str, bool] | None) -> bool:

@@ -205,6 +205,8 @@ class ContainerTimes:
     finished_at: datetime | None
     running: bool
     exit_code: int | None
+    restarts: int = 0
+    """RestartCount: how often its policy has restarted it since the engine or a request started it."""
 
 
 @frozen

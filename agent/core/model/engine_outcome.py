@@ -38,7 +38,7 @@ class ContainerDowntime:
 
     name: str
     down_s: float | None
-    """None: unknown, or still down."""
+    """None: unknown, as of one that was down more than once, or still down."""
 
 
 @frozen

@@ -70,12 +70,14 @@ class ContainerActions:
 
     def _times(self, one: Container) -> ContainerTimes | None:
         try:
-            state = self._api.get(f"/containers/{one.id}/json")["State"]
+            found = self._api.get(f"/containers/{one.id}/json")
+            state, restarts = found["State"], found.get("RestartCount")
             return ContainerTimes(
                 started_at=parse_time(str(state.get("StartedAt", ""))),
                 finished_at=parse_time(str(state.get("FinishedAt", ""))),
                 running=state.get("Running") is True,
                 exit_code=state["ExitCode"] if isinstance(state.get("ExitCode"), int) else None,
+                restarts=restarts if isinstance(restarts, int) else 0,
             )
         except (EngineApiError, KeyError, TypeError, AttributeError):
             return None

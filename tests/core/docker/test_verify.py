@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from agent.core.docker.snapshot import DockerSnapshot, obstacle
+from agent.core.docker.snapshot import DockerSnapshot, Phase, obstacle
 from agent.core.docker.verify import (
     Fault,
     FaultCode,
@@ -203,7 +203,7 @@ def test_the_downtime_of_a_container_is_from_its_end_to_its_next_start() -> None
         "off": times(20, 15, running=False),
     }
 
-    assert downtimes(before, after) == (
+    assert downtimes(before, after, {}) == (
         ContainerDowntime(name="back", down_s=2.5),
         ContainerDowntime(name="down", down_s=None),
     )
@@ -212,9 +212,31 @@ def test_the_downtime_of_a_container_is_from_its_end_to_its_next_start() -> None
 def test_a_clock_that_was_set_back_meanwhile_hides_no_downtime() -> None:
     hour_s = -3600.0
 
-    found = downtimes(snapshot(container("web")), {"web": times(hour_s + 10, hour_s + 12.5)})
+    found = downtimes(snapshot(container("web")), {"web": times(hour_s + 10, hour_s + 12.5)}, {})
 
     assert found == (ContainerDowntime(name="web", down_s=2.5),)
+
+
+BACK = times(10, 12.5)
+
+
+@pytest.mark.parametrize(
+    ("phase", "after", "first_start", "down_s"),
+    [
+        pytest.param(Phase.PREPARED, BACK, "2026-11-23T05:10:12.5Z", 2.5, id="once"),
+        pytest.param(Phase.PREPARED, BACK, "2026-11-23T05:10:03.1Z", None, id="started before, and ended again"),
+        pytest.param(Phase.PREPARED, replace(BACK, restarts=6), "", None, id="restarted by its policy"),
+        pytest.param(Phase.RESTORING, BACK, "", None, id="perhaps also in the job that was interrupted"),
+    ],
+)
+def test_the_last_of_several_outages_is_not_the_downtime(
+    phase: Phase, after: ContainerTimes, first_start: str, down_s: float | None
+) -> None:
+    first_starts = {"web": first_start} if first_start else {}
+
+    found = downtimes(snapshot(container("web"), phase=phase), {"web": after}, first_starts)
+
+    assert found == (ContainerDowntime(name="web", down_s=down_s),)
 
 
 @pytest.mark.parametrize(

@@ -40,3 +40,19 @@ def test_a_stop_that_takes_long_is_no_silence(tmp_path: Path) -> None:
         errors = actions.stop([container("good"), container("bad")])
 
     assert errors == {"bad": "500"}
+
+
+def test_a_container_that_its_policy_restarts_is_known_by_its_count(tmp_path: Path) -> None:
+    state = '{"Running": true, "StartedAt": "2026-11-28T10:00:32.1Z", "FinishedAt": "2026-11-28T10:00:31.7Z"}'
+
+    def answer(connection: socket.socket, line: str) -> None:
+        count = '"RestartCount": 6, ' if "/containers/id-web/" in line else ""
+        connection.sendall(http_answer(f'{{{count}"State": {state}}}'))
+
+    with api_server(tmp_path / "sock", answer):
+        found = ContainerActions(str(tmp_path / "sock")).times([container("web"), container("db")])
+
+    assert {name: (times.running, times.restarts) for name, times in found.items()} == {
+        "web": (True, 6),
+        "db": (True, 0),
+    }

@@ -21,13 +21,17 @@ def conclude(
     *,
     installed: Mapping[str, str],
     times: Mapping[str, ContainerTimes],
+    first_starts: Mapping[str, str],
     engine_down_s: float | None,
     started: Collection[str] = (),
     stopped: Collection[str] = (),
     errors: Mapping[str, str] | None = None,
     now: datetime,
 ) -> EngineOutcome:
-    """Return the outcome of a change: `installed` are all packages' versions after it, `times` the containers'."""
+    """Return the outcome of a change: `installed` are all packages' versions after it, `times` the containers'.
+
+    `before` is the snapshot as it was when the job began, `first_starts` is as of `ContainerKeeper`.
+    """
     engine = after.engine if isinstance(after.engine, RunningEngine) else None
     failed = "; ".join(f"{name}: {error}" for name, error in sorted((errors or {}).items()))
     return EngineOutcome(
@@ -41,7 +45,7 @@ def conclude(
         running=upstream(engine.version) if engine else None,
         packages=_changed(before, installed),
         engine_down_s=engine_down_s,
-        containers_down=downtimes(before, times),
+        containers_down=downtimes(before, times, first_starts),
         containers_lost=_lost(before, after),
         containers_started=tuple(sorted(started)),
         containers_stopped=tuple(sorted(stopped)),

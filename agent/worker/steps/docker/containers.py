@@ -1,9 +1,11 @@
 """Brings the containers back to their state of before a change of Docker, and stops slow ones ahead of the engine."""
 
+from collections.abc import Sequence
+
 from agent.core.docker.restore import restoration, slow_first
 from agent.core.docker.snapshot import DockerSnapshot
 from agent.core.engine_ports import EngineObserver, EngineOperator
-from agent.core.model.docker import DockerFacts, EngineUnit
+from agent.core.model.docker import Container, DockerFacts, EngineUnit
 from agent.core.model.facts import Unseen
 
 _ATTEMPTS = 4
@@ -42,6 +44,8 @@ class ContainerKeeper:
         """Names of containers that were started."""
         self.stopped: set[str] = set()
         """Names of containers that the engine had started and that were stopped again."""
+        self.first_starts: dict[str, str] = {}
+        """By name when those that were started again were first seen to have been (State.StartedAt)."""
         self.errors: dict[str, str] = {}
         """Why a container could not be started, stopped or paused, by name."""
 
@@ -63,6 +67,7 @@ class ContainerKeeper:
             after = docker.containers
             if not isinstance(after, tuple):
                 return
+            self._note_starts(after)
             left = restoration(self._before, after, self._announced)
             self.excused |= {one.name for one in left.start if one.name in self._up and one.exit_code == 0}
             start = [one for one in left.start if one.name not in self.excused]
@@ -79,6 +84,13 @@ class ContainerKeeper:
             self.errors = {name: error for name, error in self.errors.items() if name not in tried} | failed
             if left.settling and not start:
                 self._operator.restarts_during(seconds=1)
+
+    def _note_starts(self, after: Sequence[Container]) -> None:
+        """Note the containers that were started since the snapshot, also those that have ended again."""
+        before = {one.name: one.started_at for one in self._before}
+        for one in after:
+            if one.started_at != before.get(one.name, one.started_at):
+                self.first_starts.setdefault(one.name, one.started_at)
 
     def _notice(self, docker: DockerFacts) -> None:
         """Forget which containers ended by themselves if the engine is another process: its start ends them, too."""

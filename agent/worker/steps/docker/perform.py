@@ -61,6 +61,7 @@ def _conclude(
         ended,
         installed=_installed(context, snapshot),
         times=_times(context, after),
+        first_starts=change.containers.first_starts,
         engine_down_s=down_s,
         started=change.containers.started,
         stopped=change.containers.stopped,

@@ -35,6 +35,7 @@ def outcome(
         Ended(result=EngineResult.UPGRADED),
         installed=installed,
         times=times,
+        first_starts={},
         engine_down_s=2.5,
         errors={"web": "no such network"},
         now=LATER,

@@ -27,3 +27,16 @@ def test_a_container_that_ended_with_0_is_left_alone_unless_the_engine_ended_mea
 
     assert fake.states == {"job": state}
     assert keeper.excused == ({"job"} if state == "exited" else set())
+
+
+def test_the_first_start_after_the_snapshot_is_remembered_also_of_one_that_ended_again() -> None:
+    fake = FakeEngine(docker(JOB))
+    keeper = ContainerKeeper(fake, fake, snapshot(JOB))
+    keeper.restore()
+    assert keeper.first_starts == {}
+
+    for second, state in ((10, "exited"), (20, "running")):
+        fake.facts = docker(replace(JOB, state=state, started_at=f"2026-11-23T05:10:{second}Z"))
+        keeper.restore()
+
+    assert keeper.first_starts == {"job": "2026-11-23T05:10:10Z"}
