@@ -60,7 +60,7 @@ COURSES: dict[str, tuple[Sequence[Facts], float]] = {
     "a-source-that-was-away-resets-nothing": ([at(0, offer()), at(3), at(9), at(20, offer())], 20),
     "withdrawn-for-long-and-offered-again": ([at(0, offer()), at(3), at(34), at(40, offer())], 0),
     "a-newer-version-starts-its-own": ([at(0, offer("2")), at(3, offer("3"))], 0),
-    "another-class-starts-its-own": ([at(0, offer(security=False)), at(3, offer())], 0),
+    "declared-a-security-update-later": ([at(0, offer(security=False)), at(3, offer())], 3),
     "both-classes-count": ([at(0, offer()), at(3, offer(security=False)), at(4, offer())], 4),
     "not-authenticated-lists-do-not-count": ([at(0, offer(trusted=False)), at(3, offer())], 0),
     "a-clock-that-was-ahead": ([at(900, offer()), at(1, offer()), at(2, offer()), at(2.5, offer())], 1.5),

@@ -1,7 +1,7 @@
 """When this machine first saw each version of a package in verified package lists. Pure.
 
-A version starts its own soak even if it replaces one that soaks already: a second upload may be the bad one. Lists that
-are stale or incomplete end nothing. A version that is no longer offered is kept for a while, as its source may be away
+A version starts its own soak even if it replaces one that soaks already: a second upload may be the bad one. One that
+becomes a security update stays as old as it is. Lists that are stale or incomplete end nothing. A version that is no longer offered is kept for a while, as its source may be away
 for some days, and while an update to a newer version is offered: `explain` shows the age of both.
 
 Clocks: a first sight that lies ahead of the clock was recorded while one of both was wrong. Which one is not known, so
@@ -10,7 +10,7 @@ set back releases nothing early, and one that was ahead holds nothing for ever.
 A clock behind the date of the package lists is certainly wrong: that date is the earliest that a first sight can have.
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 
 from agent.core.debian_version import version_key
@@ -67,8 +67,10 @@ def advance(before: FirstSeen, facts: Facts) -> FirstSeen:
     known = {(one.id, one.version, one.security): one for one in before}
     earliest = max([facts.seen_at, *(one.released_at for one in facts.lists.sources if one.released_at is not None)])
     found = [
-        _counted(replace(known[key], gone_at=None), facts.seen_at) if key in known else _first(update, earliest)
-        for key, update in offered.items()
+        _counted(replace(old, security=update.security, gone_at=None), facts.seen_at)
+        if (old := _oldest(known, update, facts.seen_at)) is not None
+        else _first(update, earliest)
+        for update in offered.values()
     ]
     updates: dict[PackageId, list[Update]] = {}
     for update in facts.updates:
@@ -103,6 +105,12 @@ def with_ages(seen: FirstSeen, updates: Iterable[Update], now: datetime, cohort:
 
 def _key_of(update: Update) -> _Key:
     return (update.id, update.candidate, update.security)
+
+
+def _oldest(known: Mapping[_Key, Sighting], update: Update, now: datetime) -> Sighting | None:
+    """Return the older sighting of this version, of either class; None if it was never seen."""
+    both = (known.get((update.id, update.candidate, security)) for security in (True, False))
+    return max((one for one in both if one is not None), key=lambda one: one.age_at(now), default=None)
 
 
 def _first(update: Update, at: datetime) -> Sighting:
