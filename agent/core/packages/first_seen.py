@@ -1,8 +1,9 @@
 """When this machine first saw each version of a package in verified package lists. Pure.
 
 A version starts its own soak even if it replaces one that soaks already: a second upload may be the bad one. One that
-becomes a security update stays as old as it is. Lists that are stale or incomplete end nothing. A version that is no longer offered is kept for a while, as its source may be away
-for some days, and while an update to a newer version is offered: `explain` shows the age of both.
+becomes a security update stays as old as it is. Lists that are stale or incomplete end nothing. A version that is no
+longer offered is kept for a while, as its source may be away for some days, and while an update to a newer version is
+offered: `explain` shows the age of both.
 
 Clocks: a first sight that lies ahead of the clock was recorded while one of both was wrong. Which one is not known, so
 the time is kept and the waiting is counted in small steps meanwhile; the greater age of both counts. A clock that was
