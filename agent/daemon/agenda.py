@@ -14,7 +14,7 @@ from agent.host.changes import daily_job_changed_at, packages_changed_at
 from agent.host.machine.boot_id import boot_id
 from agent.host.machine.local_zone import local_zone
 from agent.host.soft_reboots import soft_rebooted_at
-from agent.state.engine_interrupted import engine_interrupted
+from agent.state.engine_interrupted import engine_interrupted, interrupted_since
 from agent.state.store import Store
 from agent.worker.daily_turn import stands_aside
 from agent.worker.provision_runs import provision_run
@@ -63,6 +63,7 @@ class Agenda:
 
     def _context(self, policy: Policy, jobs: JobsOverview, up_since: datetime) -> ScheduleContext:
         changed = packages_changed_at(self._root), daily_job_changed_at(self._root)
+        interrupted = engine_interrupted(self._store)
         return ScheduleContext(
             machine=self._machine,
             zone=local_zone(),
@@ -70,7 +71,8 @@ class Agenda:
             known_since=jobs.known_since,
             booted_at=max(filter(None, (booted_at(self._root), self._soft_rebooted_at))),
             packages_changed_at=max(filter(None, changed), default=None),
-            engine_interrupted=engine_interrupted(self._store),
+            engine_interrupted=interrupted,
+            interrupted_since=interrupted_since(self._store) if interrupted else None,
             stands_aside=stands_aside(policy, self._store),
             upgrade_window=upgrade_window(policy.agent),
         )

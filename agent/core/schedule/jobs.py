@@ -23,6 +23,9 @@ _SETTLED = timedelta(minutes=10)
 _LEAST_INTERVAL = timedelta(hours=1)
 """Shortest time between two checks, for machines on which another program installs packages all day."""
 
+_TRIED_PER_PAUSE = 6
+"""A recovery is tried again after a sixth of the time for which it has failed: what is down is so little longer."""
+
 
 @frozen
 class ScheduleContext:
@@ -41,6 +44,8 @@ class ScheduleContext:
     """When dpkg's database, or what switches the distribution's daily job, last changed; None if unknown."""
     engine_interrupted: bool = False
     """Whether an upgrade was interrupted: a check finishes or rolls back that of an engine, and runs owed hooks."""
+    interrupted_since: datetime | None = None
+    """Start of the engine's upgrade that was interrupted; None: there is none, or it is unknown."""
     stands_aside: bool = False
     """Whether the distribution's daily job installs the updates, so that the daemon upgrades nothing."""
     upgrade_window: Window | Unseen | None = None
@@ -78,14 +83,22 @@ def next_runs(
         settled = max(changed + _SETTLED, checked.last + _LEAST_INTERVAL)
         found[JobKind.CHECK] = min(found[JobKind.CHECK], settled)
     if host.engine_interrupted:
-        # Containers may be down. A check that could not finish it is tried again, but not all the time.
-        soon = now if checked.last is None else checked.last + _SETTLED
+        soon = now if checked.last is None else checked.last + _retry_pause(host, checked.last)
         found[JobKind.CHECK] = min(found[JobKind.CHECK], max(soon, host.up_since))
     own = JobKind.UPGRADE in enabled_jobs(policy) and not host.stands_aside
     if own and not isinstance(host.upgrade_window, Unseen):
         upgrade = _next_upgrade(policy, host.upgrade_window, upgraded, host, now)
         found = {JobKind.UPGRADE: upgrade, **found}  # first, if both are due at the same time
     return found
+
+
+def _retry_pause(host: ScheduleContext, last: datetime) -> timedelta:
+    """Return how long after a check that could not finish an interrupted upgrade the next one comes.
+
+    Containers may be down, so it is soon; and ever later where it has failed for hours, as with a stopped engine.
+    """
+    tried = last - max(host.interrupted_since, host.up_since) if host.interrupted_since else timedelta()
+    return max(_SETTLED, tried / _TRIED_PER_PAUSE)
 
 
 def _next_upgrade(

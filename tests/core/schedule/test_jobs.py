@@ -174,6 +174,25 @@ def test_an_interrupted_upgrade_of_an_engine_makes_a_check_due(checked_minutes_a
     assert due[JobKind.CHECK] == NOW + timedelta(minutes=due_in_minutes)
 
 
+@pytest.mark.parametrize(
+    ("since_hours", "up_hours", "pause_minutes"),
+    [(0.5, 48, 10), (1, 48, 10), (3, 48, 30), (12, 48, 120), (12, 1, 10)],
+    ids=["at first", "within the hour", "for hours", "half a day", "not since the daemon's start"],
+)
+def test_a_recovery_that_fails_for_hours_is_tried_ever_more_seldom(
+    since_hours: float, up_hours: float, pause_minutes: int
+) -> None:
+    seen = {JobKind.UPGRADE: ago(20), JobKind.CHECK: JobAttempts(last=NOW)}
+    host = replace(
+        HOST,
+        up_since=NOW - timedelta(hours=up_hours),
+        engine_interrupted=True,
+        interrupted_since=NOW - timedelta(hours=since_hours),
+    )
+
+    assert next_runs(POLICY, seen, host, NOW)[JobKind.CHECK] == NOW + timedelta(minutes=pause_minutes)
+
+
 @pytest.mark.parametrize("changed", [NOW - timedelta(hours=2), NOW + timedelta(hours=2), None])
 def test_packages_unchanged_since_the_last_check_make_no_check_due(changed: datetime | None) -> None:
     seen = {JobKind.UPGRADE: ago(2), JobKind.CHECK: ago(0.1)}

@@ -79,6 +79,7 @@ def assert_nothing_becomes_due_in_its_sleep(due: Due, start: datetime) -> None:
             "booted_at": st.none() | moments,
             "packages_changed_at": st.none() | moments,
             "engine_interrupted": st.booleans(),
+            "interrupted_since": st.none() | moments,
         }
     ),
 )
