@@ -8,10 +8,11 @@ from agent.core.model.facts import Facts
 from agent.core.packages.cves import VersionChange
 from agent.core.packages.dropped import NOTHING_DROPPED, Dropped
 from agent.core.packages.explain_cve import cve_id
+from agent.core.policy.policy import PrefetchMode
 from agent.worker.context import JobContext
 from agent.worker.steps.observe import Observation
 from agent.worker.steps.plan import Planned, decide
-from agent.worker.steps.prefetch import prefetch_updates
+from agent.worker.steps.prefetch import prefetch_updates, read_changelogs_now
 from agent.worker.steps.waiting import with_waiting
 
 
@@ -23,7 +24,9 @@ def decided_by_cves(context: JobContext, planned: Planned, dropped: Dropped = NO
     """
     if not _rules_name_cves(context, planned.facts) or not _has_unread(context, planned.facts):
         return planned
-    if not prefetch_updates(context, planned):
+    # A rule has to know them whatever is prefetched otherwise: the archives are thrown away then.
+    read = read_changelogs_now if context.policy.apt.fetch_ahead is PrefetchMode.OFF else prefetch_updates
+    if not read(context, planned):
         return planned
     facts = with_waiting(context, planned.facts)
     observation = Observation(facts=facts, snapshot=planned.snapshot)

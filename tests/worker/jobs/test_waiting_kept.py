@@ -177,9 +177,10 @@ def test_an_update_is_held_if_all_its_cves_are_snoozed(agent: Agent) -> None:
     assert held(agent.check()) == {"nginx": Why.SNOOZED, "libssl3": Why.SNOOZED}
 
 
-def test_a_run_reads_changelogs_first_if_a_cve_is_snoozed(agent: Agent) -> None:
+@pytest.mark.parametrize("mode", PrefetchMode)
+def test_a_run_reads_changelogs_first_if_a_cve_is_snoozed(agent: Agent, mode: PrefetchMode) -> None:
     agent.policy = given.policy()
-    agent.policy = replace(agent.policy, apt=replace(agent.policy.apt, fetch_ahead=PrefetchMode.SECURITY))
+    agent.policy = replace(agent.policy, apt=replace(agent.policy.apt, fetch_ahead=mode))
     agent.machine.cves["libssl3"] = ChangelogFindings(cves=(CVE,), security_upload=True, complete=True)
     snooze(agent, CVE)
 
@@ -188,9 +189,10 @@ def test_a_run_reads_changelogs_first_if_a_cve_is_snoozed(agent: Agent) -> None:
     assert {item.package: item.why for item in outcome.held} == {"nginx": Why.SNOOZED, "libssl3": Why.SNOOZED}
 
 
-def test_a_run_knows_at_once_that_a_cve_is_exempt_from_the_soak(agent: Agent) -> None:
+@pytest.mark.parametrize("mode", PrefetchMode)
+def test_a_run_knows_at_once_that_a_cve_is_exempt_from_the_soak(agent: Agent, mode: PrefetchMode) -> None:
     agent.policy = given.policy(soak=SoakPolicy(security=7 * DAY, override=(CVE,)))
-    agent.policy = replace(agent.policy, apt=replace(agent.policy.apt, fetch_ahead=PrefetchMode.SECURITY))
+    agent.policy = replace(agent.policy, apt=replace(agent.policy.apt, fetch_ahead=mode))
     agent.machine.cves["libssl3"] = ChangelogFindings(cves=(CVE,), security_upload=True, complete=True)
 
     outcome = agent.upgrade()
