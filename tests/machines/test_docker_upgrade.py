@@ -120,6 +120,13 @@ def test_d53_a_killed_upgrade_is_shown_and_the_next_check_finishes_it(kept_engin
     assert not engine.machine.path(f"{STATE}/docker-snapshot.json").exists()
 
 
+def lost_at_a_check(kept: Kept) -> list[str]:
+    """Return what a check sees to be lost by the last upgrade."""
+    kept.agent("check")
+    names: list[str] = kept.status()["docker"]["lost"]["containers"]
+    return names
+
+
 def test_a_container_that_cannot_start_for_its_own_reasons_is_reported_and_the_others_keep_the_new_engine(
     kept_engine: tuple[Kept, EngineMachine],
 ) -> None:
@@ -130,12 +137,17 @@ def test_a_container_that_cannot_start_for_its_own_reasons_is_reported_and_the_o
     before = engine.states()
 
     done = kept.agent("docker upgrade --json", timeout=400)
+    down = lost_at_a_check(kept)
+    after = engine.states()
+    engine.machine.check("mkdir /srv/shared && docker start bound")
+    back = lost_at_a_check(kept)
 
     assert (done.code, done.json["result"], done.json["running"]) == (1, "upgraded", NEWER)
+    assert (down, back) == (["bound"], [])
     assert done.json["rollback"] is None
     assert done.json["containers_lost"] == ["bound"]
     assert "/srv/shared" in done.json["message"]
-    assert engine.states() == {**before, "bound": "exited"}
+    assert after == {**before, "bound": "exited"}
     assert not engine.machine.path(f"{STATE}/docker-snapshot.json").exists()
 
 
