@@ -12,7 +12,11 @@ from agent.state.timestamps import format_human
 _SIGN = {"open": "+", "shut": "-", "unknown": "?", "not-asked": " "}
 _NO_OBSTACLE = {"installed", "offer", "required"}
 """Gates that say what there is to do; shut, they hold nothing back."""
-_CLEAR = "nothing in the way"
+_SHARED = {
+    ("open", "nothing in the way"): "clear",
+    ("unknown", "no newer version to judge"): "no newer version to judge",
+}
+"""What gates that share one line have in common, by verdict and reason."""
 _GATE_WIDTH = 17
 _OPENS_HANG = 10
 """Of what opens a gate: its longest command fits into 60 columns."""
@@ -52,7 +56,7 @@ _TONES = {
 
 
 def explanation_lines(document: JsonReader, *, verbose: bool = False) -> list[str]:
-    """Render the conclusion and the gates; without `verbose` those with nothing in the way share one line."""
+    """Render the conclusion and the gates; without `verbose` those in `_SHARED` share one line each."""
     subject, conclusion = document.text("subject"), document.text("conclusion")
     if subject == "cve":
         return cve_lines(document)
@@ -81,16 +85,17 @@ def explanation_lines(document: JsonReader, *, verbose: bool = False) -> list[st
 
 def _gate_lines(document: JsonReader, *, verbose: bool) -> list[str]:
     lines: list[str] = []
-    clear = []
+    shared: dict[str, list[str]] = {text: [] for text in _SHARED.values()}
     gates = list(document.children("gates"))
-    shown = [gate.text("gate") for gate in gates if verbose or not _is_clear(gate)]
+    shown = [gate.text("gate") for gate in gates if verbose or _shared(gate) is None]
     width = max([_GATE_WIDTH, *(len(name) + 1 for name in shown)])
     for gate in gates:
         name, verdict, reason = gate.text("gate"), gate.text("verdict"), gate.text("reason")
         opens = gate.optional_text("opens")
         until = gate.optional_time("until")
-        if not verbose and _is_clear(gate):
-            clear.append(name)
+        in_common = _shared(gate)
+        if not verbose and in_common is not None:
+            shared[in_common].append(name)
             continue
         blocks = verdict == "shut" and (name not in _NO_OBSTACLE or (name == "installed" and bool(opens)))
         sign = " " if verdict == "shut" and not blocks else _SIGN.get(verdict, "?")
@@ -102,13 +107,14 @@ def _gate_lines(document: JsonReader, *, verbose: bool) -> list[str]:
         lines.append(Line(f"  {sign} {name:<{width - 1}} {text}", hang=hang, tone=tone))
         if opens:
             lines.append(Line(f"{' ' * hang}opens: {opens}", hang=_OPENS_HANG, tone=tone))
-    if clear:
-        lines.append(Line(f"  + {', '.join(clear)}: clear", hang=4))
+    for (verdict, _), text in _SHARED.items():
+        if shared[text]:
+            lines.append(Line(f"  {_SIGN[verdict]} {', '.join(shared[text])}: {text}", hang=4))
     return lines
 
 
-def _is_clear(gate: JsonReader) -> bool:
-    return gate.text("verdict") == "open" and gate.text("reason") == _CLEAR
+def _shared(gate: JsonReader) -> str | None:
+    return _SHARED.get((gate.text("verdict"), gate.text("reason")))
 
 
 def _reboot_lines(document: JsonReader) -> list[str]:

@@ -43,6 +43,9 @@ SENTENCES: Mapping[ReasonCode, str] = {
     ReasonCode.UNUSED: "installed automatically, and nothing needs it after this upgrade",
     ReasonCode.NEEDED_BY: "needed by {0}, which stays",
     ReasonCode.GATE_OPEN: "nothing in the way",
+    ReasonCode.NO_VERSION: "no newer version to judge",
+    ReasonCode.ROLLOUT_UNKNOWN: "`maestro-agent upgrade --all --dry-run` shows "
+    "whether the rollout has reached this machine",
     ReasonCode.LISTS_USABLE: "package lists are {0}, last verified {1}",
     ReasonCode.LISTS_FAULT: "package lists are {0}: {1}: {2}",
     ReasonCode.LISTS_UNUSABLE: "package lists are {0}, last verified {1}: updates may be missing",
@@ -87,6 +90,7 @@ OPENERS: Mapping[Why | Opener, str] = {
     Opener.REPAIR: "maestro-agent upgrade finishes it",
     Opener.FIX_BROKEN: "apt-get --fix-broken install",
     Opener.UPGRADE_ALL: "maestro-agent upgrade --all installs other updates too",
+    Opener.UPGRADE_ALL_AT_ONCE: "wait; or at once: maestro-agent upgrade --all {package}",
     Opener.NEEDED_PACKAGE: "`maestro-agent explain` of the needed package shows what opens its gate",
     Opener.KEEP_CONFFILES: 'security.conffiles = "keep"',
 }

@@ -67,6 +67,8 @@ class ReasonCode(Enum):
 
     # explain
     GATE_OPEN = "gate-open"
+    NO_VERSION = "no-version"
+    ROLLOUT_UNKNOWN = "rollout-unknown"
     LISTS_USABLE = "lists-usable"
     """State of the lists, and when they were last verified."""
     LISTS_FAULT = "lists-fault"

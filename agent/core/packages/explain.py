@@ -42,6 +42,8 @@ class Opener(Enum):
 
     CHECK = "check"
     UPGRADE_ALL = "upgrade-all"
+    UPGRADE_ALL_AT_ONCE = "upgrade-all-at-once"
+    """The same for one package, which does not wait then."""
     NEEDED_PACKAGE = "needed-package"
     KEEP_CONFFILES = "keep-conffiles"
     REPAIR = "repair"
@@ -128,6 +130,10 @@ def _update_of(facts: Facts, known: KnownPackage) -> Update | None:
     return next((update for update in facts.updates if update.security and _is(update, known)), None)
 
 
+def _other_of(facts: Facts, known: KnownPackage) -> Update | None:
+    return next((update for update in facts.updates if not update.security and _is(update, known)), None)
+
+
 def _repair_of(facts: Facts, known: KnownPackage) -> Repair | None:
     return next((repair for repair in facts.repair if repair.id == known.id), None)
 
@@ -182,7 +188,7 @@ def _offer_gate(facts: Facts, known: KnownPackage, update: Update | None) -> Gat
     if update is not None:
         reason = Reason(code=ReasonCode.OFFERED, values=_offer(update))
         return GateReport(name="offer", verdict=GateVerdict.OPEN, reason=reason)
-    other = next((one for one in facts.updates if _is(one, known)), None)
+    other = _other_of(facts, known)
     if other is None:
         return GateReport(name="offer", verdict=GateVerdict.SHUT, reason=Reason(code=ReasonCode.NOT_OFFERED))
     reason = Reason(code=ReasonCode.OFFERED_ELSEWHERE, values=_offer(other))
@@ -201,21 +207,33 @@ def _offer(update: Update) -> tuple[str, str, str]:
 
 
 def _policy_gates(policy: Policy, facts: Facts, known: KnownPackage, update: Update | None) -> list[GateReport]:
-    subject = update or Update(
+    offered = update or _other_of(facts, known)
+    nothing = Update(
         package=known.package, architecture=known.architecture, installed=known.installed or "", candidate="",
         origin="", archive="", security=True, download_bytes=0, on_hold=known.on_hold,
     )  # fmt: skip
-    subject = update or with_snoozes(subject, facts.snoozes)
-    return [_policy_gate(policy, gate, subject, refusal) for gate, refusal in evaluate(policy, subject)]
+    subject = offered or with_snoozes(nothing, facts.snoozes)
+    return [
+        _policy_gate(policy, gate, subject, refusal or gate.unknown(offered))
+        for gate, refusal in evaluate(policy, subject)
+    ]
 
 
-def _policy_gate(policy: Policy, gate: Gate, subject: Update, refusal: Refusal | None) -> GateReport:
-    if refusal is None:
+def _policy_gate(policy: Policy, gate: Gate, subject: Update, obstacle: Refusal | Reason | None) -> GateReport:
+    """Return the report of a gate that a refusal shuts, of which a reason says why it is unknown, or that is open."""
+    if isinstance(obstacle, Reason):
+        return GateReport(name=gate.name, verdict=GateVerdict.UNKNOWN, reason=obstacle)
+    if obstacle is None:
         note = _NOTES.get(gate.name)
         reason = (note(policy, subject) if note else None) or Reason(code=ReasonCode.GATE_OPEN)
         return GateReport(name=gate.name, verdict=GateVerdict.OPEN, reason=reason)
-    shut = GateReport(name=gate.name, verdict=GateVerdict.SHUT, reason=refusal.reason, until=refusal.until)
-    return replace(shut, why=refusal.why, opens=refusal.why)
+    shut = GateReport(name=gate.name, verdict=GateVerdict.SHUT, reason=obstacle.reason, until=obstacle.until)
+    waits = obstacle.why in {Why.SOAKING, Why.NOT_IN_COHORT}
+    return replace(
+        shut,
+        why=obstacle.why,
+        opens=Opener.UPGRADE_ALL_AT_ONCE if waits and not subject.security else obstacle.why,
+    )
 
 
 def _dependency_gate(held: Held | None, shut: str | None) -> GateReport:

@@ -217,6 +217,49 @@ def test_a_candidate_of_another_origin_is_named_and_is_no_security_update() -> N
     assert offer.opens is Opener.UPGRADE_ALL
 
 
+@pytest.mark.parametrize(
+    ("name", "changes", "opens"),
+    [
+        ("hold", {"on_hold": True}, Why.HELD_BY_ADMIN),
+        ("signature", {"trusted": False}, Why.UNTRUSTED),
+        ("snooze", {"snoozes": (given.snooze(),)}, Why.SNOOZED),
+        ("soak", {"age": given.age()}, Opener.UPGRADE_ALL_AT_ONCE),
+        ("soak", {"age": given.age(given.SOAK.other)}, Opener.UPGRADE_ALL_AT_ONCE),
+        ("apt-preferences", {"pin": "kept out"}, Why.PINNED),
+    ],
+)
+def test_the_gates_judge_an_update_that_is_no_security_update(
+    name: str, changes: dict[str, Any], opens: Why | Opener
+) -> None:
+    explanation = explained(given.facts(given.other(**changes)), soak=given.SOAK)
+
+    assert [one.name for one in explanation.gates if one.verdict is GateVerdict.SHUT] == ["offer", name]
+    assert gate(explanation, name).opens is opens
+
+
+def test_the_rollout_of_an_update_that_is_no_security_update_is_unknown() -> None:
+    """The resolver asks apt for it, and only for a plan that has such updates."""
+    rollout = gate(explained(given.facts(given.other())), "rollout")
+
+    assert (rollout.verdict, rollout.reason.code) == (GateVerdict.UNKNOWN, ReasonCode.ROLLOUT_UNKNOWN)
+
+
+def test_the_security_update_is_judged_although_another_version_is_offered_too() -> None:
+    offered = given.facts(given.other(trusted=False, pin="kept out"), given.update())
+
+    explanation = explained(offered, plan=given.plan(install=(given.step(),)))
+
+    assert {gate.verdict for gate in explanation.gates} == {GateVerdict.OPEN}
+
+
+def test_without_a_newer_version_the_gates_that_judge_one_are_unknown() -> None:
+    explanation = explained(given.facts(), soak=given.SOAK)
+
+    unknown = [one for one in explanation.gates if one.verdict is GateVerdict.UNKNOWN]
+    assert [one.name for one in unknown] == ["signature", "soak", "rollout", "apt-preferences"]
+    assert {one.reason.code for one in unknown} == {ReasonCode.NO_VERSION}
+
+
 def test_a_candidate_of_another_architecture_does_not_count() -> None:
     explanation = explained(given.facts(given.update(architecture="i386")))
 

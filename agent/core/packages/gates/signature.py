@@ -3,7 +3,7 @@
 from agent.core.model.facts import Update
 from agent.core.model.plan import Refusal, Why
 from agent.core.model.reasons import Reason, ReasonCode
-from agent.core.packages.gates.gate import Gate
+from agent.core.packages.gates.gate import Gate, judges_version
 from agent.core.policy.policy import Policy
 
 
@@ -17,4 +17,4 @@ def _evaluate(_policy: Policy, update: Update) -> Refusal | None:
     return Refusal(why=Why.UNTRUSTED, reason=reason)
 
 
-GATE = Gate(name="signature", evaluate=_evaluate)
+GATE = Gate(name="signature", evaluate=_evaluate, unknown=judges_version)

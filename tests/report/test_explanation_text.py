@@ -1,0 +1,30 @@
+"""The lines of `explain` about a package."""
+
+from agent.core.model.facts import Facts
+from agent.core.packages.explain import explain_package
+from agent.report.explanation_text import explanation_lines
+from agent.report.reasons import gate_texts
+from agent.state.documents.explanation import explanation_to_document
+from agent.state.json_reader import JsonReader
+from tests.core import given
+
+
+def signs(facts: Facts, *, verbose: bool = False) -> dict[str, str]:
+    """Return the sign of each gate, by the names that share its line."""
+    found = explain_package(given.policy(), facts, given.plan(), given.known())
+    document = explanation_to_document(found, given.NOW, wording=gate_texts)
+    lines = map(str, explanation_lines(JsonReader(document, "explain"), verbose=verbose)[1:])
+    return {line[4:].split("  ")[0].split(":")[0]: line[2] for line in lines}
+
+
+def test_gates_that_have_no_version_to_judge_share_one_line() -> None:
+    found = signs(given.facts())
+
+    assert found["signature, soak, rollout, apt-preferences"] == "?"
+    assert found["hold, blocklist, runtime, allowlist, snooze"] == "+"
+
+
+def test_every_gate_has_its_own_line_on_request() -> None:
+    found = signs(given.facts(), verbose=True)
+
+    assert {name: found[name] for name in ("hold", "signature", "soak")} == {"hold": "+", "signature": "?", "soak": "?"}
