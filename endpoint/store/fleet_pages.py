@@ -1,8 +1,9 @@
 """All that the pages of the fleet read, by one scope and one time; no page parses states row by row."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
+from itertools import chain
 from typing import Any, TypeVar
 
 from sqlalchemy.engine import Connection
@@ -16,11 +17,13 @@ from endpoint.store.database import Database
 from endpoint.store.fix_pages import exploited_of, fix_of, fixes_of, reach_of
 from endpoint.store.fleet_overview import exposure_days, overview_of
 from endpoint.store.host_detail import detail_of, host_curve
-from endpoint.store.host_list import View, count_of, each_page, page_and_ids_of, page_of, selection_of
+from endpoint.store.host_list import View, count_of, ids_of, page_and_ids_of, rows_of, selection_of
 from endpoint.store.timed_cache import TimedCache
 
 Answer = TypeVar("Answer")
 CURVE_DAYS = 90
+HOSTS_AT_ONCE = 1000
+"""Rows of hosts in one transaction, where all hosts of a query are read."""
 
 
 class FleetPages:
@@ -60,13 +63,15 @@ class FleetPages:
         return self._database.read(work)
 
     def each_host(self, query: HostQuery, scope: Scope, now: datetime) -> Iterator[HostRow]:
-        """Yield all hosts of a query, whatever its page; each 1000 in a transaction of their own."""
+        """Yield all hosts that a query finds now, whatever its page, in its order: each as it is when it is read.
+
+        Which hosts these are is read at once: reports and heartbeats move a host in most orders, past a page that is
+        still to come. Their rows follow, 1000 in a transaction of their own, so that none lasts as long as a download.
+        """
         view = self._view(scope, now)
-
-        def read(one: HostQuery) -> HostPage:
-            return self._database.read(lambda connection: page_of(connection, one, view))
-
-        return each_page(query.at(None), read)
+        ids = self._database.read(lambda connection: ids_of(connection, query, view))
+        parts = (ids[first : first + HOSTS_AT_ONCE] for first in range(0, len(ids), HOSTS_AT_ONCE))
+        return chain.from_iterable(self._rows(part, view) for part in parts)
 
     def host(self, host_id: str, scope: Scope, now: datetime) -> HostDetail | None:
         """Return one host; None: it is unknown, or not in the scope."""
@@ -110,6 +115,9 @@ class FleetPages:
         """Return the exposure of one host by day; None: it is unknown, or not in the scope."""
         view = self._view(scope, now)
         return self._database.read(lambda connection: host_curve(connection, host_id, view, days))
+
+    def _rows(self, ids: Sequence[int], view: View) -> list[HostRow]:
+        return self._database.read(lambda connection: rows_of(connection, ids, view))
 
     def _view(self, scope: Scope, now: datetime) -> View:
         return View(scope=scope, now_s=now.timestamp(), settings=self._settings)

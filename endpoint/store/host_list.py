@@ -1,7 +1,7 @@
-"""Pages of the list of hosts, and all hosts of a query one after another."""
+"""Pages of the list of hosts, and all hosts of a query."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 
 from endpoint.core.fleet_model import HostPage, HostRow
 from endpoint.core.host_columns import NO_FIX_S
-from endpoint.core.host_query import MAX_PAGE, Cursor, HostQuery, HostSort
+from endpoint.core.host_query import Cursor, HostQuery, HostSort
 from endpoint.core.host_states import FleetSettings, HostFacts, HostFlags, host_states
 from endpoint.core.host_tags import TagSource
 from endpoint.core.people import Scope
@@ -61,15 +61,6 @@ class View:
         return StateConditions.at(self.now_s, self.settings)
 
 
-def page_of(connection: Connection, query: HostQuery, view: View) -> HostPage:
-    """Return a page; its total is that of the rows on it.
-
-    Raises:
-        RefusedError: 400, the cursor belongs to another order.
-    """
-    return page_and_ids_of(connection, query, view, selection_of(connection, query, view))[0]
-
-
 def selection_of(connection: Connection, query: HostQuery, view: View) -> Selection:
     """Return the hosts of a query as conditions, for its pages and their total."""
     return select_hosts(connection, query, view.scope, view.states)
@@ -110,13 +101,10 @@ def count_of(connection: Connection, query: HostQuery, view: View, selection: Se
     return connection.execute(counted.where(*selection.conditions)).scalar() or 0
 
 
-def each_page(query: HostQuery, read: Any) -> Iterator[HostRow]:
-    """Yield all hosts of a query; `read` returns a page of one."""
-    following: HostQuery | None = replace(query, limit=MAX_PAGE)
-    while following is not None:
-        page: HostPage = read(following)
-        yield from page.rows
-        following = following.at(page.next) if page.next is not None else None
+def ids_of(connection: Connection, query: HostQuery, view: View) -> list[int]:
+    """Return the number of each host of a query in the tables, in its order and whatever its page."""
+    selection = selection_of(connection, query, view)
+    return list(connection.execute(_in_order(query, selection, backward=query.descending)).scalars())
 
 
 def rows_of(connection: Connection, ids: Sequence[int], view: View) -> list[HostRow]:
@@ -138,18 +126,25 @@ def ids_in_scope(connection: Connection, wanted: Condition, view: View) -> list[
 
 def _page_ids(connection: Connection, query: HostQuery, selection: Selection) -> list[Any]:
     by, cursor = _SORTS[query.sort], query.cursor
-    wanted = selection.walked if query.sort in _INDEXED_SORTS else selection.conditions
     backward = query.descending != (cursor is not None and cursor.back)
-    order = (by.desc(), HOSTS.c.id.desc()) if backward else (by, HOSTS.c.id)
-    page = sa.select(HOSTS.c.id, by.label("value")).where(*wanted).order_by(*order).limit(query.limit + 1)
+    page = _in_order(query, selection, backward=backward).limit(query.limit + 1)
     if cursor is not None:
         if isinstance(cursor.value, str) != (query.sort in _TEXT_SORTS):
             raise RefusedError(400, "after, before: from a link of a list in another order")
         place = sa.tuple_(sa.literal(cursor.value, by.type), sa.literal(cursor.row))
         row = sa.tuple_(by, HOSTS.c.id)
         page = page.where(row < place if backward else row > place)
+    return list(connection.execute(page).all())
+
+
+def _in_order(query: HostQuery, selection: Selection, *, backward: bool) -> Any:
+    """Return the query of all hosts of a selection: their numbers, and the values by which they are sorted."""
+    by = _SORTS[query.sort]
+    wanted = selection.walked if query.sort in _INDEXED_SORTS else selection.conditions
+    order = (by.desc(), HOSTS.c.id.desc()) if backward else (by, HOSTS.c.id)
     joined = query.sort is HostSort.SEEN or selection.needs_streams
-    return list(connection.execute(page.select_from(_ALL if joined else HOSTS)).all())
+    rows = sa.select(HOSTS.c.id, by.label("value")).select_from(_ALL if joined else HOSTS)
+    return rows.where(*wanted).order_by(*order)
 
 
 def _tags(connection: Connection, names: list[str]) -> dict[str, dict[str, list[str]]]:

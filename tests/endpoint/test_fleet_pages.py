@@ -13,8 +13,10 @@ from endpoint.core.host_query import Cursor, HostQuery, HostSort
 from endpoint.core.host_states import FleetSettings, HostState
 from endpoint.core.people import WHOLE_FLEET, Scope
 from endpoint.errors import RefusedError
+from endpoint.store import fleet_pages
 from endpoint.store.database import Database
 from endpoint.store.fleet_pages import FleetPages
+from endpoint.store.host_retention import HostRetention
 from endpoint.store.tags import HostTags
 from tests.endpoint.test_retention import NOW, put
 from tests.support.host_reports import patched, pending, update
@@ -185,3 +187,39 @@ def test_each_order_can_be_reversed(sort: HostSort, database: Database, pages: F
     downward = pages.hosts(HostQuery(sort=sort, descending=True), WHOLE_FLEET, NOW)
 
     assert [*upward.rows, *rest.rows] == list(reversed(downward.rows))
+
+
+@pytest.mark.parametrize("descending", [False, True], ids=["upward", "downward"])
+@pytest.mark.parametrize("sort", list(HostSort), ids=lambda sort: sort.value)
+def test_all_hosts_are_read_once_though_they_report_meanwhile(
+    sort: HostSort, *, descending: bool, database: Database, pages: FleetPages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fleet_pages, "HOSTS_AT_ONCE", 2)
+    boxes = [Outbox() for _ in range(6)]
+    for number, box in enumerate(boxes):
+        put(database, box, NOW + timedelta(seconds=number), patched(box, name=f"web{number}"))
+
+    each = pages.each_host(HostQuery(sort=sort, descending=descending), WHOLE_FLEET, NOW)
+    found = [next(each)]
+    for number, box in enumerate(boxes):
+        changed = patched(box, name=f"db{-number}", updates=pending(update("openssl", "CVE-2026-1111")))
+        put(database, box, NOW + timedelta(minutes=1, seconds=-number), changed)
+    found += each
+
+    assert sorted(row.host_id for row in found) == sorted(box.host for box in boxes)
+
+
+def test_a_host_that_is_deleted_while_all_are_read_is_left_out(
+    database: Database, pages: FleetPages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fleet_pages, "HOSTS_AT_ONCE", 1)
+    boxes = [Outbox() for _ in range(3)]
+    for number, box in enumerate(boxes):
+        put(database, box, NOW + timedelta(hours=number), patched(box, name=f"web{number}"))
+
+    each = pages.each_host(HostQuery(descending=True), WHOLE_FLEET, NOW)
+    found = [next(each)]
+    sum(HostRetention(database).hosts(NOW + timedelta(hours=1, minutes=1), timedelta(hours=1)))
+    found += each
+
+    assert [row.name for row in found] == ["web2", "web1"]

@@ -10,6 +10,9 @@ pytestmark = pytest.mark.xdist_group("endpoint-postgresql")
 
 test_pages_follow_each_other_in_both_directions = test_fleet_pages.test_pages_follow_each_other_in_both_directions
 test_each_order_can_be_reversed = test_fleet_pages.test_each_order_can_be_reversed
+test_all_hosts_are_read_once_though_they_report_meanwhile = (
+    test_fleet_pages.test_all_hosts_are_read_once_though_they_report_meanwhile
+)
 test_a_fix_goes_from_pending_to_active = test_fleet_pages.test_a_fix_goes_from_pending_to_active
 test_lists_counts_and_rows_agree_with_the_rule_over_random_reports = (
     test_host_rows.test_lists_counts_and_rows_agree_with_the_rule_over_random_reports
