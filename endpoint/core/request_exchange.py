@@ -34,7 +34,8 @@ class ExchangeView:
     """The stored requests that a contact may touch."""
 
     requests: tuple[QueuedRequest, ...]
-    """The oldest first: the open ones of `hosts`, and those that `steps` name."""
+    """The oldest first: the open ones of `hosts`, those that are cancelled without their word, and those that `steps`
+    name."""
     deployments: Mapping[str, Deployment]
     hosts: frozenset[str]
     """Those that take requests in the response to this contact."""
@@ -94,7 +95,7 @@ def exchange(view: ExchangeView) -> Exchange:
 def _deliver(made: Exchange, view: ExchangeView, request: QueuedRequest) -> None:
     deployment = made.deployments.get(request.deployment, view.deployments[request.deployment])
     delivered, cancelled = made.deliver[request.host_id], made.cancelled[request.host_id]
-    if request.status in IN_FLIGHT and request.cancelling:
+    if _is_recalled(request, deployment, view.now_s):
         if len(cancelled) < MAX_CANCELLED:
             cancelled.append(request.id)
             _note(made, view, request)
@@ -106,6 +107,16 @@ def _deliver(made: Exchange, view: ExchangeView, request: QueuedRequest) -> None
             changed = replace(request, status=RequestStatus.DELIVERED, delivered_s=view.now_s)
             _change(made, view, request, RequestChange(request=changed))
             delivered.append(request.id)
+
+
+def _is_recalled(request: QueuedRequest, deployment: Deployment, now_s: float) -> bool:
+    """Return whether a host is told that a person has cancelled its request: until it has reported an end.
+
+    One that was never sent is among them, up to its expiry: an endpoint that was restored from a backup has forgotten
+    what it sent since.
+    """
+    waits = request.status is RequestStatus.CANCELLED and request.host_step is not RequestStatus.CANCELLED
+    return request.cancelling and (request.status in IN_FLIGHT or (waits and now_s < deployment.expires_s))
 
 
 def _waits_for_earlier_step(request: QueuedRequest, requests: Mapping[str, QueuedRequest]) -> bool:
@@ -169,15 +180,16 @@ def cancel(
 ) -> Exchange:
     """Return what changes if a person cancels these requests of a deployment.
 
-    A host that may have its request gets the cancellation, and says how it ended. After the expiry, or if the person
-    gives the host up as `lost`, the person's word ends it.
+    A host that may have its request gets the cancellation, and says how it ended. Of one that was not sent, after the
+    expiry, or if the person gives the host up as `lost`, the person's word ends it; the host gets it all the same.
     """
     view = ExchangeView(requests=requests, deployments={deployment.id: deployment}, hosts=frozenset(), now_s=now_s)
     made = Exchange()
     for request in requests:
         ends = lost or now_s >= deployment.expires_s
         if request.status in UNSENT or (request.status in IN_FLIGHT and ends):
-            _change(made, view, request, RequestChange(request=replace(request, status=RequestStatus.CANCELLED)))
+            ended = replace(request, status=RequestStatus.CANCELLED, cancelling=True)
+            _change(made, view, request, RequestChange(request=ended))
         elif request.status in IN_FLIGHT and not request.cancelling:
             _change(made, view, request, RequestChange(request=replace(request, cancelling=True)))
     return made

@@ -179,7 +179,7 @@ def test_expiry_and_cancellation_leave_what_runs_to_its_host() -> None:
     for ended in (late, lost):
         assert [change.request.id for change in ended.requests] == ["r0", "r1", "r2", "r3", "r4"]
     assert [(change.request.status in ENDED, change.request.cancelling) for change in cancelled.requests] == [
-        *[(True, False)] * 2,
+        *[(True, True)] * 2,
         *[(False, True)] * 4,
     ]
     assert over.deployments["d"].in_flight == 0
@@ -222,6 +222,27 @@ def test_the_refusal_of_another_request_with_the_same_id_does_not_end_the_one_th
 
     assert not advances(queued(status=S.DELIVERED), refused), "as on an endpoint restored from a backup"
     assert not advances(queued(status=S.ACCEPTED, host_step=S.ACCEPTED), refused)
+
+
+@pytest.mark.parametrize("status", [S.WAITING_SIGNATURE, S.QUEUED, S.ACCEPTED])
+def test_a_host_is_told_of_each_cancellation_until_it_has_answered_or_nothing_would_begin_any_more(
+    status: RequestStatus,
+) -> None:
+    """Also of one that was not sent as far as an endpoint knows that was restored from a backup."""
+    made = cancel(DEPLOYMENT, (queued(status=status),), 10.0, lost=True)
+    cancelled = made.requests[0].request
+
+    before, after = (exchange(view(cancelled, now_s=now_s)) for now_s in (999.0, 1000.0))
+    answered = exchange(view(cancelled, steps=(step(S.CANCELLED),), now_s=20.0))
+    running = exchange(view(cancelled, steps=(step(S.RUNNING),), now_s=20.0))
+
+    assert (before.cancelled[HOST], before.deliver[HOST], before.changes) == (["r1"], [], False)
+    assert after.cancelled[HOST] == answered.cancelled[HOST] == []
+    assert (running.cancelled[HOST], running.requests[0].request.status) == (["r1"], S.RUNNING)
+
+
+def test_a_request_that_only_a_failure_before_it_has_cancelled_is_not_recalled() -> None:
+    assert exchange(view(queued(status=S.CANCELLED))).cancelled[HOST] == []
 
 
 WHYS = ("not-allowed", "bad-signature", None)
