@@ -11,7 +11,6 @@ from sqlalchemy.engine import Connection
 from endpoint.core.deduplicate import Deduplicated, StoredKey, StreamKnowledge, deduplicate, deduplicate_new_stream
 from endpoint.core.host_columns import state_digest
 from endpoint.core.messages import Batch, Message, MessageKind
-from endpoint.core.request_exchange import SILENCE_S
 from endpoint.core.request_steps import read_step
 from endpoint.core.requests import NO_DELIVERY
 from endpoint.store.database import Database
@@ -133,8 +132,8 @@ class Ingest:
     def _streams(self, connection: Connection, group: Sequence[_Received]) -> dict[tuple[str, str], Any]:
         names = [received.stream for received in group]
         asks = any(received.takes_requests for received in group)
-        silent_since = max(received.at for received in group) - SILENCE_S if asks else None
-        found = lock_streams(connection, names, silent_since)
+        asked_at = max(received.at for received in group) if asks else None
+        found = lock_streams(connection, names, asked_at)
         missing = [
             received for received in group if received.stream not in found and received.batch.agent_version is not None
         ]
@@ -148,7 +147,7 @@ class Ingest:
                     "events": 0, "highest_event": 0, "refused": 0, "pruned_upto": 0,
                 }  # fmt: skip
                 connection.execute(self._new_stream, values)
-            found = lock_streams(connection, names, silent_since)
+            found = lock_streams(connection, names, asked_at)
         return found
 
     def _write_events(self, connection: Connection, stream: int, decided: Deduplicated, now: float) -> None:

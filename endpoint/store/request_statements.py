@@ -23,7 +23,17 @@ OPEN_OF_HOSTS = _BOTH.where(
     REQUESTS.c.host_id.in_(sa.bindparam("hosts", expanding=True)),
     REQUESTS.c.ended_at.is_(None),  # as in the index
 ).order_by(DEPLOYMENTS.c.created_at, DEPLOYMENTS.c.id, REQUESTS.c.position)
-HAS_REQUESTS = (
+_RECALLED = sa.and_(
+    REQUESTS.c.cancel_at.is_not(None),  # as in the index
+    REQUESTS.c.status == RequestStatus.CANCELLED.value,
+    sa.or_(REQUESTS.c.host_step.is_(None), REQUESTS.c.host_step != RequestStatus.CANCELLED.value),
+    DEPLOYMENTS.c.expires_at > sa.bindparam("now"),
+)
+"""A person has cancelled it, and its host, which may have it all the same, has not said so."""
+RECALLED_OF_HOSTS = _BOTH.where(REQUESTS.c.host_id.in_(sa.bindparam("hosts", expanding=True)), _RECALLED).order_by(
+    DEPLOYMENTS.c.created_at, DEPLOYMENTS.c.id, REQUESTS.c.position
+)
+_HAS_OPEN = (
     sa.select(sa.literal(1))
     .select_from(REQUESTS.join(DEPLOYMENTS))
     .where(
@@ -52,6 +62,14 @@ HAS_REQUESTS = (
     .correlate(STREAMS)
     .exists()
 )
+_HAS_RECALLED = (
+    sa.select(sa.literal(1))
+    .select_from(REQUESTS.join(DEPLOYMENTS))
+    .where(REQUESTS.c.host_id == STREAMS.c.host_id, _RECALLED)
+    .correlate(STREAMS)
+    .exists()
+)
+HAS_REQUESTS = sa.or_(_HAS_OPEN, _HAS_RECALLED)
 """Whether a stream's host may get a request or a cancellation now. It is part of a query that is made anyway, because a
 query of its own costs each contact more than all the rest of the queue."""
 NAMED = _BOTH.where(REQUESTS.c.id.in_(sa.bindparam("ids", expanding=True)))
@@ -78,6 +96,7 @@ END = (
     .where(_ONE)
     .values(status=sa.bindparam("new_status"), ended_at=sa.bindparam("now"), changed_at=sa.bindparam("now"))
 )
+END_CANCELLED = END.values(cancel_at=sa.bindparam("now"))
 END_LATER = (
     sa.update(REQUESTS)
     .where(

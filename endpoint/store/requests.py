@@ -31,13 +31,13 @@ def exchange_requests(
     connection: Connection, hosts: frozenset[str], steps: Sequence[RequestStep], now_s: float
 ) -> dict[str, Delivery]:
     """Store what these events say, and return what is delivered to these hosts."""
-    found, deployments = _pairs(connection, hosts, steps)
+    found, deployments = _pairs(connection, hosts, steps, now_s)
     if not found:
         return {}
     made = _decide(found, deployments, hosts, steps, now_s)
     if made.changes:
         locked = lock_deployments(connection, deployments)
-        again, _ = _pairs(connection, hosts, steps)  # another process may have changed them before the lock
+        again, _ = _pairs(connection, hosts, steps, now_s)  # another process may have changed them before the lock
         same = tuple(request for request in again if request.deployment in locked)
         made = _decide(same, locked, hosts, steps, now_s)
         store_exchange(connection, made, locked, now_s)
@@ -56,10 +56,11 @@ def _decide(
     )
 
 
-def _pairs(connection: Connection, hosts: frozenset[str], steps: Sequence[RequestStep]) -> _Pairs:
+def _pairs(connection: Connection, hosts: frozenset[str], steps: Sequence[RequestStep], now_s: float) -> _Pairs:
     rows: list[Any] = []
     if hosts:
         rows += connection.execute(sql.OPEN_OF_HOSTS, {"hosts": sorted(hosts)})
+        rows += connection.execute(sql.RECALLED_OF_HOSTS, {"hosts": sorted(hosts), "now": now_s})
     if steps:
         rows += connection.execute(sql.NAMED, {"ids": sorted({step.request_id for step in steps})})
     return pairs_of(rows)
@@ -129,7 +130,8 @@ def _written(change: RequestChange, now_s: float) -> tuple[Any, dict[str, object
         return sql.CANCEL, row
     row["new_status"] = request.status.value
     if step is None:
-        return (sql.END if request.status in ENDED else sql.DELIVER), row
+        cancelled = request.status is RequestStatus.CANCELLED
+        return (sql.END_CANCELLED if cancelled else sql.END if request.status in ENDED else sql.DELIVER), row
     said = {"new_why": step.why, "new_detail": step.detail, "new_run": step.run, "new_signed_by": step.signed_by}
     return sql.STEP, {**row, **said, "new_ended_at": now_s if step.status in ENDED else None}
 

@@ -6,6 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from endpoint.core.request_exchange import SILENCE_S
 from endpoint.store.host_rows import SHOWN
 from endpoint.store.host_tables import HOSTS
 from endpoint.store.request_statements import HAS_REQUESTS
@@ -33,19 +34,19 @@ _ONE_WITH_REQUESTS, _SEVERAL_WITH_REQUESTS = (statement.add_columns(_REQUESTS) f
 
 
 def lock_streams(
-    connection: Connection, names: Sequence[tuple[str, str]], silent_since: float | None
+    connection: Connection, names: Sequence[tuple[str, str]], asked_at: float | None
 ) -> dict[tuple[str, str], Any]:
     """Return the rows of streams by host and instance, locked, with what decides whether their hosts' rows change.
 
-    With `silent_since`, the time since which a request without news is delivered again, also `has_requests`.
+    With `asked_at`, the time of a contact that takes requests, also `has_requests`.
     """
     wanted: dict[str, object] = {}
-    if silent_since is not None:
-        wanted["silent_since"] = silent_since
+    if asked_at is not None:
+        wanted |= {"now": asked_at, "silent_since": asked_at - SILENCE_S}
     if len(names) == 1:
         wanted["host"], wanted["instance"] = names[0]
-        statement = _ONE if silent_since is None else _ONE_WITH_REQUESTS
+        statement = _ONE if asked_at is None else _ONE_WITH_REQUESTS
     else:
         wanted |= {"names": list(names), "hosts": [host for host, _ in names]}
-        statement = _SEVERAL if silent_since is None else _SEVERAL_WITH_REQUESTS
+        statement = _SEVERAL if asked_at is None else _SEVERAL_WITH_REQUESTS
     return {(row.host_id, row.instance_id): row for row in connection.execute(statement, wanted)}

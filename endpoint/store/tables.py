@@ -228,6 +228,9 @@ REQUESTS = sa.Table(
 _OPEN = REQUESTS.c.ended_at.is_(None)
 sa.Index("requests_open", REQUESTS.c.host_id, sqlite_where=_OPEN, postgresql_where=_OPEN)
 """Each contact of a host that takes requests looks for its open ones; most contacts find none."""
+_CANCELLED = REQUESTS.c.cancel_at.is_not(None)
+sa.Index("requests_cancelled", REQUESTS.c.host_id, sqlite_where=_CANCELLED, postgresql_where=_CANCELLED)
+"""And for those that were cancelled before it was known that the host has them."""
 
 REQUEST_ACTIONS = sa.Table(
     "request_actions",
