@@ -26,7 +26,7 @@ from endpoint.errors import UsageError
 from endpoint.http.retention_thread import RetentionThread
 from endpoint.http.validation import strict
 from endpoint.store.deployments import DeploymentStore
-from endpoint.store.tables import REQUEST_ACTIONS, REQUESTS, UPKEEP
+from endpoint.store.tables import DEPLOYMENTS, REQUEST_ACTIONS, REQUESTS, UPKEEP
 from tests.endpoint.conftest import CHECKOUT, MakeEndpoint
 from tests.support.endpoint_server import write_config
 from tests.support.local_endpoint import LocalEndpoint
@@ -66,6 +66,13 @@ def show(site: LocalEndpoint, identity: str) -> Raw:
 
 def statuses(site: LocalEndpoint, deployment: Raw) -> list[str]:
     return [one["status"] for one in show(site, deployment["id"])["requests"]]
+
+
+def forget_delivery(site: LocalEndpoint) -> None:
+    """Leave of requests and deployments what a backup from before the delivery has."""
+    with site.opened.writing() as connection:
+        connection.execute(sa.update(REQUESTS).values(status="queued", host_step=None, delivered_at=None))
+        connection.execute(sa.update(DEPLOYMENTS).values(in_flight=0))
 
 
 def counted(deployment: Raw) -> dict[str, int]:
@@ -261,6 +268,26 @@ def test_a_cancelled_request_is_not_delivered_and_one_on_its_host_gets_the_cance
     assert first.beat().status == 204
     assert show(site, made["id"])["status"] == "ended"
     assert site.run("requests", "cancel", made["id"]).returncode == 2
+
+
+@pytest.mark.parametrize("answer", ["cancelled", "running"])
+def test_a_cancellation_reaches_a_host_whose_request_a_restored_endpoint_has_forgotten_to_have_sent(
+    site: LocalEndpoint, answer: str
+) -> None:
+    web = host(site)
+    made = request(site, "upgrade-security", "--when", "window", "--host", "web1")
+    (found,) = web.offered()
+    web.step(found["id"], "accepted")
+    forget_delivery(site)
+
+    site.run("requests", "cancel", made["id"])
+    answers = [web.beat(), web.beat()]
+    web.step(found["id"], answer)
+
+    assert [one.json.get("requests_cancelled") for one in answers] == [[found["id"]]] * 2
+    assert [one.json.get("requests") for one in answers] == [None] * 2
+    assert statuses(site, made) == [answer], "the host has the last word"
+    assert (web.beat().status == 204) is (answer == "cancelled")
 
 
 def test_one_request_of_a_deployment_can_be_cancelled(site: LocalEndpoint) -> None:
