@@ -90,7 +90,7 @@ class QueuedRequest:
     host_step: RequestStatus | None = None
     """The last step that an event of the host reported."""
     cancelling: bool = False
-    """A person has cancelled it, and its host is told so."""
+    """A person has cancelled it, and the cancellation is sent to its host."""
     delivered_s: float = 0.0
     """When it was in a response, as far as that is recorded: the first time, and each time that its end was overdue."""
     changed_s: float = 0.0

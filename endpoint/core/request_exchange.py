@@ -34,8 +34,8 @@ class ExchangeView:
     """The stored requests that a contact may touch."""
 
     requests: tuple[QueuedRequest, ...]
-    """The oldest first: the open ones of `hosts`, those that are cancelled without their word, and those that `steps`
-    name."""
+    """The oldest first: the open ones of `hosts`, those whose cancellation they have not confirmed, and those that
+    `steps` name."""
     deployments: Mapping[str, Deployment]
     hosts: frozenset[str]
     """Those that take requests in the response to this contact."""
@@ -110,7 +110,7 @@ def _deliver(made: Exchange, view: ExchangeView, request: QueuedRequest) -> None
 
 
 def _is_recalled(request: QueuedRequest, deployment: Deployment, now_s: float) -> bool:
-    """Return whether a host is told that a person has cancelled its request: until it has reported an end.
+    """Return whether a host gets the cancellation of its request: until it has reported an end.
 
     One that was never sent is among them, up to its expiry: an endpoint that was restored from a backup has forgotten
     what it sent since.

@@ -29,7 +29,7 @@ _RECALLED = sa.and_(
     sa.or_(REQUESTS.c.host_step.is_(None), REQUESTS.c.host_step != RequestStatus.CANCELLED.value),
     DEPLOYMENTS.c.expires_at > sa.bindparam("now"),
 )
-"""A person has cancelled it, and its host, which may have it all the same, has not said so."""
+"""A person has cancelled it, and its host, which may have it all the same, has not confirmed that."""
 RECALLED_OF_HOSTS = _BOTH.where(REQUESTS.c.host_id.in_(sa.bindparam("hosts", expanding=True)), _RECALLED).order_by(
     DEPLOYMENTS.c.created_at, DEPLOYMENTS.c.id, REQUESTS.c.position
 )

@@ -225,7 +225,7 @@ def test_the_refusal_of_another_request_with_the_same_id_does_not_end_the_one_th
 
 
 @pytest.mark.parametrize("status", [S.WAITING_SIGNATURE, S.QUEUED, S.ACCEPTED])
-def test_a_host_is_told_of_each_cancellation_until_it_has_answered_or_nothing_would_begin_any_more(
+def test_a_host_gets_each_cancellation_until_it_has_answered_or_nothing_would_begin_any_more(
     status: RequestStatus,
 ) -> None:
     """Also of one that was not sent as far as an endpoint knows that was restored from a backup."""

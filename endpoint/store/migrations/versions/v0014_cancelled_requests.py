@@ -1,4 +1,4 @@
-"""Cancelled requests that their hosts are to be told of are found by an index."""
+"""Cancellations that a host has not confirmed are found by an index."""
 
 import sqlalchemy as sa
 from alembic import op
