@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _free(at: str) -> Document:
     """Return `maestro.fleet-lock/1` of a machine without a lock, for scripts."""
-    names = ("url", "group", "id", "since", "boot", "run_id", "reason", "kept", "released_at")
+    names = ("url", "group", "id", "since", "boot", "machine", "run_id", "reason", "kept", "released_at")
     settles = ("acquire_settles_at", "release_settles_at", "refusal")
     return {
         "schema": FLEET_LOCK_SCHEMA,

@@ -16,6 +16,7 @@ from agent.core.fleet_lock.transitions import (
     after_acquire,
     after_release,
     intended,
+    is_of_another,
     is_unsettled,
     must_be_released_first,
     release_is_due,
@@ -39,6 +40,8 @@ class LockOwner:
     """For what a slot is taken."""
 
     boot: Callable[[], BootIdentity]
+    machine: str = ""
+    """Identity of this machine; empty: unknown."""
     run_id: str = ""
 
 
@@ -74,7 +77,7 @@ class LocalFleetLock:
         Raises:
             RecordError: the record is damaged.
         """
-        return self._record.load().lock
+        return self._load().lock
 
     def acquire(self, reason: str) -> LockAnswer:
         """Take a slot; granted, if none is needed. What may be held from before is settled first.
@@ -85,7 +88,7 @@ class LocalFleetLock:
         if self._server is None:
             return _GRANTED
         try:
-            record = self._record.load()
+            record = self._load()
         except RecordError as error:
             return _unreachable(f"{error}; `maestro-agent lock release` gives back what it may name")
         if record.lock is not None and must_be_released_first(record.lock, self._server):
@@ -105,7 +108,7 @@ class LocalFleetLock:
             RecordError: it is damaged, and no server is configured.
         """
         try:
-            record = self._record.load()
+            record = self._load()
         except RecordError:
             if self._server is None:
                 raise
@@ -119,6 +122,10 @@ class LocalFleetLock:
             HostError: the record cannot be written. RecordError: it is damaged; only a person releases then.
         """
         record = self._record.load()
+        if is_of_another(record.lock, self._owner.machine):
+            log.event(log.LogEvent.LOCK_DROPPED)
+            self.forget()
+            return None
         if record.lock is None or not release_is_due(record.lock, self._now(), reboot_pending=reboot_pending):
             return None
         return self._release(record)
@@ -129,7 +136,7 @@ class LocalFleetLock:
         Raises:
             HostError: the record cannot be written. RecordError: it is damaged.
         """
-        record = self._record.load()
+        record = self._load()
         if record.lock is not None:
             self._save(replace(record, lock=replace(record.lock, kept=one_line(why))))
             log.event(log.LogEvent.LOCK_KEPT, group=record.lock.group, reason=why)
@@ -145,6 +152,15 @@ class LocalFleetLock:
         except RecordError:
             self._record.set_aside()
         self._save(LockRecord())
+
+    def _load(self) -> LockRecord:
+        """Return what is on record of this machine.
+
+        Raises:
+            RecordError: the record is damaged.
+        """
+        record = self._record.load()
+        return LockRecord() if is_of_another(record.lock, self._owner.machine) else record
 
     def _settle(self, record: LockRecord, server: LockServer) -> LockAnswer:
         """Give back what may be held from before; granted: a slot may be taken."""
@@ -190,6 +206,7 @@ class LocalFleetLock:
             since=before.since if before is not None and held else self._now(),
             boot_id=boot.boot_id,
             soft_reboots=boot.soft_reboots,
+            machine=self._owner.machine,
             run_id=self._owner.run_id,
             reason=one_line(reason),
             kept=before.kept if before is not None and held else "",

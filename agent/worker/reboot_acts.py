@@ -7,6 +7,7 @@ from agent.core.reboot.ports import RebootActs
 from agent.host.fleet_lock import LockOwner
 from agent.host.fleet_lock_settings import open_fleet_lock
 from agent.host.machine.boot_id import boot_id
+from agent.host.machine.facts import host_id
 from agent.host.machine.os_release import read_distro
 from agent.host.process.run import run_program
 from agent.host.reboot.actions import LocalRebootHost
@@ -20,7 +21,7 @@ _REPORT_LIMIT_S = 20.0
 def reboot_acts(store: Store, policy: Policy, control: JobControl, run_id: str) -> RebootActs:
     """Return what reboots this machine; `run_id` is that of the run, empty if there is none."""
     host = LocalRebootHost(store, boot_id=boot_id() or "", hook_limit=policy.reboot.hook_timeout, alive=control.alive)
-    lock = open_fleet_lock(store, policy, LockOwner(boot=host.boot, run_id=run_id), control.alive)
+    lock = open_fleet_lock(store, policy, LockOwner(boot=host.boot, machine=host_id(), run_id=run_id), control.alive)
 
     def send_report() -> None:
         if not list(enabled_targets(policy)):

@@ -32,6 +32,7 @@ LOCK = HeldLock(
     since=NOW,
     boot_id="b",
     soft_reboots=2,
+    machine="m",
     run_id="r",
     reason="kernel",
     kept="cron.service failed",
@@ -45,7 +46,9 @@ REFUSAL = LockRefusal(
     since=NOW - timedelta(hours=1),
     answer=LockAnswer(granted=False, why="fleet-lock", detail="full", retry_after=timedelta(seconds=30)),
 )
-BARE = replace(LOCK, run_id="", reason="", kept="", released_at=None, acquire_settles_at=None, release_settles_at=None)
+BARE = replace(
+    LOCK, machine="", run_id="", reason="", kept="", released_at=None, acquire_settles_at=None, release_settles_at=None
+)
 
 
 @pytest.fixture

@@ -66,6 +66,8 @@ class LockHost:
     url: str
     clock: Clock = field(default_factory=Clock)
     boots: int = 1
+    machine: str = ""
+    """Its identity; empty: its name."""
     group: str = GROUP
     timeouts: LockTimeouts = PATIENT
     alive: Callable[[], None] = lambda: None
@@ -99,7 +101,7 @@ class LockHost:
         return LocalFleetLock(
             server or self.server,
             KillableRecord(store=self.store, kill_after=kill_after, kill_before=kill_before),
-            LockOwner(boot=lambda: boot, run_id=f"run-{self.boots}"),
+            LockOwner(boot=lambda: boot, machine=self.machine or self.name, run_id=f"run-{self.boots}"),
             timeouts=self.timeouts,
             alive=self.alive,
             now=lambda: self.clock.now,

@@ -52,6 +52,8 @@ class HeldLock:
     boot_id: str
     soft_reboots: int
     """The boot in which it was taken: the kernel's boot id, and systemd's SoftRebootsCount."""
+    machine: str = ""
+    """Identity of the machine that took it: a copy of its disk does not give it back. Empty if it is unknown."""
     run_id: str = ""
     """The run that took it; empty if it is unknown."""
     reason: str = ""

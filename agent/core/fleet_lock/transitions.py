@@ -25,6 +25,11 @@ def same_slot(lock: HeldLock, server: LockServer) -> bool:
     return (lock.url, lock.group, lock.id) == (server.url, server.group, server.id)
 
 
+def is_of_another(lock: HeldLock | None, machine: str) -> bool:
+    """Return whether a recorded slot was taken by another machine, of whose disk this one is a copy."""
+    return lock is not None and bool(lock.machine) and lock.machine != machine
+
+
 def is_unsettled(until: datetime | None, now: datetime, longest: timedelta) -> bool:
     """Return whether a call without an answer may still be carried out. A time too far ahead is of a wrong clock."""
     return until is not None and now < until <= now + longest

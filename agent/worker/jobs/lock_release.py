@@ -11,7 +11,9 @@ from agent.worker.protocol import JobAnswer, JobRequest
 
 
 def run(request: JobRequest, context: JobContext) -> JobAnswer:
-    """Release the lock, kept or not; with `FORGET_LOCK` only remove its record. Exit 0: none is held any more, 1 else.
+    """Release the lock, kept or not. Exit 0: none is held any more, 1 else.
+
+    With `FORGET_LOCK`, and of a lock that another machine holds, only the record is removed.
 
     Raises:
         BusyError: the machine is going down: another one could reboot meanwhile.
@@ -24,7 +26,8 @@ def run(request: JobRequest, context: JobContext) -> JobAnswer:
         return _answer(context, before, "not-held")
     if context.reboot_acts.host.stopping():
         raise BusyError("the machine is going down; its fleet lock is released after the boot")
-    if JobOption.FORGET_LOCK in request.options:
+    of_another = before is not None and before.lock is not None and lock.held() is None
+    if of_another or JobOption.FORGET_LOCK in request.options:
         lock.forget()
         return _answer(context, before, "forgotten")
     context.control.step("releasing the fleet lock")

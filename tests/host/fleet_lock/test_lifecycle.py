@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import signal
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -60,6 +61,7 @@ def test_a_slot_is_recorded_with_its_server_its_boot_and_its_run(host: LockHost,
         since=host.clock.now,
         boot_id="host-a-1",
         soft_reboots=0,
+        machine="host-a",
         run_id="run-1",
         reason="linux-image-6.1.0-28",
     )
@@ -276,3 +278,44 @@ def test_credentials_that_cannot_be_read_send_nothing_and_leave_no_record(
     assert "/nowhere" in answer.detail
     assert not server.requests
     assert host.record.load().lock is None
+
+
+def copy_of(host: LockHost, directory: Path) -> LockHost:
+    """Return the machine that boots from a copy of the host's disk, with an id of its own."""
+    shutil.copytree(host.directory, directory)
+    return replace(host, name="copy", directory=directory, boots=2)
+
+
+@pytest.mark.parametrize("kept", ["", "cron.service failed"], ids=["held", "kept"])
+def test_a_copy_of_the_disk_does_not_give_the_slot_of_the_original_back(
+    host: LockHost, semaphores: Heathcliff, tmp_path: Path, kept: str
+) -> None:
+    host.lock().acquire("kernel")
+    if kept:
+        host.lock().keep(kept)
+    copy = copy_of(host, tmp_path / "copy")
+
+    assert copy.lock().held() is None
+    assert copy.lock().release_leftover(reboot_pending=False) is None
+    assert not copy.store.has("fleet-lock")
+    assert semaphores.holders() == {(GROUP, "host-a")}
+
+
+def test_a_copy_of_the_disk_asks_for_a_slot_of_its_own(host: LockHost, semaphores: Heathcliff, tmp_path: Path) -> None:
+    host.lock().acquire("kernel")
+    copy = copy_of(host, tmp_path / "copy")
+
+    refused = copy.lock().acquire("kernel")
+    host.lock().release()
+
+    assert (refused.why, copy.lock().acquire("kernel").granted) == ("fleet-lock", True)
+    assert semaphores.holders() == {(GROUP, "copy")}
+
+
+def test_a_record_without_a_machine_is_of_this_one(host: LockHost, semaphores: Heathcliff) -> None:
+    host.lock().acquire("kernel")
+    record = host.record.load()
+    host.record.save(replace(record, lock=replace(held(host), machine="")), host.clock.now)
+
+    assert host.lock().release_leftover(reboot_pending=False) == LockAnswer(granted=True)
+    assert not semaphores.holders()

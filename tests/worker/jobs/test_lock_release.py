@@ -128,3 +128,11 @@ def test_a_damaged_record_is_set_aside_once_a_person_decides(
     assert result(answer) == (expected, "free", ExitCode.OK)
     assert len(semaphores.holders()) == left
     assert not path.exists()
+
+
+def test_of_another_machine_only_the_record_is_removed(host: LockHost, semaphores: Heathcliff) -> None:
+    host.lock().acquire("kernel")
+    host.machine = "copy"
+
+    assert result(release(host)) == ("forgotten", "free", 0)
+    assert len(semaphores.holders()) == 1
