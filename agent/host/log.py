@@ -91,12 +91,8 @@ class LogEvent(Enum):
     LISTS_INCOMPLETE = "lists.incomplete", Level.WARNING, text.lists_sentence
     LISTS_REFRESHED = "lists.refreshed", Level.INFO, "package lists refreshed"
     LOCK_ACQUIRED = "lock.acquired", Level.INFO, text.with_reason("fleet lock of group {group} taken", "reason")
+    LOCK_DROPPED = "lock.dropped", Level.WARNING, "the fleet lock on record is of another machine, and is not released"
     LOCK_KEPT = "lock.kept", Level.WARNING, text.with_reason("fleet lock of group {group} kept", "reason")
-    LOCK_OF_ANOTHER = (
-        "lock.of-another",
-        Level.WARNING,
-        "the fleet lock on record is of another machine, and is not released",
-    )
     LOCK_REFUSED = "lock.refused", Level.INFO, text.with_reason("no fleet lock of group {group} is free")
     LOCK_RELEASED = "lock.released", Level.INFO, "fleet lock of group {group} released"
     LOCK_UNREACHABLE = "lock.unreachable", Level.WARNING, text.with_reason("fleet lock of group {group}: {call} failed")
