@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from agent.core.fleet_lock.model import NO_LOCK, LockRecord
+from agent.core.fleet_lock.model import NO_LOCK, HeldLock, LockPhase, LockRecord
 from agent.core.frozen import frozen
 from agent.core.model.facts import Reboot, Unseen
 from agent.core.reboot.gates import GateState, RebootGate, RebootWhy, Verdict
@@ -91,14 +91,17 @@ def _hooks(look: RebootLook) -> GateState:
 
 
 def _fleet_lock(look: RebootLook) -> GateState:
-    """Return the gate of the fleet lock, by the record: the server is not asked for this."""
+    """Return the gate of the fleet lock, by the record: the server is not asked for this.
+
+    A slot that is not certainly held there is given back before one is requested, so that it opens nothing.
+    """
     gate, found, refusal = RebootGate.FLEET_LOCK, look.lock.lock, look.lock.refusal
-    if found is not None:
-        kept = f"; a person has to release it: {found.kept}" if found.kept else ""
-        detail = f"{found.phase.value} since {format_human(found.since)} at {found.url}, group {found.group}{kept}"
-        return GateState(gate=gate, verdict=Verdict.CLOSED if found.kept else Verdict.OPEN, detail=detail)
-    if not look.lock_server:
-        return GateState(gate=gate, verdict=Verdict.OPEN)
+    slot = _slot(found) if found is not None else ""
+    if found is not None and found.kept:
+        detail = f"{slot}; a person has to release it: {found.kept}"
+        return GateState(gate=gate, verdict=Verdict.CLOSED, detail=detail)
+    if not look.lock_server or (found is not None and _is_held(found, look.lock_server)):
+        return GateState(gate=gate, verdict=Verdict.OPEN, detail=slot)
     blocked = _last_try(look, gate)
     if blocked is not None:
         return blocked
@@ -107,7 +110,19 @@ def _fleet_lock(look: RebootLook) -> GateState:
         why = RebootWhy(refusal.answer.why)
         return GateState(gate=gate, verdict=Verdict.CLOSED, why=why, detail=detail, retry=True)
     detail = f"{look.lock_server}, asked right before a reboot"
-    return GateState(gate=gate, verdict=Verdict.NOT_ASKED, detail=detail)
+    return GateState(gate=gate, verdict=Verdict.NOT_ASKED, detail=f"{slot}; {detail}" if slot else detail)
+
+
+def _slot(lock: HeldLock) -> str:
+    return f"{lock.phase.value} since {format_human(lock.since)} at {_server(lock)}"
+
+
+def _is_held(lock: HeldLock, server: str) -> bool:
+    return lock.phase is LockPhase.HELD and _server(lock) == server
+
+
+def _server(lock: HeldLock) -> str:
+    return f"{lock.url}, group {lock.group}"
 
 
 def _last_try(look: RebootLook, gate: RebootGate) -> GateState | None:

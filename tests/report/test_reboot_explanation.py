@@ -27,6 +27,8 @@ COURSE = RebootCourse(
 )
 SLOT = HeldLock(phase=LockPhase.HELD, url="https://lock", group="web", id="x", since=NOW, boot_id="b", soft_reboots=0)
 
+LOCKED = replace(LOOK, lock_server="https://lock, group web")
+
 
 def gates(look: RebootLook) -> dict[str, JsonReader]:
     document = JsonReader(explain_reboot(look, NOW), "explain")
@@ -91,11 +93,15 @@ def test_what_a_gate_waits_for_is_shown_with_its_time() -> None:
     ("look", "verdict"),
     [
         (LOOK, "open"),
-        (replace(LOOK, lock_server="https://lock, group web"), "not-asked"),
+        (LOCKED, "not-asked"),
         (replace(LOOK, lock=LockRecord(lock=SLOT)), "open"),
+        (replace(LOCKED, lock=LockRecord(lock=SLOT)), "open"),
+        (replace(LOCKED, lock=LockRecord(lock=replace(SLOT, group="db"))), "not-asked"),
+        (replace(LOCKED, lock=LockRecord(lock=replace(SLOT, phase=LockPhase.RELEASING))), "not-asked"),
+        (replace(LOCKED, lock=LockRecord(lock=replace(SLOT, phase=LockPhase.INTENT))), "not-asked"),
         (replace(LOOK, lock=LockRecord(lock=replace(SLOT, kept="a unit has failed"))), "shut"),
     ],
-    ids=["none", "not asked", "held by this host", "kept"],
+    ids=["none", "not asked", "held, none needed", "held", "held elsewhere", "releasing", "about to be taken", "kept"],
 )
 def test_the_fleet_lock_is_explained_from_the_record(look: RebootLook, verdict: str) -> None:
     assert gates(look)["fleet-lock"].text("verdict") == verdict
@@ -104,12 +110,21 @@ def test_the_fleet_lock_is_explained_from_the_record(look: RebootLook, verdict: 
 def test_a_refusal_of_the_lock_server_is_shown_with_its_time() -> None:
     answer = LockAnswer(granted=False, why="lock-unreachable", detail="connection refused")
     refusal = LockRefusal(call=LockCall.ACQUIRE, at=NOW, since=NOW, answer=answer)
-    look = replace(LOOK, lock_server="https://lock, group web", lock=LockRecord(refusal=refusal))
+    left = replace(SLOT, phase=LockPhase.RELEASING)
 
-    gate = gates(look)["fleet-lock"]
+    for slot in (None, left):  # a slot that may be held from before opens nothing
+        gate = gates(replace(LOCKED, lock=LockRecord(lock=slot, refusal=refusal)))["fleet-lock"]
+        assert (gate.text("verdict"), gate.text("why")) == ("shut", "lock-unreachable")
+        assert "connection refused" in gate.text("reason")
+
+
+def test_a_slot_that_may_be_held_from_before_does_not_hide_what_the_last_try_met() -> None:
+    state = closed(RebootWhy.LOCK_UNREACHABLE)
+    left = LockRecord(lock=replace(SLOT, phase=LockPhase.RELEASING))
+
+    gate = gates(replace(LOCKED, lock=left, course=replace(COURSE, blocked=state)))["fleet-lock"]
 
     assert (gate.text("verdict"), gate.text("why")) == ("shut", "lock-unreachable")
-    assert "connection refused" in gate.text("reason")
 
 
 def test_a_reboot_that_waits_and_one_that_is_scheduled_are_shown() -> None:
