@@ -10,6 +10,7 @@ from agent.config.reboot_parsers import ENDPOINT
 from agent.config.windows import reboot_rules
 from agent.core.fleet_lock.model import NO_LOCK
 from agent.core.policy.policy import RebootPolicy
+from agent.core.reboot.course import current_course
 from agent.core.reboot.gates import GateRequest, GateState, RebootGate, RebootOrigin, Verdict
 from agent.core.reboot.local_gates import local_gates
 from agent.core.reboot.opening import RebootRules
@@ -35,9 +36,10 @@ def look_at_reboot(config: Path | None, state_dir: str) -> RebootLook:
     store, problems = Store(state_dir), list[str]()
     record = RebootRecord(store)
     rules, server, problem = _rules(config)
-    course = _read(record.load_course, None, problems)
+    now, schedule = utc_now(), _read(record.load_schedule, None, problems)
+    course = current_course(_read(record.load_course, None, problems), schedule, now)
     request = GateRequest(origin=RebootOrigin.POLICY, warned_at=course.warned_at if course else None)
-    gates = local_gates(read_gate_facts(store), request, rules, now=utc_now(), local=local_zone())
+    gates = local_gates(read_gate_facts(store), request, rules, now=now, local=local_zone())
     return RebootLook(
         reboot=read_reboot(),
         gates=[_unconfigured(state, problem) if problem else state for state in gates],
@@ -45,7 +47,7 @@ def look_at_reboot(config: Path | None, state_dir: str) -> RebootLook:
         lock_server=server,
         lock=_read(FleetLockRecord(store).load, NO_LOCK, problems),
         course=course,
-        schedule=_read(record.load_schedule, None, problems),
+        schedule=schedule,
         theirs_at=_theirs_at(_read(lambda: read_daily_job(store), None, problems)),
         problems=tuple(problems),
     )

@@ -9,19 +9,22 @@ class RebootCourseView:
 
     def __init__(self, document: JsonReader) -> None:
         self.run_id = document.text("run")
+        self.origin = document.text("origin")
+        self.entered_at = document.time("entered_at")
         self.phase = document.text("phase")
         """`waiting`, `hooks`, `lock`, `announced`, `fired` or `verifying`."""
         blocked = document.optional_child("blocked")
         self.blocked = RebootGateView(blocked) if blocked else None
         """What is waited for."""
         self.retry_at = document.optional_time("retry_at")
-        """When the daemon tries again."""
+        """When the daemon tries again; None: in the next opening of the window."""
 
 
 class RebootScheduleView:
     """`maestro.reboot-schedule/1`: what `reboot --at` scheduled."""
 
     def __init__(self, document: JsonReader) -> None:
+        self.created_at = document.time("created_at")
         self.at = document.time("at")
         self.until = document.time("until")
         self.requested_by = document.optional_text("requested_by") or ""

@@ -1,9 +1,17 @@
 """What `explain reboot` looks at: a part that cannot be read hides no other one."""
 
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
+
+import pytest
 
 from agent.cli.reboot_look import look_at_reboot
 from agent.core.reboot.gates import RebootGate, Verdict
+from agent.state.reboot_record import RebootRecord
+from agent.state.store import Store
+from agent.state.timestamps import utc_now
+from tests.report.status.test_reboots import IN_WINDOW
 
 GOOD = '[reboot]\nfleetlock_url = "https://lock.example.org"\nfleetlock_group = "web"\n'
 
@@ -37,6 +45,16 @@ def test_with_a_wrong_configuration_policy_and_window_are_unknown_and_the_others
         RebootGate.WINDOW,
     }
     assert (server, RebootGate.DPKG in verdicts) == ("", True)
+
+
+@pytest.mark.parametrize(("ago", "shown"), [(timedelta(minutes=5), True), (timedelta(hours=8), False)])
+def test_a_reboot_that_is_not_tried_any_more_is_not_under_way(tmp_path: Path, ago: timedelta, *, shown: bool) -> None:
+    now = utc_now().replace(microsecond=0)
+    course = replace(IN_WINDOW, entered_at=now - ago, retry_at=now - ago)
+    RebootRecord(Store(str(tmp_path))).save_course(course, now)
+    (tmp_path / "config.toml").write_text(GOOD)
+
+    assert look_at_reboot(tmp_path / "config.toml", str(tmp_path)).course == (course if shown else None)
 
 
 def test_damaged_documents_are_problems_and_the_gates_are_asked_all_the_same(tmp_path: Path) -> None:

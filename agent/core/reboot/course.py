@@ -4,7 +4,7 @@ from datetime import datetime, timedelta, timezone
 from enum import Enum
 
 from agent.core.reboot.gates import RebootOrigin
-from agent.core.reboot.model import BootIdentity, RebootCourse, RebootPhase
+from agent.core.reboot.model import BootIdentity, RebootCourse, RebootPhase, RebootSchedule
 
 GOING_DOWN = timedelta(minutes=5)
 """How long a machine that was asked to reboot may take until it shows that it stops."""
@@ -63,8 +63,41 @@ def continued(course: RebootCourse | None, origin: RebootOrigin, boot: BootIdent
     """Return whether a try of a reboot goes on with the waiting of the tries before it."""
     if course is None or course.phase is not RebootPhase.WAITING or (course.origin, course.boot) != (origin, boot):
         return False
+    return course.entered_at <= now and is_same_try(now, course.retry_at or course.entered_at)
+
+
+def current_course(course: RebootCourse | None, schedule: RebootSchedule | None, now: datetime) -> RebootCourse | None:
+    """Return the course on record; None: there is none, or it waits for what is not tried any more."""
+    if course is None or course.phase is not RebootPhase.WAITING:
+        return course
+    by_schedule, since = course.origin is RebootOrigin.SCHEDULE, schedule.created_at if schedule else None
+    waits = still_waits(course.entered_at, course.retry_at, now, by_schedule=by_schedule, scheduled_since=since)
+    return course if waits else None
+
+
+def still_waits(
+    entered_at: datetime,
+    retry_at: datetime | None,
+    now: datetime,
+    *,
+    by_schedule: bool,
+    scheduled_since: datetime | None,
+) -> bool:
+    """Return whether a reboot that waits, by its record, is the one that is tried next, so that its gate is of now.
+
+    `by_schedule`: root had scheduled it; `scheduled_since`: when the present schedule was made, which goes before the
+    policy, None: there is none. Without `retry_at` it waits for the next opening of its window.
+    """
+    since = scheduled_since or entered_at
+    if by_schedule is (scheduled_since is None) or not since <= entered_at <= now:
+        return False
+    return retry_at is None or is_same_try(now, retry_at)
+
+
+def is_same_try(at: datetime, retry_at: datetime) -> bool:
+    """Return whether a try at that time is the one that was due at `retry_at`."""
     # Nothing is added to a recorded time: it may be the last one that a datetime can hold.
-    return course.entered_at <= now and now - _CONTIGUOUS <= (course.retry_at or course.entered_at)
+    return at - _CONTIGUOUS <= retry_at
 
 
 def _is_recent(moment: datetime, now: datetime) -> bool:

@@ -5,9 +5,9 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from agent.core.reboot.course import GOING_DOWN, CourseEnd, continued, course_end, finish_at
+from agent.core.reboot.course import GOING_DOWN, CourseEnd, continued, course_end, current_course, finish_at
 from agent.core.reboot.gates import RebootOrigin
-from agent.core.reboot.model import BootIdentity, RebootCourse, RebootPhase
+from agent.core.reboot.model import BootIdentity, RebootCourse, RebootPhase, RebootSchedule
 
 NOW = datetime(2026, 11, 29, 2, 0, tzinfo=timezone.utc)
 BOOT = BootIdentity(boot_id="a", soft_reboots=0)
@@ -79,3 +79,28 @@ def test_when_a_job_may_finish_it(phase: RebootPhase, boot_id: str | None, at: d
 )
 def test_which_tries_belong_together(course: RebootCourse | None, after: int, *, found: bool) -> None:
     assert continued(course, RebootOrigin.POLICY, BOOT, NOW + after * MINUTE) is found
+
+
+SCHEDULE = RebootSchedule(at=NOW, until=NOW + 120 * MINUTE, created_at=NOW)
+SCHEDULED = replace(WAITING, origin=RebootOrigin.SCHEDULE)
+
+
+@pytest.mark.parametrize(
+    ("course", "schedule", "after", "shown"),
+    [
+        pytest.param(None, None, 0, False, id="none"),
+        pytest.param(FIRED, None, 999, True, id="has-begun"),
+        pytest.param(WAITING, None, 17, True, id="late"),
+        pytest.param(WAITING, None, 18, False, id="too-late"),
+        pytest.param(WAITING, None, -1, False, id="of-the-future"),
+        pytest.param(WAITING, SCHEDULE, 2, False, id="a-schedule-goes-first"),
+        pytest.param(SCHEDULED, SCHEDULE, 2, True, id="scheduled"),
+        pytest.param(SCHEDULED, None, 2, False, id="cancelled-since"),
+        pytest.param(SCHEDULED, replace(SCHEDULE, created_at=NOW + MINUTE), 2, False, id="scheduled-anew"),
+        pytest.param(replace(WAITING, retry_at=None), None, 999, True, id="for-the-next-opening"),
+    ],
+)
+def test_a_reboot_that_is_not_tried_any_more_does_not_wait(
+    course: RebootCourse | None, schedule: RebootSchedule | None, after: int, *, shown: bool
+) -> None:
+    assert current_course(course, schedule, NOW + after * MINUTE) == (course if shown else None)
