@@ -13,9 +13,11 @@ from agent.state.timestamps import format_age, format_human, format_utc
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from agent.core.reboot import course as reboot_course
     from agent.report import reboot_outcome_text
     from agent.state import reboot_outcome_view, reboot_view
 else:
+    reboot_course = lazy_module("agent.core.reboot.course")
     reboot_outcome_text = lazy_module("agent.report.reboot_outcome_text")
     reboot_outcome_view = lazy_module("agent.state.reboot_outcome_view")
     reboot_view = lazy_module("agent.state.reboot_view")
@@ -37,10 +39,28 @@ class Reboots:
         """Take the record, and when the daemon has the machine rebooted; None: it does not."""
         self.last = found.last
         self.schedule = found.schedule
-        course = found.course
-        self.waiting = course if course and course.phase == "waiting" and course.blocked else None
         self.next_at = next_at
         self._now = now
+        course = found.course
+        self._blocked = course if course and course.phase == "waiting" and course.blocked else None
+
+    @property
+    def waiting(self) -> reboot_view.RebootCourseView | None:
+        """What the next try waits for; None: nothing, or the record is of a reboot that is not tried any more."""
+        blocked = self._blocked
+        return blocked if blocked is not None and self._is_next(blocked) else None
+
+    def _is_next(self, blocked: reboot_view.RebootCourseView) -> bool:
+        waits = reboot_course.still_waits(
+            blocked.entered_at,
+            blocked.retry_at,
+            self._now,
+            by_schedule=blocked.origin == "schedule",
+            scheduled_since=self.schedule.created_at if self.schedule else None,
+        )
+        if blocked.retry_at is None:
+            return waits and self.next_at is not None
+        return waits and (self.next_at is None or reboot_course.is_same_try(self.next_at, blocked.retry_at))
 
     @property
     def document(self) -> Document:
@@ -66,7 +86,7 @@ class Reboots:
         history = f"`maestro-agent history {last.id}`"
         if last.result in _REASONS:
             return [f"{_REASONS[last.result]}: {history}"]
-        if last.result == "blocked" and last.origin == "schedule" and not self.waiting:
+        if last.result == "blocked" and last.origin == "schedule" and self._blocked is None:
             return [f"the scheduled reboot was given up: {history}"]
         return []
 
@@ -82,7 +102,8 @@ class Reboots:
         elif self.next_at is not None and self.waiting is None:
             yield field("Reboot at", f"{format_human(self.next_at)}, in the maintenance window", width=width)
         if self.waiting is not None and self.waiting.blocked is not None:
-            again = f"; next try {format_human(self.waiting.retry_at)}" if self.waiting.retry_at else ""
+            again_at = self.waiting.retry_at or self.next_at
+            again = f"; next try {format_human(again_at)}" if again_at else ""
             text = f"{reboot_outcome_text.gate_reason(self.waiting.blocked)}{again}"
             yield field("Reboot waits", text, width=width, tone=Tone.HELD)
 

@@ -48,6 +48,9 @@ WAITING = RebootCourse(
     blocked=SESSIONS,
     retry_at=NOW + timedelta(minutes=2),
 )
+DUE = replace(SCHEDULE, at=STARTED, until=STARTED + timedelta(hours=2))
+IN_WINDOW = replace(WAITING, origin=RebootOrigin.POLICY)
+MINUTE = timedelta(minutes=1)
 NEED_PERSON = {RebootResult.REBOOTED_WITH_PROBLEMS, RebootResult.NOT_REBOOTED, RebootResult.FAILED}
 
 
@@ -102,11 +105,46 @@ def test_the_scheduled_reboot_is_shown_with_who_asked_and_why(store: Store) -> N
 
 
 def test_what_a_reboot_waits_for_is_shown_with_the_next_try(store: Store) -> None:
-    RebootRecord(store).save_course(WAITING, NOW)
+    record = RebootRecord(store)
+    record.save_schedule(DUE, NOW)
+    record.save_course(WAITING, NOW)
 
-    shown = text(status_of(store))
+    status = status_of(store)
 
-    assert f"{SESSIONS.detail}; next try " in shown
+    assert f"{SESSIONS.detail}; next try " in text(status)
+    assert status.reboots.document["waiting"] == {"gate": "sessions", "why": "sessions", "detail": SESSIONS.detail}
+
+
+@pytest.mark.parametrize(
+    ("course", "schedule", "next_at", "waits"),
+    [
+        pytest.param(WAITING, DUE, None, True, id="by-schedule"),
+        pytest.param(WAITING, None, None, False, id="cancelled-since"),
+        pytest.param(WAITING, replace(DUE, created_at=NOW), None, False, id="scheduled-anew"),
+        pytest.param(replace(WAITING, entered_at=NOW + MINUTE), DUE, None, False, id="clock-set-back"),
+        pytest.param(IN_WINDOW, None, NOW + 3 * MINUTE, True, id="in-the-window"),
+        pytest.param(IN_WINDOW, None, None, True, id="no-daemon"),
+        pytest.param(IN_WINDOW, DUE, NOW, False, id="a-schedule-goes-first"),
+        pytest.param(IN_WINDOW, None, NOW + timedelta(days=7), False, id="the-window-has-closed"),
+        pytest.param(replace(IN_WINDOW, retry_at=NOW - 15 * MINUTE), None, None, True, id="overdue"),
+        pytest.param(replace(IN_WINDOW, retry_at=NOW - 16 * MINUTE), None, None, False, id="not-tried-any-more"),
+        pytest.param(replace(IN_WINDOW, retry_at=None), None, NOW + timedelta(days=7), True, id="a-hook-failed"),
+        pytest.param(replace(IN_WINDOW, retry_at=None), None, None, False, id="the-policy-is-never-since"),
+    ],
+)
+def test_only_the_gate_of_the_next_try_is_shown(
+    store: Store, course: RebootCourse, schedule: RebootSchedule | None, next_at: datetime | None, *, waits: bool
+) -> None:
+    record = RebootRecord(store)
+    record.save_course(course, NOW)
+    if schedule is not None:
+        record.save_schedule(schedule, NOW)
+    reboots = status_of(store).reboots
+    reboots.next_at = next_at
+
+    assert bool(reboots.document["waiting"]) is waits
+    assert ("Reboot waits" in "".join(map(str, reboots.lines(17)))) is waits
+    assert reboots.by_itself is (not waits and (schedule is not None or next_at is not None))
 
 
 def test_without_a_reboot_on_record_status_is_as_before(store: Store) -> None:
@@ -154,7 +192,7 @@ def test_a_required_reboot_needs_nobody_if_the_daemon_carries_it_out(
     if schedule:
         record.save_schedule(SCHEDULE, NOW)
     if waiting:
-        record.save_course(WAITING, NOW)
+        record.save_course(WAITING if schedule else IN_WINDOW, NOW)
     status = status_of(store)
     status.reboot = RebootView(["dbus"], STARTED, required=True)
     status.reboots.next_at = NOW if planned else None
