@@ -13,11 +13,11 @@ from agent.state.timestamps import format_age, format_human, format_utc
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from agent.core.reboot import course as reboot_course
+    from agent.core.reboot import course
     from agent.report import reboot_outcome_text
     from agent.state import reboot_outcome_view, reboot_view
 else:
-    reboot_course = lazy_module("agent.core.reboot.course")
+    course = lazy_module("agent.core.reboot.course")
     reboot_outcome_text = lazy_module("agent.report.reboot_outcome_text")
     reboot_outcome_view = lazy_module("agent.state.reboot_outcome_view")
     reboot_view = lazy_module("agent.state.reboot_view")
@@ -41,8 +41,8 @@ class Reboots:
         self.schedule = found.schedule
         self.next_at = next_at
         self._now = now
-        course = found.course
-        self._blocked = course if course and course.phase == "waiting" and course.blocked else None
+        last = found.course
+        self._blocked = last if last and last.phase == "waiting" and last.blocked else None
 
     @property
     def waiting(self) -> reboot_view.RebootCourseView | None:
@@ -51,7 +51,7 @@ class Reboots:
         return blocked if blocked is not None and self._is_next(blocked) else None
 
     def _is_next(self, blocked: reboot_view.RebootCourseView) -> bool:
-        waits = reboot_course.still_waits(
+        waits = course.still_waits(
             blocked.entered_at,
             blocked.retry_at,
             self._now,
@@ -60,7 +60,7 @@ class Reboots:
         )
         if blocked.retry_at is None:
             return waits and self.next_at is not None
-        return waits and (self.next_at is None or reboot_course.is_same_try(self.next_at, blocked.retry_at))
+        return waits and (self.next_at is None or course.is_same_try(self.next_at, blocked.retry_at))
 
     @property
     def document(self) -> Document:
@@ -148,8 +148,8 @@ def _schedule_document(schedule: reboot_view.RebootScheduleView) -> Document:
     }
 
 
-def _waiting_document(course: reboot_view.RebootCourseView) -> Document:
-    blocked = course.blocked
+def _waiting_document(waiting: reboot_view.RebootCourseView) -> Document:
+    blocked = waiting.blocked
     return {
         "gate": blocked.gate if blocked else None,
         "why": blocked.why if blocked else None,

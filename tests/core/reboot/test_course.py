@@ -96,7 +96,7 @@ SCHEDULED = replace(WAITING, origin=RebootOrigin.SCHEDULE)
         pytest.param(WAITING, SCHEDULE, 2, False, id="a-schedule-goes-first"),
         pytest.param(SCHEDULED, SCHEDULE, 2, True, id="scheduled"),
         pytest.param(SCHEDULED, None, 2, False, id="cancelled-since"),
-        pytest.param(SCHEDULED, replace(SCHEDULE, created_at=NOW + MINUTE), 2, False, id="scheduled-anew"),
+        pytest.param(SCHEDULED, replace(SCHEDULE, created_at=NOW + MINUTE), 2, False, id="scheduled-again"),
         pytest.param(replace(WAITING, retry_at=None), None, 999, True, id="for-the-next-opening"),
     ],
 )

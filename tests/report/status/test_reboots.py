@@ -120,7 +120,7 @@ def test_what_a_reboot_waits_for_is_shown_with_the_next_try(store: Store) -> Non
     [
         pytest.param(WAITING, DUE, None, True, id="by-schedule"),
         pytest.param(WAITING, None, None, False, id="cancelled-since"),
-        pytest.param(WAITING, replace(DUE, created_at=NOW), None, False, id="scheduled-anew"),
+        pytest.param(WAITING, replace(DUE, created_at=NOW), None, False, id="scheduled-again"),
         pytest.param(replace(WAITING, entered_at=NOW + MINUTE), DUE, None, False, id="clock-set-back"),
         pytest.param(IN_WINDOW, None, NOW + 3 * MINUTE, True, id="in-the-window"),
         pytest.param(IN_WINDOW, None, None, True, id="no-daemon"),
