@@ -11,10 +11,10 @@ class EngineOutcomeView:
         self.raw = run.raw
         self.id = run.text("id")
         self.component = run.text("component")
-        self.job = f"{self.component}-upgrade"
-        """The job that leaves it."""
         self.result = run.text("result")
         self.message = run.optional_text("message") or ""
+        self.problem = run.optional_text("problem") or ""
+        """What failed of a hook after it."""
         self.started_at = run.time("started_at")
         self.finished_at = run.optional_time("finished_at")
         """None if the end of the run is not on record."""
@@ -46,6 +46,11 @@ class EngineOutcomeView:
         """Names of containers that ran before and do not run now."""
         self.removed = [name for name in ran_before if name in removed]
         """Those whose removal was announced."""
+
+    @property
+    def job(self) -> str:
+        """The job that leaves it."""
+        return f"{self.component}-upgrade"
 
     @property
     def duration_s(self) -> float | None:

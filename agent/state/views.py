@@ -232,6 +232,8 @@ class RunView:
         """The packages to which the run was limited; empty if it was not."""
         self.result = run.text("result")
         self.message = run.optional_text("message") or ""
+        self.problem = run.optional_text("problem") or ""
+        """What failed of a hook or of dpkg although every package is as planned."""
         self.started_at = run.time("started_at")
         self.finished_at = run.optional_time("finished_at")
         """None if the end of the run is not on record."""

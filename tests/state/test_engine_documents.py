@@ -56,6 +56,7 @@ FULL = EngineOutcome(
         engine_s=(0.5, 7), containers=(ContainerRange(name="web", low_s=0, high_s=6.5),), removes=("once",)
     ),
     message="m",
+    problem="post-docker.d/10-fill: exit code 1",
     requested_by="root",
 )
 FULL_CONTAINER = container(

@@ -148,6 +148,7 @@ OUTCOMES = st.builds(
     lock=st.builds(LockWait, waited_s=st.floats(0, 10**6), held_s=st.floats(0, 10**6), by=st.none() | WORDS),
     downloaded_bytes=st.integers(0, 10**12),
     message=WORDS,
+    problem=WORDS,
 )
 FINDINGS = st.dictionaries(
     st.builds(VersionChange, package=NAMES, architecture=ARCHITECTURES, installed=VERSIONS, candidate=VERSIONS),

@@ -96,6 +96,8 @@ class EngineOutcome:
     """None: nothing was about to stop, or the plan is not known any more."""
     message: str = ""
     """One sentence with what the fields above do not show; may be empty."""
+    problem: str = ""
+    """The part of `message` with what failed after the change: a hook."""
     requested_by: str = ""
 
     @property

@@ -137,6 +137,8 @@ class Outcome:
     """Path of the package manager's output; empty if it has not run, or not known."""
     message: str = ""
     """One sentence with what the fields above do not show; may be empty."""
+    problem: str = ""
+    """The part of `message` that needs a person although all packages are as planned: of dpkg, or a hook after it."""
     requested_by: str = ""
     """`schedule`, or a user's name; empty if unknown."""
     provision: ProvisionNote | None = None

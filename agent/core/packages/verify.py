@@ -61,8 +61,12 @@ def with_cause(outcome: Outcome, cause: str) -> Outcome:
     if not cause:
         return outcome
     degraded = outcome.result in {Result.UP_TO_DATE, Result.UPDATED}
-    message = f"{outcome.message}; {cause}" if outcome.message else cause
-    return replace(outcome, result=Result.DEGRADED if degraded else outcome.result, message=message)
+    return replace(
+        outcome,
+        result=Result.DEGRADED if degraded else outcome.result,
+        message="; ".join(filter(None, (outcome.message, cause))),
+        problem="; ".join(filter(None, (outcome.problem, cause))),
+    )
 
 
 def disappeared_packages(

@@ -11,7 +11,14 @@ from agent.report.status.exporters import ExporterView, exporter_reasons, export
 from agent.report.status.health import Health
 from agent.report.status.lists import attention_reasons
 from agent.report.status.observed import Damaged, Observed
-from agent.report.status.reasons import daemon_reasons, job_reasons, plan_reasons, record_reasons, run_reasons
+from agent.report.status.reasons import (
+    daemon_reasons,
+    job_reasons,
+    plan_reasons,
+    problem_reasons,
+    record_reasons,
+    run_reasons,
+)
 from agent.report.status.reboots import Reboots
 from agent.report.status.release_support import ReleaseStatus
 from agent.report.status.runtime import Runtime
@@ -89,6 +96,7 @@ class Status:
             *self.waiting.reasons,
             *self.provisioning.reasons,
             *run_reasons(self.last_run, self.running),
+            *problem_reasons(self.last_run, self.running),
             *(["a reboot is required"] if self.reboot and self.reboot.required else []),
             *self.runtime.reasons,
             *self.engines.reasons,

@@ -53,7 +53,7 @@ class Engines:
 
     @property
     def failures(self) -> list[tuple[str, str, str]]:
-        """Return code, run and sentence of each last upgrade that failed or lost containers; not of one that runs."""
+        """Return code, run and sentence of each last upgrade that failed or left something; not of one that runs."""
         ended = [one for one in self.runs.values() if self._running is None or not self._running.is_run(one)]
         return [
             *((f"{one.component}-{one.result}", one.id, text) for one in ended if (text := run_reason(one))),
@@ -62,6 +62,7 @@ class Engines:
                 for one in ended
                 if (names := self._lost(one))
             ),
+            *((f"{one.component}-problem", one.id, problem_reason(one)) for one in ended if one.problem),
         ]
 
     def lines(self, width: int) -> list[Line]:
@@ -108,6 +109,12 @@ def lost_reason(run: engine_outcome_view.EngineOutcomeView, names: list[str]) ->
     more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
     down = f"{', '.join(names[:_MOST_NAMES])}{more}"
     return f"the last upgrade of {run.component} left containers down: {down}: `maestro-agent history {run.id}`"
+
+
+def problem_reason(run: engine_outcome_view.EngineOutcomeView) -> str:
+    """Return which hook failed after the last upgrade of an engine."""
+    first_line = run.problem.partition("\n")[0]
+    return f"the last upgrade of {run.component} left a problem: {first_line}: `maestro-agent history {run.id}`"
 
 
 def _run_document(run: engine_outcome_view.EngineOutcomeView) -> Document:

@@ -10,7 +10,7 @@ from agent.report.daily_job_text import daily_job_reasons
 from agent.report.status.document import Status
 from agent.report.status.engines import pending_restart
 from agent.report.status.exporters import exporter_reasons
-from agent.report.status.reasons import daemon_reasons, job_reasons, run_reasons
+from agent.report.status.reasons import daemon_reasons, job_reasons, problem_reasons, run_reasons
 from agent.state.views import PlanView, RunView
 
 _ON_PURPOSE = {
@@ -38,7 +38,7 @@ class Need:
 
 def needs(status: Status) -> list[Need]:
     """Return what needs a person; empty if nothing does."""
-    found = [*_unknown(status), *_run(status.last_run, status)]
+    found = [*_unknown(status), *_run(status.last_run, status), *_problem(status.last_run, status)]
     if status.state is not None:
         found += _plan(status.state.plan, automatic=status.automatic.state in _AUTOMATIC)
     if status.reboot is not None and status.reboot.required and not status.reboots.by_itself:
@@ -78,6 +78,10 @@ def _run(run: RunView | None, status: Status) -> list[Need]:
     if failed:
         failed[0] = f"{len(failed)} package{'s' if len(failed) > 1 else ''} failed: {failed[0]}"
     return [Need(f"run-{run.result}", "; ".join([*failed, *reasons]), (part.package for part in run.failed))]
+
+
+def _problem(run: RunView | None, status: Status) -> list[Need]:
+    return [Need("run-problem", text, [run.problem]) for text in problem_reasons(run, status.running) if run]
 
 
 def _plan(plan: PlanView, *, automatic: bool) -> list[Need]:

@@ -69,6 +69,14 @@ def run_reasons(run: RunView | None, running: RunningJob | None) -> list[str]:
     return [f"the last run {result}: `maestro-agent history {run.id}`"]
 
 
+def problem_reasons(run: RunView | None, running: RunningJob | None) -> list[str]:
+    """Return that a hook or dpkg failed although the packages are as planned; nothing while the run is in progress."""
+    if run is None or not run.problem or (running is not None and running.is_run(run)):
+        return []
+    first_line = run.problem.partition("\n")[0]
+    return [f"the last run left a problem: {first_line}: `maestro-agent history {run.id}`"]
+
+
 def job_reasons(jobs: Mapping[str, JobView]) -> list[str]:
     """Return the jobs that failed more than once in a row."""
     return [

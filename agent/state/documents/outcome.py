@@ -54,6 +54,7 @@ def outcome_to_document(outcome: Outcome, generated_at: datetime, findings: Find
         "finished_at": format_utc(finished) if finished else None,
         "result": outcome.result.value,
         "message": outcome.message,
+        **({"problem": outcome.problem} if outcome.problem else {}),
         **({"log": outcome.log} if outcome.log else {}),
         **({"undo": _undo_to_document(outcome.undo)} if outcome.undo else {}),
         **_restart_to_document(outcome.restart),
@@ -123,6 +124,7 @@ def _with_later_fields(outcome: Outcome, run: JsonReader) -> Outcome:
         log=run.optional_text("log") or "",
         undo=_undo_from_document(run.optional_child("undo")),
         restart=_restart_from_document(run),
+        problem=run.optional_text("problem") or "",
         requested_by=run.optional_text("requested_by") or "",
         provision=note_from_document(run.optional_child("provision")),
     )

@@ -101,16 +101,21 @@ def test_an_engine_that_could_not_be_observed_asks_for_attention() -> None:
     assert any("no answer in 15 s" in line for line in status_lines(status))
 
 
+FAILED_CODES = ["docker-failed-needs-attention"]
+
+
 @pytest.mark.parametrize(
     ("outcome", "codes"),
     [
         (UPGRADED, []),
         (BLOCKED, []),
         (ROLLED_BACK, ["docker-rolled-back"]),
-        (FAILED, ["docker-failed-needs-attention"]),
+        (FAILED, FAILED_CODES),
         (INTERRUPTED, ["docker-interrupted"]),
+        (replace(UPGRADED, problem="post-docker.d/10-fill: exit code 1"), ["docker-problem"]),
+        (replace(FAILED, problem="post-docker.d/10-fill: exit code 1"), [*FAILED_CODES, "docker-problem"]),
     ],
-    ids=["upgraded", "blocked", "rolled-back", "failed", "interrupted"],
+    ids=["upgraded", "blocked", "rolled-back", "failed", "interrupted", "hook failed", "failed, and a hook"],
 )
 def test_an_upgrade_that_failed_needs_a_person_until_the_next_one(outcome: EngineOutcome, codes: list[str]) -> None:
     status = status_of(plan_document(observed_docker(SAME, given.NOW, wanted=None)), view_of(outcome))
