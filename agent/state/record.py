@@ -1,6 +1,7 @@
 """The record as values, on top of the store: package lists, the last check, runs, changelog findings, archives."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 
 from agent.core.exposure import NO_EXPOSURE, Exposure
@@ -119,14 +120,19 @@ class Record:
 
     def interrupted_run(self) -> RecordedRun | None:
         """Return the newest run of packages if it has no end on record; None also if it cannot be read."""
-        try:
-            newest, run = self.store.newest_run(OUTCOME_SCHEMA)
-            if run is None or run.optional_text("finished_at") or run.text("id") != newest:  # not the run of its file
-                return None
-            outcome, findings = outcome_from_document(run)
-            return RecordedRun(outcome=outcome, findings=findings, generated_at=run.time("generated_at"))
-        except RecordError:
-            return None
+        with suppress(RecordError):
+            run = self.package_run(self.store.newest_run(OUTCOME_SCHEMA)[0])
+            return run if run is not None and run.outcome.finished_at is None else None
+        return None
+
+    def package_run(self, run_id: str) -> RecordedRun | None:
+        """Return a run of packages; None if it is not on record, is not the run of its file, or cannot be read."""
+        with suppress(RecordError):
+            run = self.store.read_run(run_id)
+            if run is not None and (run.text("schema"), run.text("id")) == (OUTCOME_SCHEMA, run_id):
+                outcome, findings = outcome_from_document(run)
+                return RecordedRun(outcome=outcome, findings=findings, generated_at=run.time("generated_at"))
+        return None
 
     def replace_run(self, run: RecordedRun) -> None:
         """Replace the document of a run.

@@ -43,20 +43,20 @@ def run(request: JobRequest, context: JobContext) -> JobAnswer:
         return planned_answer(context, Component.DOCKER, request.options)
     with context.engine.apt_daily_lock():
         finish_earlier_reboot(context)
-        finish_owed_hooks(context)
+        owed = finish_owed_hooks(context, "post-docker.d")
         _require_readable(context, request.options)
-        recover_docker(context, accepted=JobOption.AFTER_FAILURE in request.options)
+        recovered = recover_docker(context, accepted=JobOption.AFTER_FAILURE in request.options)
         _require_finished(context)
-        return DockerUpgrade(request, context).run()
+        return DockerUpgrade(request, context, recovered.problem if recovered else owed).run()
 
 
 class DockerUpgrade:
     """One run."""
 
-    def __init__(self, request: JobRequest, context: JobContext) -> None:
+    def __init__(self, request: JobRequest, context: JobContext, problem: str) -> None:
         self._context = context
         self._options = request.options
-        self._upgrade = EngineUpgrade(request, context, Component.DOCKER)
+        self._upgrade = EngineUpgrade(request, context, Component.DOCKER, problem)
 
     def run(self) -> JobAnswer:
         """Prepare, change, record; see `run` of this module."""

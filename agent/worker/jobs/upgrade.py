@@ -163,7 +163,7 @@ class _Beginning:
 def _execute(context: JobContext, upgrade_run: UpgradeRun, beginning: _Beginning, *, refresh: bool) -> Outcome:
     try:
         with context.engine.apt_daily_lock():
-            finish_earlier_jobs(context)
+            upgrade_run.hooks.earlier_problem = finish_earlier_jobs(context)
             planned = upgrade_run.plan(refresh=refresh)
             beginning.record()
             return upgrade_run.execute(planned)

@@ -36,10 +36,10 @@ def run(request: JobRequest, context: JobContext) -> JobAnswer:
     if JobOption.DRY_RUN in request.options:
         return planned_answer(context, Component.WEAVE, request.options)
     finish_earlier_reboot(context)
-    finish_owed_hooks(context)
+    owed = finish_owed_hooks(context, "post-weave.d")
     _require_readable(context, request.options)
-    recover_weave(context, accepted=JobOption.AFTER_FAILURE in request.options)
-    return WeaveUpgrade(request, context).run()
+    recovered = recover_weave(context, accepted=JobOption.AFTER_FAILURE in request.options)
+    return WeaveUpgrade(request, context, recovered.problem if recovered else owed).run()
 
 
 def _require_readable(context: JobContext, options: Collection[JobOption]) -> None:
@@ -61,10 +61,10 @@ def _require_readable(context: JobContext, options: Collection[JobOption]) -> No
 class WeaveUpgrade:
     """One run."""
 
-    def __init__(self, request: JobRequest, context: JobContext) -> None:
+    def __init__(self, request: JobRequest, context: JobContext, problem: str) -> None:
         self._context = context
         self._options = request.options
-        self._upgrade = EngineUpgrade(request, context, Component.WEAVE)
+        self._upgrade = EngineUpgrade(request, context, Component.WEAVE, problem)
 
     def run(self) -> JobAnswer:
         """Prepare, change, record; see `run` of this module."""

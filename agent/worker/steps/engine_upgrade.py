@@ -41,8 +41,10 @@ class NotNowError(Exception):
 class EngineUpgrade:
     """One run of an upgrade."""
 
-    def __init__(self, request: JobRequest, context: JobContext, component: Component) -> None:
+    def __init__(self, request: JobRequest, context: JobContext, component: Component, problem: str = "") -> None:
+        """Take what failed, in this job, of the hooks that an earlier run of the component owed."""
         self._request = request
+        self._problem = problem
         self._context = context
         self._component = component
         self.hooked = False
@@ -56,10 +58,12 @@ class EngineUpgrade:
     def run(self, act: Callable[[], JobAnswer]) -> JobAnswer:
         """Return the answer of `act`, or that it may not happen now; run the post-hooks, and add what failed of them.
 
+        Without hooks of its own, what those of an earlier run left undone is still so after this one.
+
         Raises:
             PlanChangedError: as `act`; nothing was changed, and nothing is recorded.
         """
-        problem = ""
+        problem = self._problem
         try:
             answer = act()
         except NotNowError as error:
@@ -199,7 +203,11 @@ def run_post_hooks(context: JobContext, outcome: EngineOutcome) -> str:
 
 def with_problem(context: JobContext, outcome: EngineOutcome, problem: str) -> EngineOutcome:
     """Record and return the outcome of a run with what failed after it in its message."""
-    outcome = replace(outcome, message="; ".join(filter(None, (outcome.message, problem))))
+    outcome = replace(
+        outcome,
+        message="; ".join(filter(None, (outcome.message, problem))),
+        problem="; ".join(filter(None, (outcome.problem, problem))),
+    )
     with suppress(HostError):  # the log has it
         context.record.save_engine_outcome(outcome, context.machine.now(), block_sentence)
     return outcome

@@ -7,8 +7,10 @@ from agent.worker.steps.finish_restart import finish_interrupted_restart
 from agent.worker.steps.upgrade_hooks import finish_owed_hooks
 
 
-def finish_earlier_jobs(context: JobContext) -> None:
+def finish_earlier_jobs(context: JobContext) -> str:
     """Finish what is unfinished; if something cannot be finished, the next job tries again.
+
+    Returns what failed of the hooks that an upgrade of packages owed.
 
     Raises:
         BusyError: the machine is going down.
@@ -16,4 +18,4 @@ def finish_earlier_jobs(context: JobContext) -> None:
     finish_earlier_reboot(context)
     finish_interrupted_restart(context)
     finish_engine_upgrades(context)
-    finish_owed_hooks(context)
+    return finish_owed_hooks(context)

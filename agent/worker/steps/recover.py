@@ -61,4 +61,5 @@ def credit_late_arrivals(outcome: Outcome, left: Sequence[Step], read_states: Ca
 def _completed(outcome: Outcome, states: States) -> Outcome:
     installed = [step for step in outcome.underway if verify.is_installed(step, states)]
     message = f"interrupted in a transaction: {len(installed)} of {len(outcome.underway)} packages were installed"
+    message = "; ".join(filter(None, (message, outcome.problem)))
     return replace(outcome, message=message, upgraded=(*outcome.upgraded, *installed), underway=())

@@ -6,6 +6,7 @@ power cut in the next job. What is owed is on record before the first hook start
 
 from contextlib import suppress
 
+from agent.core.frozen import replace
 from agent.core.hooks import POST_UPGRADE, PRE_UPGRADE
 from agent.core.model.outcome import Outcome
 from agent.core.model.plan import Plan
@@ -17,6 +18,7 @@ from agent.state.documents.outcome import outcome_to_document
 from agent.state.documents.plan import plan_to_document
 from agent.state.owed_hooks import OwedHooks, owe_hooks, owed_hooks, settle_hooks
 from agent.worker.context import JobContext
+from agent.worker.steps.engine_upgrade import with_problem
 
 
 class UpgradeHooks:
@@ -27,6 +29,8 @@ class UpgradeHooks:
         self._before = False
         """Whether the hooks before it have had their turn: once, however often the run plans again."""
         self._owed = False
+        self.earlier_problem = ""
+        """What failed, in this job, of the hooks that an earlier run owed; empty: nothing."""
 
     def run_before(self, plan: Plan) -> None:
         """Run the hooks before the steps of this plan; does nothing the second time.
@@ -55,9 +59,12 @@ class UpgradeHooks:
         raise HostError(f"nothing was installed: {verdict.problem}")
 
     def run_after(self, outcome: Outcome) -> Outcome:
-        """Run the hooks after the run, if they are owed; return the outcome, degraded if one fails."""
+        """Run the hooks after the run, if they are owed; return the outcome, degraded if one fails.
+
+        Without hooks of its own, what those of an earlier run left undone is still so after this one.
+        """
         if not self._owed:
-            return outcome
+            return verify.with_cause(outcome, self.earlier_problem)
         document = outcome_to_document(outcome, self._context.machine.now(), self._context.record.findings())
         problem = _run_after(self._context, POST_UPGRADE, document)
         self._settle()
@@ -69,16 +76,41 @@ class UpgradeHooks:
             settle_hooks(self._context.record.store)
 
 
-def finish_owed_hooks(context: JobContext) -> None:
-    """Run the hooks after an upgrade that was interrupted; once more if this job is interrupted, too."""
+def finish_owed_hooks(context: JobContext, directory: str = POST_UPGRADE) -> str:
+    """Run the hooks after an upgrade that was interrupted; once more if this job is interrupted, too.
+
+    What fails is added to the outcome of that run. Returns it if the hooks are those of `directory`.
+    """
     store = context.record.store
     owed = owed_hooks(store)
     if owed is None:
-        return
+        return ""
     problem = _run_after(context, owed.directory, _interrupted(context, owed))
     log.event(log.LogEvent.HOOKS_FINISHED, run=owed.run, error=problem)
+    with suppress(HostError):  # the log has it
+        _record_problem(context, owed, problem)
     with suppress(HostError):
         settle_hooks(store)
+    return problem if owed.directory == directory else ""
+
+
+def _record_problem(context: JobContext, owed: OwedHooks, problem: str) -> None:
+    """Add what failed to the outcome of the run that owed the hooks, if it is on record.
+
+    Raises:
+        HostError: it cannot be written.
+    """
+    record = context.record
+    if not problem or not owed.run:
+        return
+    if owed.directory == POST_UPGRADE:
+        run = record.package_run(owed.run)
+        if run is not None:
+            record.replace_run(replace(run, outcome=verify.with_cause(run.outcome, problem)))
+        return
+    engine = record.engine_run(owed.run)
+    if engine is not None:
+        with_problem(context, engine, problem)
 
 
 def _run_after(context: JobContext, directory: str, document: Document) -> str:

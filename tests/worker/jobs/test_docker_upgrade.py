@@ -24,6 +24,7 @@ from agent.state.documents.engine_plan import engine_plan_from_document
 from agent.state.engine_interrupted import engine_interrupted
 from agent.state.engine_outcome_view import EngineOutcomeView
 from agent.state.json_reader import JsonReader
+from agent.state.owed_hooks import OwedHooks, owe_hooks
 from agent.state.record import Record
 from agent.state.store import OWED_HOOKS, STATE, Store
 from agent.state.views import StateView
@@ -412,6 +413,7 @@ def test_a_hook_that_fails_after_a_change_needs_attention(host: Host) -> None:
     assert "post-docker.d/10-fill: exit code 1" in recorded.text("message")
     assert answer.document is not None
     assert answer.document["message"] == recorded.text("message")
+    assert answer.document["problem"] == "post-docker.d/10-fill: exit code 1"
 
 
 def test_after_a_kill_the_run_that_finishes_it_runs_the_post_hooks_once(host: Host) -> None:
@@ -428,13 +430,14 @@ def test_after_a_kill_the_run_that_finishes_it_runs_the_post_hooks_once(host: Ho
     host.agent.check()
 
     assert host.engines.host.hooks == ["post-docker.d"]
-    assert "post-docker.d/10-fill" in host.agent.last_run().text("message")
+    assert host.agent.last_run().text("problem") == "post-docker.d/10-fill: exit code 1"
 
 
 def test_after_a_kill_while_hooks_run_the_next_job_runs_those_after_it_once(
     host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    host.agent.hooks.verdicts = {"pre-docker.d": HookVerdict(ran=1)}
+    failed = HookVerdict(ran=1, problem="post-docker.d/10-fill: exit code 1")
+    host.agent.hooks.verdicts = {"pre-docker.d": HookVerdict(ran=1), "post-docker.d": failed}
     monkeypatch.setattr(host.engines.host, "run_hooks", lambda _name, _document: raising(Killed())())
     with pytest.raises(Killed):
         host.upgrade()
@@ -446,6 +449,27 @@ def test_after_a_kill_while_hooks_run_the_next_job_runs_those_after_it_once(
     assert (waits, engine_interrupted(host.agent.store)) == (True, False)
     assert host.agent.hooks.ran == ["post-docker.d"]
     assert host.agent.hooks.documents["post-docker.d"]["schema"] == "maestro.engine-outcome/1"
+
+
+@pytest.mark.parametrize("moment", ["in the hooks", "in the change"])
+def test_a_run_that_changes_nothing_has_what_the_hooks_of_the_killed_one_leave_undone(host: Host, moment: str) -> None:
+    ran, failed = HookVerdict(ran=1), HookVerdict(ran=1, problem="post-docker.d/10-fill: exit code 1")
+    for hooks in (host.agent.hooks, host.engines.host):
+        hooks.verdicts = {"pre-docker.d": ran, "post-docker.d": failed}
+    if moment == "in the change":
+        host.engine.dies_at = 0
+        with pytest.raises(Killed):
+            host.upgrade()
+        host.engine.dies_at = None
+    else:
+        host.engines.host.verdicts = {}
+        host.upgrade()
+        owe_hooks(host.agent.store, OwedHooks(run="", directory="post-docker.d"), host.agent.machine.now())
+
+    answer = host.upgrade()
+
+    assert (answer.exit_code, host.agent.last_run().text("result")) == (10, "unchanged")
+    assert host.agent.last_run().text("problem") == failed.problem
 
 
 @pytest.mark.parametrize("ran", [0, 1])

@@ -15,6 +15,7 @@ from tests.worker.jobs.simulator import Agent, names, raising
 RAN = HookVerdict(ran=1)
 DEFERRED = HookVerdict(ran=1, problem="pre-upgrade.d/10-drain: exit code 75", deferred=True)
 FAILED = HookVerdict(ran=1, problem="pre-upgrade.d/10-drain: exit code 1")
+FAILED_AFTER = HookVerdict(ran=1, problem="post-upgrade.d/10-fill: exit code 1")
 NOT_STARTED = HookVerdict(ran=0, problem="pre-upgrade.d/10-drain: not run: it belongs to user 1000")
 
 
@@ -23,6 +24,17 @@ def agent(tmp_path: Path) -> Agent:
     made = Agent(tmp_path / "state")
     made.hooks.verdicts = {PRE_UPGRADE: RAN, POST_UPGRADE: RAN}
     return made
+
+
+def killed_in(agent: Agent, moment: str) -> None:
+    """Kill an upgrade within its transaction, or in the hooks after it."""
+    if moment == "within":
+        agent.machine.before_install.append(raising(Killed()))
+    else:
+        agent.hooks.during[POST_UPGRADE] = raising(Killed())
+    with pytest.raises(Killed):
+        agent.upgrade()
+    agent.hooks.during.clear()
 
 
 def test_hooks_run_around_the_transactions_and_after_the_downloads(agent: Agent) -> None:
@@ -132,13 +144,59 @@ def test_a_run_that_a_hook_deferred_succeeds_later(agent: Agent) -> None:
 def test_a_hook_that_fails_after_the_run_degrades_it(agent: Agent, result: Result) -> None:
     agent.machine.offer("a")
     agent.machine.fails = {"a": Stage.CONFIGURE} if result is Result.FAILED else {}
-    agent.hooks.verdicts[POST_UPGRADE] = HookVerdict(ran=1, problem="post-upgrade.d/10-fill: exit code 1")
+    agent.hooks.verdicts[POST_UPGRADE] = FAILED_AFTER
 
     done = agent.upgrade()
 
     assert done.result is (Result.DEGRADED if result is Result.UPDATED else result)
-    assert "post-upgrade.d/10-fill: exit code 1" in done.message
+    assert FAILED_AFTER.problem in done.message
     assert agent.last_run().text("message") == done.message
+    assert agent.last_run().text("problem") == FAILED_AFTER.problem
+
+
+@pytest.mark.parametrize("moment", ["within", "after"])
+def test_what_an_owed_hook_leaves_undone_is_in_the_outcome_of_its_run(agent: Agent, moment: str) -> None:
+    agent.machine.offer("a")
+    agent.hooks.verdicts[POST_UPGRADE] = FAILED_AFTER
+    killed_in(agent, moment)
+
+    agent.check()
+    run = agent.last_run()
+
+    assert run.text("result") == ("degraded" if moment == "after" else "interrupted")
+    assert run.text("problem") == FAILED_AFTER.problem
+    assert FAILED_AFTER.problem in run.text("message")
+
+
+@pytest.mark.parametrize("moment", ["within", "after"])
+def test_a_run_without_hooks_of_its_own_has_what_those_of_the_killed_one_leave_undone(
+    agent: Agent, moment: str
+) -> None:
+    agent.machine.offer("a")
+    agent.hooks.verdicts[POST_UPGRADE] = FAILED_AFTER
+    killed_in(agent, moment)
+    agent.machine.put("a", 2)
+
+    done = agent.upgrade()
+    killed = agent.last_run(back=1)
+
+    assert (done.result, done.problem) == (Result.DEGRADED, FAILED_AFTER.problem)
+    assert killed.text("problem") == FAILED_AFTER.problem
+    assert agent.upgrade().problem == ""
+
+
+def test_hooks_of_its_own_that_succeed_take_back_what_those_of_the_killed_run_left_undone(agent: Agent) -> None:
+    agent.machine.offer("a")
+    agent.hooks.verdicts[POST_UPGRADE] = FAILED_AFTER
+    killed_in(agent, "within")
+
+    def succeed() -> None:
+        agent.hooks.verdicts[POST_UPGRADE] = RAN
+
+    agent.hooks.during[PRE_UPGRADE] = succeed
+    done = agent.upgrade()
+
+    assert (done.result, done.problem) == (Result.UPDATED, "")
 
 
 def test_a_stop_while_hooks_run_installs_nothing_and_the_hooks_after_it_run(agent: Agent) -> None:
