@@ -1,5 +1,6 @@
 """Signatures of OpenSSH keys, checked by ssh-keygen(1) (`-Y check-novalidate`, `find-principals`, `verify`)."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from enum import Enum
 from pathlib import Path
@@ -34,7 +35,7 @@ def find_signer(
 
     Raises:
         HostError: ssh-keygen cannot be run, or does not answer in time.
-        OSError: the files for it cannot be written.
+        OSError: the files for it cannot be written, or `signers` cannot be read.
     """
     with TemporaryDirectory(prefix="maestro-request-") as directory:  # mode 0700
         files = _Files(Path(directory), message, signature)
@@ -42,20 +43,30 @@ def find_signer(
             return SignatureFault.BAD
         # In local time: OpenSSH before 9.1 knows no other.
         time = ("-O", f"verify-time={at.astimezone():%Y%m%d%H%M%S}") if at is not None else ()
-        found = files.run("find-principals", "-f", signers, *time)
-        if found.code != 0:
-            return SignatureFault.UNKNOWN_SIGNER
-        for principal in found.output.splitlines()[:_MOST_PRINCIPALS]:
-            if files.run("verify", "-f", signers, "-I", principal, "-n", namespace, *time).code == 0:
-                return one_line(principal)
+        if files.run("find-principals", "-f", signers, *time).code == 0:
+            # Line by line: it stops at the first one with the key, and asks for no namespace.
+            for line in Path(signers).read_bytes().split(b"\n"):
+                if principal := files.principal_of(line, namespace, time):
+                    return one_line(principal)
     return SignatureFault.UNKNOWN_SIGNER
 
 
 class _Files:
     def __init__(self, directory: Path, message: bytes, signature: str) -> None:
-        self._message, self._signature = directory / "message", directory / "signature"
+        self._message, self._signature, self._line = (directory / name for name in ("message", "signature", "line"))
         self._message.write_bytes(message)
         self._signature.write_text(signature, encoding="ascii")
+
+    def principal_of(self, line: bytes, namespace: str, time: Sequence[str]) -> str:
+        """Return the principal of one line of an allowed-signers file for which the signature is good; empty: none."""
+        if line.strip()[:1] in {b"", b"#"}:
+            return ""
+        self._line.write_bytes(line + b"\n")
+        found = self.run("find-principals", "-f", str(self._line), *time)
+        for principal in found.output.splitlines()[:_MOST_PRINCIPALS] if found.code == 0 else ():
+            if self.run("verify", "-f", str(self._line), "-I", principal, "-n", namespace, *time).code == 0:
+                return principal
+        return ""
 
     def run(self, action: str, *options: str) -> ProgramResult:
         arguments = [_PROGRAM, "-Y", action, "-s", str(self._signature), *options]

@@ -267,6 +267,32 @@ def test_a_key_may_have_expired_since_its_request_was_accepted(people: dict[str,
     assert found == [unknown, unknown, "ann@example.org"]
 
 
+@pytest.mark.parametrize(
+    ("lines", "found"),
+    [
+        (
+            'git@example.org namespaces="git" {key}\nann@example.org namespaces="maestro-request" {key}',
+            "ann@example.org",
+        ),
+        ('old@example.org valid-before="20200101" {key}\n' * 9 + "*@example.org {key}", "*@example.org"),
+        ('# of 2026\n\nann namespaces="git" {key}\n\nann namespaces="maestro-*" {key}', "ann"),
+        ('eve@example.org,ann@example.org namespaces="git" {key}', None),
+        ('ann@example.org valid-before="20200101",namespaces="maestro-request" {key}', None),
+    ],
+    ids=["another-namespace-first", "expired-lines-first", "comments-and-patterns", "another-namespace", "expired"],
+)
+def test_the_first_line_that_accepts_a_signature_says_whose_it_is(
+    people: dict[str, Signer], tmp_path: Path, lines: str, found: str | None
+) -> None:
+    file, request = tmp_path / "signers", people["ann"].sign(document())
+    key = people["ann"].line.partition('" ')[2].strip()
+    file.write_text(f"{people['eve'].line}{lines.format(key=key)}\n")
+
+    signer = find_signer(canonical_form(request), request["signature"], str(file), "maestro-request")
+
+    assert signer == (found or ssh_signature.SignatureFault.UNKNOWN_SIGNER)
+
+
 def test_a_request_whose_signature_cannot_be_checked_for_want_of_space_comes_again(
     signing: Worker, people: dict[str, Signer], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
