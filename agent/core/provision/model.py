@@ -58,9 +58,13 @@ class Provision:
 
     def resumed(self, boot_id: str | None, now: datetime) -> "Provision":
         """Return it as a later job finds it: after the restart, the packages are looked at once more."""
-        if self.phase is not ProvisionPhase.REBOOTING or boot_id is None or boot_id == self.boot_id:
+        if not self.restarted(boot_id):
             return self
         return replace(self, phase=ProvisionPhase.UPGRADING, entered_at=now, rebooted=True)
+
+    def restarted(self, boot_id: str | None) -> bool:
+        """Return whether the restart that it waited for is behind it; `boot_id` is of this boot, None: unknown."""
+        return self.phase is ProvisionPhase.REBOOTING and boot_id not in {None, self.boot_id}
 
     def next_step(self, *, required: bool) -> NextStep:
         """Return what a job does next; `required` is whether a restart is required, or that is unknown."""
@@ -72,7 +76,7 @@ class Provision:
     def waits(self, boot_id: str | None) -> bool:
         """Return whether the last job left something to a later one; `boot_id` is of this boot, None: unknown."""
         if self.phase is ProvisionPhase.REBOOTING:
-            return boot_id in {None, self.boot_id}
+            return not self.restarted(boot_id)
         return self.phase is ProvisionPhase.UPGRADING and bool(self.result)
 
     def after(self, outcome: Outcome, *, left: bool, required: bool, boot_id: str | None, now: datetime) -> "Provision":

@@ -45,8 +45,11 @@ def provision_at(
         began = server.first_booted_at if first_boot else None
     else:
         began = None if recorded.done else recorded.started_at
+    # After the restart the packages are looked at once more, however long ago the beginning seems: without a clock that
+    # runs while it is off, a new server often has the time only by then.
+    restarted = recorded is not None and recorded.restarted(server.boot_id)
     # A first boot that lies far ahead says nothing: with a clock that was set back an old server would count as new.
-    if began is None or now - began > NEW_FOR or (recorded is None and began - now > NEW_FOR):
+    if began is None or (now - began > NEW_FOR and not restarted) or (recorded is None and began - now > NEW_FOR):
         return None
     at = min(began, now)
     last = attempts.last if attempts is not None else None

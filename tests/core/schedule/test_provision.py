@@ -96,6 +96,19 @@ def test_a_run_that_left_something_without_failing_is_tried_with_growing_pauses(
     assert len(set(pauses)) == 2
 
 
+@pytest.mark.parametrize(("boot_id", "starts"), [("two", True), ("one", False), (None, False)])
+def test_a_clock_that_was_behind_at_first_does_not_end_it_before_the_look_after_the_restart(
+    boot_id: str | None, *, starts: bool
+) -> None:
+    behind = NOW - timedelta(days=29)
+    recorded = replace(REBOOTING, started_at=behind, entered_at=behind)
+
+    at = due(recorded, attempts=JobAttempts(last=behind), boot_id=boot_id)
+
+    assert (at is not None and at <= NOW) is starts
+    assert due(recorded.resumed("two", NOW), attempts=JobAttempts(last=NOW, failures=1), boot_id="two") is None
+
+
 @pytest.mark.parametrize(("boot_id", "waits"), [("two", False), ("one", True), (None, True)])
 def test_after_the_restart_provisioning_goes_on_at_once(boot_id: str | None, *, waits: bool) -> None:
     at = due(REBOOTING, attempts=JobAttempts(last=NOW), boot_id=boot_id)
