@@ -13,6 +13,6 @@ def request_metrics(counts: Mapping[RequestStatus, int], stopped: int) -> str:
     lines += [
         f'{_OPEN}{{status="{status.value}"}} {counts.get(status, 0)}' for status in RequestStatus if status not in ENDED
     ]
-    lines += [f"# HELP {_STOPPED} Deployments that stopped after failures and have not expired."]
+    lines += [f"# HELP {_STOPPED} Deployments that stopped after failures, have requests left, and have not expired."]
     lines += [f"# TYPE {_STOPPED} gauge", f"{_STOPPED} {stopped}"]
     return "\n".join(lines) + "\n"

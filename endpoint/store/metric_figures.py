@@ -11,6 +11,7 @@ from endpoint.store.advisory_tables import ADVISORY_SOURCES, KEV
 from endpoint.store.database import Database
 from endpoint.store.host_tables import FIX_COUNTS
 from endpoint.store.notify_queue import NotificationQueue
+from endpoint.store.request_statements import UNDER_WAY
 from endpoint.store.tables import DEPLOYMENTS, STREAMS
 from endpoint.version import VERSION
 
@@ -22,7 +23,11 @@ _EXPLOITED = (
 _ACTIVE = (
     sa.select(sa.func.count())
     .select_from(DEPLOYMENTS)
-    .where(DEPLOYMENTS.c.status == DeploymentStatus.ACTIVE.value, DEPLOYMENTS.c.expires_at > sa.bindparam("now"))
+    .where(
+        DEPLOYMENTS.c.status == DeploymentStatus.ACTIVE.value,
+        DEPLOYMENTS.c.expires_at > sa.bindparam("now"),
+        UNDER_WAY,
+    )
 )
 _LOADED = sa.select(ADVISORY_SOURCES.c.name, ADVISORY_SOURCES.c.loaded_at).where(
     ADVISORY_SOURCES.c.loaded_at.is_not(None)

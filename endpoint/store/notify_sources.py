@@ -86,6 +86,8 @@ class NotifySources:
     def stopped(self, now: datetime) -> list[Subject]:
         """Return the deployments that stopped after failures, and have not expired.
 
+        Also those that have ended: where the last host fails, nobody else hears of it.
+
         Raises:
             StoreError: the database does not answer.
         """

@@ -14,6 +14,7 @@ from endpoint.core.deployments import IN_FLIGHT, DeploymentStatus, RequestStatus
 from endpoint.core.requests import request_document
 from endpoint.errors import UsageError
 from endpoint.store.database import Database
+from endpoint.store.request_statements import UNDER_WAY
 from endpoint.store.tables import DEPLOYMENTS, REQUEST_ACTIONS, REQUESTS
 
 Listed = tuple[DeploymentRecord, Mapping[RequestStatus, int]]
@@ -35,7 +36,11 @@ _OPEN_COUNTS = (
 _STOPPED = (
     sa.select(sa.func.count())
     .select_from(DEPLOYMENTS)
-    .where(DEPLOYMENTS.c.status == DeploymentStatus.STOPPED.value, DEPLOYMENTS.c.expires_at > sa.bindparam("now"))
+    .where(
+        DEPLOYMENTS.c.status == DeploymentStatus.STOPPED.value,
+        DEPLOYMENTS.c.expires_at > sa.bindparam("now"),
+        UNDER_WAY,
+    )
 )
 _LEAST_PREFIX = 4
 
@@ -65,7 +70,9 @@ class RequestQueries:
         return self._database.read(_list)
 
     def open_counts(self, now: datetime) -> tuple[dict[RequestStatus, int], int]:
-        """Return how many requests are open, by status, and how many deployments are stopped and not expired.
+        """Return how many requests are open, by status, and how many deployments wait for a person.
+
+        Those are stopped, have requests left, and have not expired.
 
         Raises:
             StoreError: the database does not answer.

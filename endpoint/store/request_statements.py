@@ -72,6 +72,8 @@ _HAS_RECALLED = (
 HAS_REQUESTS = sa.or_(_HAS_OPEN, _HAS_RECALLED)
 """Whether a stream's host may get a request or a cancellation now. It is part of a query that is made anyway, because a
 query of its own costs each contact more than all the rest of the queue."""
+UNDER_WAY = DEPLOYMENTS.c.id.in_(sa.select(REQUESTS.c.deployment).where(REQUESTS.c.ended_at.is_(None)))
+"""Whether a deployment has a request that has not ended: without one its status is history, and nothing can be done."""
 NAMED = _BOTH.where(REQUESTS.c.id.in_(sa.bindparam("ids", expanding=True)))
 UNENDED = _BOTH.where(REQUESTS.c.deployment == sa.bindparam("of"), REQUESTS.c.ended_at.is_(None))
 LOCKED_DEPLOYMENTS = (

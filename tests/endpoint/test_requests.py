@@ -519,6 +519,21 @@ def test_metrics_count_what_is_open_and_what_waits_for_a_person(site: LocalEndpo
     assert promtool("check", "metrics", content=page) == (0, "")
 
 
+@pytest.mark.parametrize("step", ["done", "failed"])
+def test_a_deployment_that_has_ended_neither_is_active_nor_waits_for_a_person(site: LocalEndpoint, step: str) -> None:
+    web = host(site)
+    request(site, "check", "--host", "web1")
+    client = site.client(site.token("--admin"))
+    before = client.get("/metrics").body.decode()
+    web.step(web.offered()[0]["id"], step)
+
+    page = client.get("/metrics").body.decode()
+
+    assert "maestro_endpoint_deployments_active 1\n" in before
+    assert "maestro_endpoint_deployments_active 0\n" in page
+    assert "maestro_endpoint_deployments_stopped 0\n" in page
+
+
 def test_the_list_has_the_latest_deployment_first(site: LocalEndpoint) -> None:
     host(site)
     made = [request(site, verb, "--host", "web1") for verb in ("check", "send-report")]
