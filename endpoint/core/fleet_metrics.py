@@ -79,7 +79,7 @@ def _endpoint(figures: EndpointFigures) -> Iterable[Gauge]:
         ("source",),
         [((source,), when) for source, when in sorted(figures.advisories_loaded.items())],
     )
-    yield _gauge("deployments_active", "Deployments whose requests are delivered and have not all ended.", figures.active_deployments)
+    yield _gauge("deployments_active", "Deployments whose requests are being delivered.", figures.active_deployments)
     yield _gauge("notifications_waiting", "Notifications that were not sent yet.", figures.notifications_waiting)
     yield _gauge(
         "notifications_given_up",
