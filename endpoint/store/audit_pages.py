@@ -1,7 +1,7 @@
 """What people and the endpoint itself did, latest first, each joined to what came of its requests.
 
-Actions on deployments are in `request_actions`, all others in `audit`; what the pages do to a deployment is in both, as
-`audit` also has where it came from, and is shown once.
+Actions on deployments are in `request_actions`, all others in `audit`; what people do to a deployment is in both, as
+`audit` also has where it came from, and is shown once. `request_actions` are kept when entries of `audit` are deleted.
 """
 
 from collections import Counter, defaultdict
@@ -84,6 +84,8 @@ class AuditLine:
     deployment: str | None = None
     request: str | None = None
     address: str | None = None
+    is_origin_known: bool = True
+    """Whether an entry without an address is one of the endpoint's machine; else it is no longer recorded."""
     counts: Mapping[str, int] = field(default_factory=dict)
     """The deployment's requests by status, as far as their hosts are in the scope."""
     requests: tuple[AuditRequest, ...] = ()
@@ -148,6 +150,12 @@ class _Source:
     def line(self, row: Any) -> AuditLine:
         raise NotImplementedError
 
+    def of_host(self, column: Any, chosen: AuditFilter) -> Any:
+        """Return the query for a column of the requests of the chosen host, if that is in the scope."""
+        return sa.select(column).where(
+            REQUESTS.c.host_id == chosen.host_id, in_scope(REQUESTS.c.host_id, self._person.scope)
+        )
+
     def place(self, row: Any) -> AuditCursor:
         return AuditCursor(at_s=row.at, source=self.number, id=row.id)
 
@@ -157,10 +165,15 @@ class _People(_Source):
 
     def conditions(self, chosen: AuditFilter) -> list[Any]:
         pairs = (
-            (AUDIT.c.person, chosen.person), (AUDIT.c.action, chosen.action),
-            (AUDIT.c.host_id, chosen.host_id), (AUDIT.c.deployment, chosen.deployment),
+            (AUDIT.c.person, chosen.person), (AUDIT.c.action, chosen.action), (AUDIT.c.deployment, chosen.deployment),
         )  # fmt: skip
-        return [visible_entries(self._person), *(column == value for column, value in pairs if value is not None)]
+        found = [visible_entries(self._person), *(column == value for column, value in pairs if value is not None)]
+        if chosen.host_id is not None:
+            of_all = sa.and_(
+                AUDIT.c.host_id.is_(None), AUDIT.c.deployment.in_(self.of_host(REQUESTS.c.deployment, chosen))
+            )
+            found.append(sa.or_(AUDIT.c.host_id == chosen.host_id, of_all))
+        return found
 
     def line(self, row: Any) -> AuditLine:
         # Of somebody else's deployment with hosts outside of the scope, the detail has their number.
@@ -194,10 +207,8 @@ class _Deployments(_Source):
         if chosen.deployment is not None:
             found.append(actions.deployment == chosen.deployment)
         if chosen.host_id is not None:
-            of_host = sa.select(REQUESTS.c.deployment).where(
-                REQUESTS.c.host_id == chosen.host_id, in_scope(REQUESTS.c.host_id, scope)
-            )
-            found.append(actions.deployment.in_(of_host))
+            found.append(actions.deployment.in_(self.of_host(REQUESTS.c.deployment, chosen)))
+            found.append(sa.or_(actions.request.is_(None), actions.request.in_(self.of_host(REQUESTS.c.id, chosen))))
         return found
 
     def line(self, row: Any) -> AuditLine:
@@ -205,6 +216,7 @@ class _Deployments(_Source):
         return AuditLine(
             place=self.place(row), person=row.person, action=f"{_PREFIX}{row.action}", subject="",
             detail="" if hidden else row.detail, deployment=row.deployment, request=row.request,
+            is_origin_known=row.person is None,
         )  # fmt: skip
 
 

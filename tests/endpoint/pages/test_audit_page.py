@@ -1,11 +1,15 @@
 """The audit: who did what, what came of it, and nothing of hosts that a person does not see."""
 
+import html
+import json
 import re
+from datetime import datetime, timedelta, timezone
 
 import pytest
 
 from endpoint.core.audit import AuditAction
 from endpoint.core.people import PersonRole
+from endpoint.store.audit import Audit
 from endpoint.store.audit_pages import PAGE, AuditCursor
 from tests.endpoint.conftest import MakeEndpoint
 from tests.support.local_endpoint import LocalEndpoint
@@ -43,6 +47,37 @@ def test_a_deployment_is_shown_once_with_what_came_of_each_request(endpoint: Loc
     again = page(log_in(endpoint), f"?deployment={identity}")
     assert "1 cancelled" in again
     assert actions(again) == 2
+
+
+def test_a_host_has_what_was_done_to_whole_deployments_with_it_and_to_its_own_requests(endpoint: LocalEndpoint) -> None:
+    own, other = reporting_host(endpoint, name="own"), reporting_host(endpoint, name="other")
+    made = json.loads(endpoint.run("request", "check", "--host", own.host, other.host, "--json").stdout)
+    of_other = next(one["id"] for one in made["requests"] if one["host_id"] == other.host)
+    assert endpoint.run("requests", "cancel", of_other).returncode == 0
+    visitor = log_in(endpoint)
+
+    cancelled_there = actions(page(visitor, f"?host={own.host}"))
+    assert endpoint.run("requests", "cancel", made["id"]).returncode == 0
+
+    assert cancelled_there == 1, "its creation, not what was done to the other host"
+    assert actions(page(visitor, f"?host={own.host}")) == 2
+    assert actions(page(visitor, f"?host={other.host}")) == 3
+
+
+def test_a_deployment_whose_origin_is_no_longer_kept_is_not_said_to_be_made_on_this_machine(
+    endpoint: LocalEndpoint,
+) -> None:
+    box = reporting_host(endpoint)
+    made = endpoint.run("request", "check", "--host", box.host).stdout.partition(":")[0]
+    visitor = log_in(endpoint)
+    before = page(visitor, f"?deployment={made}")
+    list(Audit(endpoint.opened).delete_old(datetime.now(timezone.utc) + timedelta(hours=1)))
+
+    after = page(visitor, f"?deployment={made}")
+
+    assert (actions(before), actions(after)) == (1, 1)
+    assert "the endpoint's machine</span>" in html.unescape(before)
+    assert "no longer recorded</span>" in after
 
 
 def test_entries_are_filtered_and_paged_and_none_is_lost_or_shown_twice(endpoint: LocalEndpoint) -> None:
