@@ -44,6 +44,22 @@ def test_a_failed_download_holds_that_package_alone(host: Scenario, archive: Arc
     assert host.versions("a", "b", "c") == {"a": "2", "b": "1", "c": "1"}
 
 
+def test_a_failed_download_of_a_higher_version_leaves_the_security_update(host: Scenario, archive: Archive) -> None:
+    offer_over_http(host, archive, package("a", "2"))
+    host.install(package("needs-it", "1"), package("c", "1"))
+    newer = (package("a", "3"), package("needs-it", "3", depends="a (>= 3)"), package("c", "3"))
+    host.repository("updates", *newer, at=f"{archive.url}/updates")
+    archive.refused["a_3"] = 404
+
+    done = host.upgrade("--all")
+
+    assert (done.code, done.json["result"]) == (10, "degraded")
+    assert host.versions("a", "c", "needs-it") == {"a": "2", "c": "3", "needs-it": "1"}
+    held = {(item["package"], item["candidate"]): item["why"] for item in done.json["held"]}
+    assert held[("a", "3")] == "download-failed"
+    assert held.keys() == {("a", "3"), ("needs-it", "3")}
+
+
 def test_a_failed_download_of_one_architecture_holds_the_pair_alone(host: Scenario, archive: Archive) -> None:
     host.machine.check("dpkg --add-architecture i386")
     host.install(pair("1", "amd64"), pair("1", "i386"), package("a", "1"))
