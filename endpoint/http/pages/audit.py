@@ -48,6 +48,7 @@ class AuditPage:
             actions=[(action, action.replace("-", " ")) for action in ACTIONS],
             names=self._names.visible(_hosts(view), person.scope),
             why_text=request_why_text,
+            first_page=_address(values, None),
             next_page=_address(values, view.next) if view.next is not None else None,
         )
 
@@ -85,5 +86,9 @@ def _hosts(view: AuditView) -> set[str]:
     return of_lines | {one.host_id for line in view.lines for one in line.requests}
 
 
-def _address(values: dict[str, str], after: AuditCursor) -> str:
-    return f"/audit?{urlencode({**values, 'after': str(after)})}"
+def _address(values: dict[str, str], after: AuditCursor | None) -> str:
+    """Return the page behind an entry; None: the first one."""
+    chosen = {name: text for name, text in values.items() if name != "after"}
+    if after is not None:
+        chosen["after"] = str(after)
+    return f"/audit?{urlencode(chosen)}" if chosen else "/audit"

@@ -54,6 +54,7 @@ class FixesPages:
             sources=self._advisories.sources(),
             advice=advice_for(self._advisories, [row.cve for row in page.rows], with_texts=True),
             sorts=[(sort.value, self._sorted(query, sort)) for sort in FixSort],
+            first=_address(replace(query, offset=0)),
             previous=_address(replace(query, offset=max(0, query.offset - query.limit))) if query.offset else None,
             next=_address(replace(query, offset=query.offset + query.limit))
             if query.offset + len(page.rows) < page.total

@@ -4,8 +4,11 @@ import re
 
 import pytest
 
+from endpoint.core.host_query import Cursor
 from tests.support.local_endpoint import LocalEndpoint
 from tests.support.visitor import Visitor, visitor
+
+BEHIND_ALL = Cursor(value="zzz", row=2**31 - 1).encode()
 
 
 def first(browser: Visitor, page: str, pattern: str) -> str:
@@ -49,3 +52,36 @@ def test_fixes_that_wait_for_a_reboot_are_listed_as_installed(demo: LocalEndpoin
     installed = [int(re.findall(r'class="number">(?:<strong>)?([0-9]+)', row)[3]) for row in rows]
 
     assert sum(installed) > 0
+
+
+@pytest.mark.parametrize(
+    ("address", "first_page"),
+    [
+        (f"/hosts?after={BEHIND_ALL}", "/hosts"),
+        (f"/hosts?state=patched&after={BEHIND_ALL}", "/hosts?state=patched"),
+        ("/fixes?offset=9000", "/fixes"),
+        ("/fixes?active=1&offset=9000", "/fixes?active=1"),
+        ("/deployments?from=9000", "/deployments"),
+        ("/audit?after=0x0.0p%2B0~0~0", "/audit"),
+        ("/audit?person=demo&after=0x0.0p%2B0~0~0", "/audit?person=demo"),
+    ],
+)
+def test_a_page_that_has_become_empty_leads_to_the_first_one(
+    demo: LocalEndpoint, address: str, first_page: str
+) -> None:
+    assert empty_part(visitor(demo), address) == [first_page]
+
+
+def test_a_fix_is_not_active_everywhere_because_a_page_of_its_hosts_is_empty(demo: LocalEndpoint) -> None:
+    browser = visitor(demo)
+    fix = first(browser, "/fixes", "/fixes/CVE-[0-9-]+")
+
+    assert empty_part(browser, f"{fix}?after={BEHIND_ALL}") == [fix]
+    assert f"/deploy?cve={fix.rpartition('/')[2]}" in browser.get(f"{fix}?after={BEHIND_ALL}").body.decode()
+
+
+def empty_part(browser: Visitor, address: str) -> list[str]:
+    """Return where the part that stands for no rows leads; nothing else there is a link, or green."""
+    (part,) = re.findall(r'<div class="panel empty">.*?</div>', browser.get(address).body.decode(), re.DOTALL)
+    assert "badge" not in part
+    return re.findall(r'<a href="([^"]*)">', part)
