@@ -151,6 +151,35 @@ def test_a_download_is_a_file(demo: LocalEndpoint) -> None:
     assert headers["X-Content-Type-Options"] == "nosniff"
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        "tag=rack-7",
+        "tag=rack-7&tag=web",
+        "group=nobody&package=curl",
+        "release=debian+4&state=silent&state=held",
+        "version=0.0.1&sort=-seen",
+        "q=x&cve=CVE-2020-0001",
+    ],
+)
+def test_the_form_keeps_each_condition_though_no_host_fits_it(demo: LocalEndpoint, query: str) -> None:
+    sent = sent_by_form(visitor(demo).get(f"/hosts?{query}").body.decode())
+
+    assert sorted(sent) == sorted(parse_qsl(query))
+
+
+def sent_by_form(page: str) -> list[tuple[str, str]]:
+    """Return the parameters that a browser sends of the filter as it is shown, without empty ones."""
+    (form,) = re.findall(r'<form class="filter panel".*?</form>', page, re.DOTALL)
+    inputs = re.findall(r'<input type="(?:text|hidden)" name="([^"]+)" value="([^"]*)"', form)
+    chosen = [
+        (name, value)
+        for name, options in re.findall(r'<select name="([^"]+)">(.*?)</select>', form, re.DOTALL)
+        for value in re.findall(r'<option value="([^"]*)" selected', options)
+    ]
+    return [(name, unescape(value)) for name, value in inputs + chosen if value]
+
+
 def test_a_view_is_saved_shown_replaced_and_deleted(demo: LocalEndpoint) -> None:
     browser, other = visitor(demo), visitor(demo)
     saved = browser.submit("/hosts/views", {"name": "to do", "query": "tag=web&state=held"}, page="/hosts")
