@@ -1,5 +1,6 @@
 """What the pages of the fleet show, frozen. Times are Unix seconds, unknown is None. All text is the hosts' own."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -115,6 +116,14 @@ class Overview:
     """Groups of the fleet lock, by name."""
     tags: tuple[tuple[str, int], ...]
     """The endpoint's own, by name."""
+
+    @property
+    def hosts_by_release(self) -> tuple[tuple[str | None, int], ...]:
+        """Return how many hosts run each release, supported or not, as a list of hosts has them; most first."""
+        found: Counter[str | None] = Counter()
+        for one in self.releases:
+            found[one.release] += one.hosts
+        return tuple(found.most_common())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,8 +43,7 @@ class Filters:
         self.states: Sequence[tuple[str, str]] = [(state, look.label) for state, look in HOST_LOOKS.items()]
         self.tags = _options(overview.tags)
         self.groups = _options(overview.groups)
-        known = [(one.release, one.hosts) for one in overview.releases if one.release is not None]
-        self.releases = _options(known)
+        self.releases = _options([(name, hosts) for name, hosts in overview.hosts_by_release if name is not None])
 
     def value(self, name: str) -> str:
         """Return the first value of a parameter; "": it is not set."""

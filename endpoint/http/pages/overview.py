@@ -53,7 +53,7 @@ class OverviewPages:
             limited=not scope.is_whole,
             exploited=context.fleet.exploited(scope, now),
             cards=cards(overview),
-            releases=_bars([(one.release, one.hosts) for one in overview.releases], "release"),
+            releases=_bars(overview.hosts_by_release, "release"),
             versions=_bars(overview.versions, "version"),
             chart=_chart(context.fleet.exposure_curve(scope, now)),
         )

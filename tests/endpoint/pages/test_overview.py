@@ -9,10 +9,13 @@ import pytest
 from endpoint.core.people import PersonRole
 from endpoint.http.validation import strict
 from tests.endpoint.conftest import MakeEndpoint
+from tests.support.host_reports import patched
 from tests.support.local_endpoint import LocalEndpoint
+from tests.support.messages import Outbox
 from tests.support.visitor import visitor
 
 _CARD = re.compile(r'<a class="card[^"]*" href="([^"]+)">.*?<b>([0-9,]+)</b>', re.DOTALL)
+_BAR = re.compile(r'<th scope="row"><a href="([^"]+)">[^<]*</a></th>\s*<td class="number">([0-9,]+)')
 
 
 def total(page: str) -> int:
@@ -30,6 +33,25 @@ def test_each_card_shows_as_many_hosts_as_the_list_that_it_opens(demo: LocalEndp
 
     assert shown == listed
     assert bool(shown) == (tags != "")
+
+
+def test_a_release_has_one_number_that_of_its_list_whatever_its_support(make_endpoint: MakeEndpoint) -> None:
+    endpoint = make_endpoint()
+    for release, support in (("24.04", "supported"), ("20.04", "ended"), ("20.04", "extended"), ("20.04", "ended")):
+        box = Outbox()
+        system = {"id": "ubuntu", "version": release, "codename": None}
+        state = patched(box, host={"os": system}, release={"distribution": "Ubuntu", "support": support})
+        assert endpoint.client(endpoint.any_host_token).post(box.batch(state)).statuses == ["accepted"]
+    browser = visitor(endpoint)
+
+    bars = [bar for bar in _BAR.findall(browser.get("/").body.decode()) if "release=" in bar[0]]
+
+    assert bars == [("/hosts?release=ubuntu+20.04", "3"), ("/hosts?release=ubuntu+24.04", "1")]
+    pages = [browser.get(address).body.decode() for address, _ in bars]
+    assert [total(page) for page in pages] == [3, 1]
+    assert [re.findall(r'<option value="(ubuntu [^"]*)"', page) for page in pages] == [
+        ["ubuntu 20.04", "ubuntu 24.04"]
+    ] * 2
 
 
 def test_the_document_is_valid_and_has_what_the_page_shows(demo: LocalEndpoint) -> None:
