@@ -4,7 +4,6 @@ provision.json has the phase before each change, so that a job that was killed, 
 next one. From its end on the agent installs security updates only.
 """
 
-from contextlib import suppress
 
 from agent.core.frozen import replace
 from agent.core.job_kinds import JobKind, JobOption
@@ -15,7 +14,7 @@ from agent.core.model.scope import Scope
 from agent.core.packages.apt_history import changes_by_cloud_init
 from agent.core.policy.policy import SoakPolicy
 from agent.core.provision.model import NextStep, Provision
-from agent.errors import ExitCode, HostError, NothingDoneError
+from agent.errors import ExitCode, NothingDoneError
 from agent.host.apt.history import read_history
 from agent.host.machine.boot_id import boot_id
 from agent.host.machine.facts import host_id
@@ -29,7 +28,6 @@ from agent.version import VERSION
 from agent.worker.context import JobContext
 from agent.worker.jobs.upgrade import EXIT_CODES, upgrade
 from agent.worker.protocol import JobAnswer, JobRequest
-from agent.worker.steps import plan as planning
 from agent.worker.steps.finish_reboot import has_reboot_left
 from agent.worker.steps.reboot.finish import finish_reboot
 from agent.worker.steps.reboot.verify import BOOT_LIMIT
@@ -121,19 +119,11 @@ def _upgrade(request: JobRequest, context: JobContext, current: Provision) -> Jo
         completed=completed,
     )
     save_provision(context.record.store, current, context.machine.now())
-    _record_security_plan(context)
     return JobAnswer(
         exit_code=EXIT_CODES[outcome.result],
         document=outcome_to_document(outcome, context.machine.now(), context.record.findings()),
         follow_up=_reboot_request(request, current) if current.phase is ProvisionPhase.REBOOTING else None,
     )
-
-
-def _record_security_plan(context: JobContext) -> None:
-    """Record what the agent would install from now on, for `status` and the report; the next check can do it, too."""
-    with suppress(HostError):
-        refreshed = context.record.load_refresh()
-        planning.record_plan(context, planning.observe_and_decide(context, Scope.SECURITY, refreshed))
 
 
 def _is_required(context: JobContext) -> bool:

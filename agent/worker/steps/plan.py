@@ -138,9 +138,14 @@ def record_plan(
 ) -> tuple[str, ...] | Unseen:
     """Record a plan for `status`, with a scan of the services and the exposure; return those that run replaced files.
 
+    `status` has the plan that is carried out without a person, so that it says the same after each run: the one of
+    security updates, also where the given one is of all. The given one is kept to be asked for by its id.
     `engines` as of `engine_documents`, which is called for None.
 
     The plan counts as fresh until its lists are too old.
+
+    Raises:
+        HostError: the packages cannot be observed.
     """
     if not context.record.writable:
         return Unseen(reason="not recorded")
@@ -153,6 +158,9 @@ def record_plan(
     fresh_until = (plan.lists.updated_at or plan.seen_at) + context.policy.apt.max_list_age
     seen = engine_documents(context, plan.held) if engines is None else engines
     context.record.keep_plan(plan, context.machine.now())
+    if plan.scope is not Scope.SECURITY:
+        observation = Observation(facts=planned.facts, snapshot=planned.snapshot)
+        plan = replace(decide(context, Scope.SECURITY, observation), reboot=plan.reboot)
     record_waiting(context, planned.facts)
     exposure, now = record_exposure(context, planned.facts, scan), context.machine.now()
     soak = soak_to_document(context.policy.soak, cohort_of(context.policy.soak, context.machine_id))
