@@ -4,7 +4,6 @@ provision.json has the phase before each change, so that a job that was killed, 
 next one. From its end on the agent installs security updates only.
 """
 
-
 from agent.core.frozen import replace
 from agent.core.job_kinds import JobKind, JobOption
 from agent.core.model.facts import Unseen
