@@ -13,6 +13,7 @@ from agent.report.events import DaemonStart, Snapshot, initial_cursor, new_event
 from agent.report.outbox.outbox import Outbox
 from agent.state.daemon_status import read_daemon_status
 from agent.state.job_status import read_job_status
+from agent.state.owed_hooks import run_with_owed_hooks
 from agent.state.request_steps import RequestSteps, read_request_steps
 from agent.state.store import Store
 from agent.state.timestamps import minus_clamped, utc_now
@@ -78,11 +79,15 @@ class EventSource:
             return []
 
     def _read_run(self, run_id: str) -> Mapping[str, object] | None:
+        """Return a run; without its end while it owes hooks, because what they come to is still added to it."""
+        owing = run_with_owed_hooks(self._store)  # before the run: it owes them from before its end on
         try:
             run = self._store.read_run(run_id)
         except RecordError:
             return None
-        return run.raw if run else None
+        if run is None:
+            return None
+        return {**run.raw, "finished_at": None} if run_id == owing else run.raw
 
     def _jobs(self) -> dict[str, Mapping[str, object]]:
         try:

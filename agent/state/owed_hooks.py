@@ -1,5 +1,6 @@
 """The document owed-hooks.json: a run whose hooks of a `post-` directory have to run, even if it was interrupted."""
 
+from contextlib import suppress
 from datetime import datetime
 
 from agent.core.frozen import frozen
@@ -38,6 +39,17 @@ def owed_hooks(store: Store) -> OwedHooks | None:
         return OwedHooks(run=found.text("run"), directory=found.text("directory")) if found else OwedHooks(run="")
     except RecordError:
         return OwedHooks(run="")
+
+
+def run_with_owed_hooks(store: Store) -> str:
+    """Return the id of the run that owes hooks, whose outcome is not final; empty if there is none, or it is not known.
+
+    A damaged document stays where it is: the next job needs it.
+    """
+    with suppress(RecordError):
+        found = store.read(OWED_HOOKS, OWED_HOOKS_SCHEMA, keep=True)
+        return found.text("run") if found else ""
+    return ""
 
 
 def settle_hooks(store: Store) -> None:

@@ -22,6 +22,7 @@ from agent.worker.steps.finish_earlier import finish_earlier_jobs
 from agent.worker.steps.finish_restart import finish_interrupted_restart
 from agent.worker.steps.recover import credit_late_arrivals, recover_interrupted_run
 from agent.worker.steps.select import RunSelection
+from agent.worker.steps.upgrade_hooks import UpgradeHooks
 
 EXIT_CODES = {
     Result.UP_TO_DATE: ExitCode.OK,
@@ -112,9 +113,7 @@ def upgrade(
     beginning.record()  # if the run ended before its plan could be compared with the requested one
     outcome = credit_late_arrivals(outcome, beginning.left, context.engine.states)
     outcome = _recorded(context, completed(_with_details(context, upgrade_run, outcome), upgrade_run.after))
-    after_hooks = upgrade_run.hooks.run_after(outcome)
-    if after_hooks != outcome:
-        outcome = _recorded(context, after_hooks)
+    outcome = _closed(context, upgrade_run.hooks, outcome)
     _log_outcome(outcome)
     return outcome
 
@@ -135,6 +134,15 @@ def _recorded(context: JobContext, outcome: Outcome) -> Outcome:
     except HostError as error:
         return replace(outcome, result=Result.FAILED, message=f"{outcome.message} {error}".strip())
     return outcome
+
+
+def _closed(context: JobContext, hooks: UpgradeHooks, outcome: Outcome) -> Outcome:
+    """Run the hooks after the run; what they come to is recorded before they are settled."""
+    after_hooks = hooks.run_after(outcome)
+    if after_hooks != outcome:
+        after_hooks = _recorded(context, after_hooks)
+    hooks.settle()
+    return after_hooks
 
 
 class _Beginning:

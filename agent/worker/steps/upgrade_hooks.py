@@ -53,7 +53,7 @@ class UpgradeHooks:
         if not verdict.problem:
             return
         if not verdict.ran:
-            self._settle()
+            self.settle()
         if verdict.deferred:
             raise DeferredError(f"deferred, nothing was installed: {verdict.problem}")
         raise HostError(f"nothing was installed: {verdict.problem}")
@@ -61,16 +61,19 @@ class UpgradeHooks:
     def run_after(self, outcome: Outcome) -> Outcome:
         """Run the hooks after the run, if they are owed; return the outcome, degraded if one fails.
 
-        Without hooks of its own, what those of an earlier run left undone is still so after this one.
+        Without hooks of its own, what those of an earlier run left undone is still so after this one. They are owed
+        until `settle`: until then the recorded outcome is not taken for final.
         """
         if not self._owed:
             return verify.with_cause(outcome, self.earlier_problem)
         document = outcome_to_document(outcome, self._context.machine.now(), self._context.record.findings())
         problem = _run_after(self._context, POST_UPGRADE, document)
-        self._settle()
         return verify.with_cause(outcome, problem)
 
-    def _settle(self) -> None:
+    def settle(self) -> None:
+        """Record that no hooks are owed any more."""
+        if not self._owed:
+            return
         self._owed = False
         with suppress(HostError):  # a full disk: the next job runs them once more
             settle_hooks(self._context.record.store)

@@ -1,12 +1,19 @@
 """Hooks of pre-upgrade.d and post-upgrade.d: once a run, before the first package, and after it whatever happens."""
 
+from contextlib import nullcontext
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from agent.core.hooks import POST_UPGRADE, PRE_UPGRADE, HookVerdict
 from agent.core.model.outcome import Result, Stage
 from agent.errors import BusyError
+from agent.host.machine.facts import host_id
+from agent.report.event_source import EventSource
+from agent.report.outbox.file import open_outbox
+from agent.report.outbox.transaction import OutboxLimits
 from agent.state.engine_interrupted import engine_interrupted
 from agent.state.store import OWED_HOOKS
 from tests.support.simulated import Killed
@@ -35,6 +42,15 @@ def killed_in(agent: Agent, moment: str) -> None:
     with pytest.raises(Killed):
         agent.upgrade()
     agent.hooks.during.clear()
+
+
+def sent_results(agent: Agent, directory: Path) -> list[object]:
+    """Return the result of each event of a run that an exporter has queued by now, oldest first."""
+    limits = OutboxLimits(size=4_000_000, age=timedelta(days=7))
+    with open_outbox(str(directory / "outbox"), host_id(), limits, agent.machine.now()) as outbox:
+        EventSource(agent.store, str(directory / "run")).enqueue(outbox, timedelta(days=3650))
+        events: list[Any] = [event for _, event in outbox.next_parsed(100, 10**7)]
+    return [event["document"]["result"] for event in events if event["type"].endswith("outcome")]
 
 
 def test_hooks_run_around_the_transactions_and_after_the_downloads(agent: Agent) -> None:
@@ -183,6 +199,39 @@ def test_a_run_without_hooks_of_its_own_has_what_those_of_the_killed_one_leave_u
     assert (done.result, done.problem) == (Result.DEGRADED, FAILED_AFTER.problem)
     assert killed.text("problem") == FAILED_AFTER.problem
     assert agent.upgrade().problem == ""
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_the_event_of_a_run_has_what_the_hooks_after_it_came_to(agent: Agent, tmp_path: Path, *, killed: bool) -> None:
+    agent.machine.offer("a")
+    agent.hooks.verdicts[POST_UPGRADE] = FAILED_AFTER
+    assert sent_results(agent, tmp_path) == []
+    sent: list[object] = []
+
+    def export() -> None:
+        sent.append(sent_results(agent, tmp_path))
+        if killed:
+            raise Killed
+
+    agent.hooks.during[POST_UPGRADE] = export
+    with pytest.raises(Killed) if killed else nullcontext():
+        agent.upgrade()
+    agent.hooks.during.clear()
+    if killed:
+        sent.append(sent_results(agent, tmp_path))
+        agent.check()
+
+    assert not any(sent)
+    assert sent_results(agent, tmp_path) == ["degraded"]
+
+
+def test_a_damaged_document_of_owed_hooks_is_left_to_the_next_job(agent: Agent, tmp_path: Path) -> None:
+    agent.check()
+    Path(agent.store.path(OWED_HOOKS)).write_text("{")
+
+    sent_results(agent, tmp_path)
+
+    assert agent.store.has(OWED_HOOKS)
 
 
 def test_hooks_of_its_own_that_succeed_take_back_what_those_of_the_killed_run_left_undone(agent: Agent) -> None:
