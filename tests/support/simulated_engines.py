@@ -1,6 +1,6 @@
 """Docker and Weave of a machine in memory, behind the ports of `agent.core.engine_ports`."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -26,6 +26,8 @@ class SimulatedHost:
         """By directory; others have no hooks."""
         self.hooks: list[str] = []
         """The directories whose hooks were run, in order."""
+        self.during: dict[str, Callable[[], None]] = {}
+        """What happens while the hooks of a directory run."""
 
     def boot_id(self) -> str:
         return BOOT
@@ -38,6 +40,7 @@ class SimulatedHost:
     def run_hooks(self, name: str, document: Mapping[str, object]) -> HookVerdict:
         assert str(document["schema"]).startswith("maestro.engine-")
         self.hooks.append(name)
+        self.during.get(name, lambda: None)()
         return self.verdicts.get(name, HookVerdict())
 
 

@@ -9,6 +9,7 @@ from agent.core.model.engine_outcome import EngineOutcome
 from agent.core.model.facts import Unseen
 from agent.errors import HostError
 from agent.host import log
+from agent.state.owed_hooks import OwedHooks, owe_hooks, settle_hooks
 from agent.worker.context import JobContext
 from agent.worker.log_items import engine_outcome_items
 from agent.worker.steps.engine_upgrade import record_outcome, run_post_hooks, with_problem
@@ -31,11 +32,13 @@ def close_change(
     started: EngineOutcome,
     *,
     note: str,
+    hooked: bool,
     discard: Callable[[], None] | None,
 ) -> EngineOutcome:
     """Record the outcome and what the engines are now; return it as recorded.
 
-    `started` is the run's outcome as it was recorded at its start, `note` the message where the outcome has none.
+    `started` is the run's outcome as it was recorded at its start, `note` the message where the outcome has none;
+    `hooked`: the post-hooks are owed from now on, whatever becomes of the snapshot.
     `discard` removes what was kept for the way back; None: it is still needed.
     """
     outcome = replace(
@@ -46,6 +49,10 @@ def close_change(
         requested_by=started.requested_by,
         message=outcome.message or note,
     )
+    if hooked and outcome.finished_at is not None:
+        with suppress(HostError):  # a full disk: they run in this job, unless it is killed
+            owed = OwedHooks(run=outcome.id, directory=f"post-{outcome.component.value}.d")
+            owe_hooks(context.record.store, owed, context.machine.now())
     outcome = record_outcome(context, outcome)
     written = context.record.engine_run(outcome.id)
     if discard is not None and written is not None and written.finished_at is not None:
@@ -61,10 +68,12 @@ def was_removed(docker: DockerFacts | Unseen, *, accepted: bool) -> bool:
     return isinstance(docker, DockerFacts) and docker.unit is None and (accepted or docker.flavour is Flavour.NONE)
 
 
-def close_removed(context: JobContext, run: EngineOutcome, discard: Callable[[], None]) -> EngineOutcome:
+def close_removed(
+    context: JobContext, run: EngineOutcome, discard: Callable[[], None], *, hooked: bool
+) -> EngineOutcome:
     """End an interrupted run whose Docker was removed since: there is nothing to finish; see `close_change`."""
     ended = replace(run, finished_at=context.machine.now(), message="interrupted; Docker was removed since")
-    return close_change(context, ended, run, note="", discard=discard)
+    return close_change(context, ended, run, note="", hooked=hooked, discard=discard)
 
 
 def close_recovery(context: JobContext, outcome: EngineOutcome, *, hooked: bool) -> EngineOutcome:
@@ -72,5 +81,7 @@ def close_recovery(context: JobContext, outcome: EngineOutcome, *, hooked: bool)
     if hooked and outcome.finished_at is not None:  # a pre-hook may have drained the machine
         problem = run_post_hooks(context, outcome)
         outcome = with_problem(context, outcome, problem) if problem else outcome
+        with suppress(HostError):  # else they run once more
+            settle_hooks(context.record.store)
     log.event(log.LogEvent.ENGINE_RECOVERED, run=outcome.id, **engine_outcome_items(outcome))
     return outcome

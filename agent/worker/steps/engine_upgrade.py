@@ -63,11 +63,13 @@ class EngineUpgrade:
         Raises:
             PlanChangedError: as `act`; nothing was changed, and nothing is recorded.
         """
-        problem = self._problem
+        problem, recorded = self._problem, False
         try:
             answer = act()
+            recorded = True
         except NotNowError as error:
             answer = self.end(EngineResult.BLOCKED, error.message, blocked=error.blocks)
+            recorded = True
         except PlanChangedError as error:  # not recorded; the post-hooks get it
             now = self._context.machine.now()
             self.outcome = replace(self.outcome, result=EngineResult.BLOCKED, message=str(error), finished_at=now)
@@ -75,10 +77,12 @@ class EngineUpgrade:
         finally:
             if self.hooked:  # whatever the result: a pre-hook may have drained the machine
                 problem = run_post_hooks(self._context, self.outcome)
+            if problem and recorded:
+                self.outcome = with_problem(self._context, self.outcome, problem)
+            if self.hooked:
                 self.settle_hooks()
         if not problem:
             return answer
-        self.outcome = with_problem(self._context, self.outcome, problem)
         code = ExitCode.ATTENTION if answer.exit_code == ExitCode.OK else answer.exit_code
         return replace(answer, exit_code=code, document=_document(self._context, self.outcome))
 

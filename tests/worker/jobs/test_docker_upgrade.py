@@ -24,7 +24,7 @@ from agent.state.documents.engine_plan import engine_plan_from_document
 from agent.state.engine_interrupted import engine_interrupted
 from agent.state.engine_outcome_view import EngineOutcomeView
 from agent.state.json_reader import JsonReader
-from agent.state.owed_hooks import OwedHooks, owe_hooks
+from agent.state.owed_hooks import OwedHooks, owe_hooks, run_with_owed_hooks
 from agent.state.record import Record
 from agent.state.store import OWED_HOOKS, STATE, Store
 from agent.state.views import StateView
@@ -470,6 +470,30 @@ def test_a_run_that_changes_nothing_has_what_the_hooks_of_the_killed_one_leave_u
 
     assert (answer.exit_code, host.agent.last_run().text("result")) == (10, "unchanged")
     assert host.agent.last_run().text("problem") == failed.problem
+
+
+@pytest.mark.parametrize("finished_by", ["docker upgrade", "check"])
+def test_after_a_kill_while_hooks_run_after_a_change_the_next_job_runs_them_once(host: Host, finished_by: str) -> None:
+    ran = HookVerdict(ran=1)
+    for hooks in (host.agent.hooks, host.engines.host):
+        hooks.verdicts = {"pre-docker.d": ran, "post-docker.d": ran}
+    if finished_by == "check":
+        host.engine.dies_at = 0
+        with pytest.raises(Killed):
+            host.upgrade()
+        host.engine.dies_at = None
+    host.engines.host.during["post-docker.d"] = raising(Killed())
+    with pytest.raises(Killed):
+        (host.agent.check if finished_by == "check" else host.upgrade)()
+    owing, recorded = run_with_owed_hooks(host.agent.store), host.agent.last_run()
+
+    host.agent.check()
+    host.agent.check()
+
+    assert (owing, recorded.text("result")) == (recorded.text("id"), "upgraded")
+    assert recorded.optional_text("finished_at") is not None
+    assert host.agent.hooks.ran == ["post-docker.d"]
+    assert run_with_owed_hooks(host.agent.store) == ""
 
 
 @pytest.mark.parametrize("ran", [0, 1])

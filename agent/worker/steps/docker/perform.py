@@ -42,6 +42,7 @@ def perform(
         _conclude(context, snapshot, change, ended, down_s),
         started,
         note=_note(snapshot, ended),
+        hooked=snapshot.hooked,
         discard=None if ended.keeps_snapshot else lambda: discard(context),
     )
     return Performed(outcome=outcome, clean=not ended.faults)

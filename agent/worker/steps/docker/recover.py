@@ -51,7 +51,7 @@ def accept_damaged_snapshot(context: JobContext) -> None:
 def _finish(context: JobContext, snapshot: DockerSnapshot, run: EngineOutcome, *, accepted: bool) -> EngineOutcome:
     docker = attempted(context.engines.docker)
     if was_removed(docker, accepted=accepted):
-        return close_removed(context, run, lambda: discard(context))
+        return close_removed(context, run, lambda: discard(context), hooked=snapshot.hooked)
     if not isinstance(docker, DockerFacts) or not isinstance(docker.unit, EngineUnit):
         raise HostError("the interrupted upgrade of Docker cannot be finished: the state of docker.service is unknown")
     return perform(context, snapshot, docker.unit, lambda change: change.resume(), run).outcome

@@ -38,6 +38,7 @@ def perform_weave(
         conclude_weave(snapshot, after, ended, change.router, context.machine.now()),
         started,
         note=_note(snapshot, ended),
+        hooked=snapshot.hooked,
         discard=None if ended.keeps_snapshot else lambda: clear(context, snapshot.script),
     )
     return Performed(outcome=outcome, clean=not ended.faults)

@@ -38,7 +38,7 @@ def _finish(context: JobContext, snapshot: WeaveSnapshot, run: EngineOutcome, *,
     docker = attempted(context.engines.docker)
     runs = isinstance(docker, DockerFacts) and isinstance(docker.engine, RunningEngine)
     if not runs and was_removed(docker, accepted=accepted):
-        return close_removed(context, run, lambda: clear(context, snapshot.script))
+        return close_removed(context, run, lambda: clear(context, snapshot.script), hooked=snapshot.hooked)
     if not runs:
         raise HostError("the interrupted upgrade of Weave cannot be finished: Docker does not answer")
     remember_secrets(filter(None, [context.weave_acts.files.password()]))
