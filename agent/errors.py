@@ -123,9 +123,24 @@ class RecordError(AgentError):
 
 
 def missing_module(error: ImportError) -> str:
-    """Return a message for a module that cannot be loaded, with the package to install again."""
-    module = (error.name or "").partition(".")[0]
-    package = _PACKAGES.get(module, f"python3-{module}")
+    """Return a message for a module that cannot be loaded, with the package to install again, if it is known."""
+    module = (error.name or _raised_in(error)).partition(".")[0]
+    if not module:
+        return str(error)
+    package = _PACKAGES.get(module, f"python3-{module.lower().replace('_', '-')}")
     if module in sys.stdlib_module_names:
         package = "libpython3-stdlib"
     return f"{error}: `apt-get install --reinstall {package}` repairs it"
+
+
+def _raised_in(error: ImportError) -> str:
+    """Return the innermost module of a Debian package that the error passed; empty if it passed none.
+
+    A library that finds its own parts not to match raises the error itself, and without a name.
+    """
+    module, frames = "", error.__traceback__
+    while frames is not None:
+        frame, frames = frames.tb_frame, frames.tb_next
+        if "/dist-packages/" in frame.f_code.co_filename:
+            module = str(frame.f_globals.get("__name__", ""))
+    return module

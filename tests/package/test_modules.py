@@ -1,12 +1,16 @@
 """The installed programs use the modules of the distribution alone, whatever the local site holds."""
 
+import importlib
 import os
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
+import agent.errors
+import endpoint.errors
 from tests.conftest import CHECKOUT
 from tests.support.repository import package
 from tests.support.scenario import Scenario
@@ -57,6 +61,38 @@ def test_a_missing_module_is_named_with_its_package(host: Scenario) -> None:
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert re.search(r"apt-get install --reinstall python3-(apt|psutil)`", done.stderr)
+
+
+def error_of(line: str, directory: Path) -> ImportError:
+    """Return what importing the library `half_unpacked` of a directory raises; its part `inner` has the line."""
+    (directory / "half_unpacked").mkdir(parents=True)
+    (directory / "half_unpacked/__init__.py").write_text("from half_unpacked import inner\n")
+    (directory / "half_unpacked/inner.py").write_text(line)
+    with pytest.MonkeyPatch.context() as path:
+        path.syspath_prepend(str(directory))
+        with pytest.raises(ImportError) as raised:
+            importlib.import_module("half_unpacked")
+    return raised.value
+
+
+@pytest.mark.parametrize("missing_module", [agent.errors.missing_module, endpoint.errors.missing_module])
+@pytest.mark.parametrize(
+    ("line", "directory", "repair"),
+    [
+        ("import no_such_module", "dist-packages", "python3-no-such-module"),
+        ("import no_such_module", "elsewhere", "python3-no-such-module"),
+        ("import json.no_such_part", "elsewhere", "libpython3-stdlib"),
+        ("raise ImportError('version conflict')", "dist-packages", "python3-half-unpacked"),
+        ("raise ImportError('version conflict')", "elsewhere", None),
+    ],
+)
+def test_only_a_package_that_is_known_is_to_be_installed_again(
+    line: str, directory: str, repair: str | None, missing_module: Callable[[ImportError], str], tmp_path: Path
+) -> None:
+    message = missing_module(error_of(line, tmp_path / directory))
+
+    found = re.search("`apt-get install --reinstall (.*)`", message)
+    assert (found and found[1]) == repair, "`python3-` without a name would remove python3"
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
