@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> None:
             found = DeployCandidates(database, fleet).find(order, query, local_person(name).scope, now)
         except RefusedError as error:
             raise UsageError(error.detail) from error
-        shown = preview(order, query.at(None).to_query(), found, sign=config.requests.signed)
+        shown = preview(order, query, found, sign=config.requests.signed)
         if arguments.dry_run:
             print(json.dumps(preview_document(shown, now), indent=2) if arguments.json else "\n".join(_lines(shown)))
         else:

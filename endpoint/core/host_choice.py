@@ -29,6 +29,8 @@ class LeftOut(Enum):
     """All of it is held back there."""
     PAST_END = "past-end"
     """Its release gets no security updates any more, and nothing is pending."""
+    UNKNOWN = "unknown"
+    """It was named, and is no host that the person sees: mistyped, forgotten, or outside of the scope."""
     BLOCKED = "blocked"
     """Docker or Weave cannot be upgraded there now; its plan has the reasons."""
 

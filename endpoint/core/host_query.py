@@ -186,6 +186,12 @@ class HostQuery:
             pairs.append(("before" if self.cursor.back else "after", self.cursor.encode()))
         return urlencode(pairs)
 
+    @property
+    def named(self) -> tuple[str, ...]:
+        """Return the host ids of a query that has no other condition: each of them is meant; else none."""
+        alone = all(name in {"host", "sort"} for name, _ in self.pairs())
+        return tuple(dict.fromkeys(self.host_ids)) if alone else ()
+
     def at(self, cursor: Cursor | None) -> "HostQuery":
         """Return the same list from there on; None: from its start."""
         return replace(self, cursor=cursor)

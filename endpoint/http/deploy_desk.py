@@ -41,7 +41,7 @@ class DeployDesk:
         if order.reboot and not person.may(Right.REBOOT):
             raise RefusedError(403, _NO_REBOOT)
         found = self._candidates.find(order, query, person.scope, now)
-        return preview(order, query.at(None).to_query(), found, sign=self._signed)
+        return preview(order, query, found, sign=self._signed)
 
     def create(self, shown: Preview, identity: str, person: Person, now: datetime) -> None:
         """Store a deployment under an id that its preview had; a second time changes nothing.

@@ -10,6 +10,7 @@ from sqlalchemy.engine import Connection
 
 from endpoint.core.deployment_report import ActionRecord, DeploymentRecord, RequestRecord
 from endpoint.core.deployments import ENDED, UNSENT, RequestStatus
+from endpoint.core.host_choice import LeftOut
 from endpoint.core.people import Person, Right
 from endpoint.store.audit import deployments_in
 from endpoint.store.database import Database
@@ -167,7 +168,9 @@ def _left_out(connection: Connection, record: DeploymentRecord, person: Person) 
     names = [one.host_id for one in record.left_out]
     wanted = sa.select(HOSTS.c.host_id).where(HOSTS.c.host_id.in_(names), in_scope(HOSTS.c.host_id, person.scope))
     visible = set(connection.execute(wanted).scalars()) if names else set()
-    return tuple(one for one in record.left_out if one.host_id in visible)
+    # Who made it has named those that are no host in the scope, and nobody learns whether they are one elsewhere.
+    own = {LeftOut.UNKNOWN.value} if is_of(record, person) else set()
+    return tuple(one for one in record.left_out if one.host_id in visible or one.why in own)
 
 
 def _actions(connection: Connection, record: DeploymentRecord, person: Person) -> list[ActionRecord]:

@@ -6,12 +6,13 @@ Nothing is stored: a confirmed order is previewed again, and only what a person 
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from endpoint.core.deploy.order import DeployOrder
 from endpoint.core.deployment_report import LeftOutRecord
 from endpoint.core.host_choice import LeftOut
+from endpoint.core.host_query import HostQuery
 from endpoint.core.request_arguments import Verb, Work
 
 _UPGRADES = frozenset({Verb.UPGRADE_SECURITY, Verb.UPGRADE_FIXES})
@@ -119,9 +120,14 @@ class Preview:
         return dict(Counter(one.why for one in self.left_out).most_common())
 
 
-def preview(order: DeployOrder, selection: str, candidates: Iterable[Candidate], *, sign: bool = False) -> Preview:
-    """Return what the order would do; `sign`: all requests wait for a signature, whatever their hosts ask for."""
-    hosts, left_out = [], []
+def preview(order: DeployOrder, query: HostQuery, candidates: Sequence[Candidate], *, sign: bool = False) -> Preview:
+    """Return what the order would do with the hosts that a query has found.
+
+    `sign`: all requests wait for a signature, whatever their hosts ask for.
+    """
+    known = {one.host_id for one in candidates}
+    missing = (name for name in query.named if name not in known)
+    hosts, left_out = [], [LeftOutRecord(host_id=name, host=None, why=LeftOut.UNKNOWN.value) for name in missing]
     for one in candidates:
         steps, without = _steps(order, one)
         left_out += without
@@ -135,7 +141,7 @@ def preview(order: DeployOrder, selection: str, candidates: Iterable[Candidate],
                 reboots=one.reboot_required,
             )
             hosts.append(host)
-    return Preview(order=order, selection=selection, hosts=tuple(hosts), left_out=tuple(left_out))
+    return Preview(order=order, selection=query.at(None).to_query(), hosts=tuple(hosts), left_out=tuple(left_out))
 
 
 def _steps(order: DeployOrder, one: Candidate) -> tuple[tuple[PlannedStep, ...], list[LeftOutRecord]]:

@@ -49,6 +49,26 @@ def test_a_preview_shows_all_and_stores_nothing(own: LocalEndpoint) -> None:
     assert (web1.offered(), docker.offered()) == ([], [])
 
 
+def test_who_is_named_and_unknown_or_out_of_scope_is_left_out_by_its_id(own: LocalEndpoint) -> None:
+    admin, operator = person(own), person(own, "operator", "--tag", "web")
+    web, hidden, nobody = deployable(own, "web1", "web"), deployable(own, "db1", "db"), str(uuid.uuid4())
+
+    shown, made = (
+        post(operator, hosts=[web.host_id, hidden.host_id, nobody], dry_run=dry).json for dry in (True, False)
+    )
+    of_admin = post(admin, hosts=[web.host_id, nobody], dry_run=True).json
+    none_left = post(admin, hosts=[nobody])
+
+    check("deployment-preview", shown)
+    check("deployment", made)
+    unknown = [(hidden.host_id, None, "unknown"), (nobody, None, "unknown")]
+    for document in (shown, made):
+        assert [(one["host_id"], one["host"], one["why"]) for one in document["left_out"]] == unknown
+    assert [(one["host_id"], one["why"]) for one in of_admin["left_out"]] == [(nobody, "unknown")]
+    assert none_left.status == 400
+    assert [len(one.offered()) for one in (web, hidden)] == [1, 0]
+
+
 def test_what_was_previewed_is_created_once(own: LocalEndpoint) -> None:
     admin, host = person(own), deployable(own, "web1")
     order: dict[str, Any] = {

@@ -15,6 +15,7 @@ from endpoint.core.deploy.order import DeployOrder, Upgrade
 from endpoint.core.deploy.preview import Candidate, EngineFacts, preview
 from endpoint.core.deployment_report import deployment_document
 from endpoint.core.deployments import RequestStatus
+from endpoint.core.host_query import HostQuery
 from endpoint.core.request_arguments import Verb
 from tests.report.given import check
 
@@ -26,6 +27,7 @@ DOCKER = EngineFacts(plan_id="ba9876543210", installed="20.10", target="26.1", h
 SECURITY = DeployOrder()
 FIXES = DeployOrder(upgrade=Upgrade.FIXES, fixes=("openssl", "CVE-2026-1000"))
 REBOOT = DeployOrder(upgrade=Upgrade.NONE, reboot=True)
+WEB, DB = HostQuery(tags=("web",)), HostQuery(tags=("db",))
 
 
 def new_id() -> str:
@@ -78,7 +80,7 @@ def host(number: int = 1, **changes: Any) -> Candidate:
     ids=lambda value: value if isinstance(value, str) else None,
 )  # fmt: skip
 def test_who_is_left_out_and_why(order: DeployOrder, changes: dict[str, Any], why: str, detail: str) -> None:
-    made = preview(order, "", [host(**changes)])
+    made = preview(order, HostQuery(), [host(**changes)])
 
     assert made.hosts == ()
     assert [(one.why, one.detail, one.host) for one in made.left_out] == [(why, detail, "web1")]
@@ -103,14 +105,24 @@ def test_who_is_left_out_and_why(order: DeployOrder, changes: dict[str, Any], wh
     ids=lambda value: value if isinstance(value, str) else None,
 )
 def test_what_each_host_gets(order: DeployOrder, changes: dict[str, Any], brings: str) -> None:
-    made = preview(order, "", [host(**changes)])
+    made = preview(order, HostQuery(), [host(**changes)])
 
     assert [[step.brings for step in one.steps] for one in made.hosts] == [[brings]]
     assert made.left_out == ()
 
 
+def test_a_host_that_was_named_and_is_not_found_is_left_out_as_unknown() -> None:
+    one, two = host(1), host(2)
+    named = HostQuery.of_hosts([one.host_id, two.host_id.upper()])
+
+    shown, filtered = preview(SECURITY, named, [one]), preview(SECURITY, replace(named, tags=("web",)), [one])
+
+    assert [(left.host_id, left.why, left.host) for left in shown.left_out] == [(two.host_id, "unknown", None)]
+    assert filtered.left_out == (), "a filter was to choose among the named ones"
+
+
 def test_a_step_that_is_of_no_use_on_a_host_does_not_keep_it_from_the_others() -> None:
-    made = preview(replace(SECURITY, docker=True), "", [host(1), host(2, engines={}), host(3, pending=0)])
+    made = preview(replace(SECURITY, docker=True), HostQuery(), [host(1), host(2, engines={}), host(3, pending=0)])
 
     assert [[step.number for step in one.steps] for one in made.hosts] == [[1, 2], [1], [2]]
     assert [(one.host, one.why, one.detail) for one in made.left_out] == [
@@ -122,30 +134,33 @@ def test_a_step_that_is_of_no_use_on_a_host_does_not_keep_it_from_the_others() -
 def test_a_host_that_asks_for_signatures_waits_and_the_others_do_not() -> None:
     hosts = [host(1, signed=True), host(2), host(3, signed=None, allow=None)]
 
-    mixed, all_of_them = preview(SECURITY, "", hosts), preview(replace(SECURITY, sign=True), "", hosts)
+    mixed, all_of_them = (
+        preview(SECURITY, HostQuery(), hosts),
+        preview(replace(SECURITY, sign=True), HostQuery(), hosts),
+    )
 
     assert [one.waits_for_signature for one in mixed.hosts] == [True, False, False]
     assert [one.permission_known for one in mixed.hosts] == [True, True, False]
-    assert (mixed.waiting, all_of_them.waiting, preview(SECURITY, "", hosts, sign=True).waiting) == (1, 3, 3)
+    assert (mixed.waiting, all_of_them.waiting, preview(SECURITY, HostQuery(), hosts, sign=True).waiting) == (1, 3, 3)
 
 
 def test_the_digest_changes_with_what_would_be_created_and_with_nothing_else() -> None:
-    seen = preview(SECURITY, "tag=web", [host(1), host(2)])
+    seen = preview(SECURITY, WEB, [host(1), host(2)])
     others = [
-        preview(replace(SECURITY, at_once="1"), "tag=web", [host(1), host(2)]),
-        preview(SECURITY, "tag=db", [host(1), host(2)]),
-        preview(SECURITY, "tag=web", [host(1)]),
-        preview(SECURITY, "tag=web", [host(1), host(2, plan_id="f" * 12)]),
-        preview(SECURITY, "tag=web", [host(1), host(2, signed=True)]),
+        preview(replace(SECURITY, at_once="1"), WEB, [host(1), host(2)]),
+        preview(SECURITY, DB, [host(1), host(2)]),
+        preview(SECURITY, WEB, [host(1)]),
+        preview(SECURITY, WEB, [host(1), host(2, plan_id="f" * 12)]),
+        preview(SECURITY, WEB, [host(1), host(2, signed=True)]),
     ]
 
-    assert preview(SECURITY, "tag=web", [host(1), host(2, pending=9), host(3, silent=True)]).digest == seen.digest
+    assert preview(SECURITY, WEB, [host(1), host(2, pending=9), host(3, silent=True)]).digest == seen.digest
     assert len({seen.digest, *(one.digest for one in others)}) == 1 + len(others)
 
 
 def test_what_is_created_is_what_was_shown() -> None:
     order = DeployOrder(reboot=True, docker=True, exact=True, at_once="50%", stop_after=2, comment="INC-1")
-    made = preview(order, "tag=web", [host(1, signed=True), host(2, engines={}), host(3), host(4, agents=2)])
+    made = preview(order, WEB, [host(1, signed=True), host(2, engines={}), host(3), host(4, agents=2)])
 
     new = new_deployment(made, identity=str(uuid.UUID(int=99)), person="ann", now=NOW, new_id=new_id)
     forms = [json.loads(one.form) for one in new.requests]
@@ -167,7 +182,7 @@ def test_what_is_created_is_what_was_shown() -> None:
 
 
 def test_without_the_tick_no_request_is_limited_to_a_plan() -> None:
-    new = new_deployment(preview(SECURITY, "", [host(1)]), identity="x", person="ann", now=NOW, new_id=new_id)
+    new = new_deployment(preview(SECURITY, HostQuery(), [host(1)]), identity="x", person="ann", now=NOW, new_id=new_id)
 
     assert json.loads(new.requests[0].form)["plan_id"] is None
     assert new.record.plan_id is None
@@ -185,7 +200,7 @@ def test_any_hosts_are_either_in_a_deployment_or_left_out_with_a_reason() -> Non
     for _ in range(500):
         order = DeployOrder(reboot=chance.random() < 0.5, docker=True, in_window=chance.random() < 0.5)
         hosts = [host(n, **{name: chance.choice(values) for name, values in some.items()}) for n in range(9)]
-        made = preview(order, "", hosts)
+        made = preview(order, HostQuery(), hosts)
         steps = {(one.host_id, step.number) for one in made.hosts for step in one.steps}
         named = {one.host_id for one in made.hosts} | {one.host_id for one in made.left_out}
         assert named == {one.host_id for one in hosts}
