@@ -31,6 +31,8 @@ class LeftOut(Enum):
     """Its release gets no security updates any more, and nothing is pending."""
     UNKNOWN = "unknown"
     """It was named, and is no host that the person sees: mistyped, forgotten, or outside of the scope."""
+    PLAN_UNKNOWN = "plan-unknown"
+    """Exactly the previewed plan was ordered, and the host has reported none."""
     BLOCKED = "blocked"
     """Docker or Weave cannot be upgraded there now; its plan has the reasons."""
 

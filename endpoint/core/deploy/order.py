@@ -52,7 +52,7 @@ class DeployOrder:
     lifetime: str = "24h"
     comment: str = ""
     exact: bool = False
-    """A host whose plan is another one by then does nothing."""
+    """A host whose plan is another one by then does nothing, nor one that has reported no plan."""
     sign: bool = False
     """Wait for signatures, also where the host does not ask for any."""
 
@@ -149,6 +149,8 @@ def _check(order: DeployOrder) -> None:
         raise RefusedError(400, "fixes: name at least one package or CVE id")
     if order.upgrade is not Upgrade.FIXES and order.fixes:
         raise RefusedError(400, "fixes: belong to the upgrade of named fixes")
+    if order.upgrade is Upgrade.FIXES and order.exact:
+        raise RefusedError(400, "exact: the plan of named fixes is made on the host, and cannot be previewed")
     if not order.works:
         raise RefusedError(400, "upgrade: choose something to do")
     if not timedelta(minutes=1) <= order.expires_in <= MAX_LIFETIME:

@@ -150,9 +150,10 @@ def _steps(order: DeployOrder, one: Candidate) -> tuple[tuple[PlannedStep, ...],
         return (), [LeftOutRecord(host_id=one.host_id, host=one.name, why=general.value)]
     steps, without = [], []
     for number, work in enumerate(order.works, 1):
-        found = _obstacle(work, one)
+        step = _step(number, work, one, exact=order.exact)
+        found = _obstacle(work, one) or _unseen(step, exact=order.exact)
         if found is None:
-            steps.append(_step(number, work, one, exact=order.exact))
+            steps.append(step)
         else:
             why, detail = found
             without.append(LeftOutRecord(host_id=one.host_id, host=one.name, why=why.value, detail=detail))
@@ -178,6 +179,13 @@ def _obstacle(work: Work, one: Candidate) -> tuple[LeftOut, str] | None:
         return LeftOut.NO_WINDOW, ", ".join(missing)
     found = _useless(work, one)
     return None if found is None else (found, work.verb.value)
+
+
+def _unseen(step: PlannedStep, *, exact: bool) -> tuple[LeftOut, str] | None:
+    """Return that nobody has seen the plan of a step, where only that may be done; a reboot has none."""
+    if not exact or step.plan_id is not None or step.work.verb is Verb.REBOOT:
+        return None
+    return LeftOut.PLAN_UNKNOWN, step.work.verb.value
 
 
 def _useless(work: Work, one: Candidate) -> LeftOut | None:
@@ -211,7 +219,7 @@ def _engine_useless(engine: EngineFacts | None) -> LeftOut | None:
 
 def _step(number: int, work: Work, one: Candidate, *, exact: bool) -> PlannedStep:
     plan, brings = _plan(work, one)
-    limited = replace(work, plan_id=plan) if exact and plan is not None else work
+    limited = replace(work, plan_id=plan) if exact else work
     return PlannedStep(number=number, work=limited, plan_id=plan, brings=brings)
 
 

@@ -16,6 +16,7 @@ LEFT_OUT_TEXT: Mapping[str, str] = {
     LeftOut.HELD.value: "all of it is held back there",
     LeftOut.PAST_END.value: "past end of life, and nothing is pending",
     LeftOut.UNKNOWN.value: "no such host, or none in the scope of the person",
+    LeftOut.PLAN_UNKNOWN.value: "has reported no plan that it could be held to",
     LeftOut.BLOCKED.value: "its plan is blocked; its page has the reasons",
 }
 _WHY_TEXT: Mapping[str, str] = {

@@ -29,7 +29,12 @@ def orders() -> st.SearchStrategy[DeployOrder]:
         exact=flag,
         sign=flag,
     )
-    return made.filter(lambda order: bool(order.works) and bool(order.fixes) == (order.upgrade is Upgrade.FIXES))
+
+    def is_possible(order: DeployOrder) -> bool:
+        named = order.upgrade is Upgrade.FIXES
+        return bool(order.works) and bool(order.fixes) == named and not (named and order.exact)
+
+    return made.filter(is_possible)
 
 
 @given(orders())
@@ -92,6 +97,13 @@ def test_a_wrong_field_is_named(field: str, text: str) -> None:
         DeployOrder.parse(pairs)
 
     assert (refused.value.status, refused.value.detail.partition(":")[0]) == (400, field)
+
+
+def test_named_fixes_have_no_plan_that_they_could_be_held_to() -> None:
+    with pytest.raises(RefusedError) as refused:
+        DeployOrder.parse([("upgrade", "fixes"), ("fixes", "openssl"), ("exact", "yes")])
+
+    assert (refused.value.status, refused.value.detail.partition(":")[0]) == (400, "exact")
 
 
 def test_fixes_are_taken_from_one_field_or_several_in_any_spelling() -> None:

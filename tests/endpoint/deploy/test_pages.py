@@ -135,6 +135,17 @@ def test_exactly_the_previewed_plan_is_in_each_request(own: LocalEndpoint) -> No
     assert [host.offered()[0]["plan_id"] for host in hosts] == ["0" * 12, "1" * 12]
 
 
+def test_a_host_that_has_reported_no_plan_gets_nothing_where_exactly_the_previewed_plan_is_ordered(
+    own: LocalEndpoint,
+) -> None:
+    visitor = log_in(own)
+    known, unknown = deployable(own, "web1"), deployable(own, "new1", updates={"plan_id": None})
+
+    deploy(visitor, "", exact="yes")
+
+    assert [len(host.offered()) for host in (known, unknown)] == [1, 0]
+
+
 def test_hosts_that_would_not_do_it_are_left_out_with_the_reason(own: LocalEndpoint) -> None:
     visitor = log_in(own)
     deployable(own, "good")

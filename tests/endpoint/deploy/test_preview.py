@@ -27,6 +27,7 @@ DOCKER = EngineFacts(plan_id="ba9876543210", installed="20.10", target="26.1", h
 SECURITY = DeployOrder()
 FIXES = DeployOrder(upgrade=Upgrade.FIXES, fixes=("openssl", "CVE-2026-1000"))
 REBOOT = DeployOrder(upgrade=Upgrade.NONE, reboot=True)
+EXACT = DeployOrder(exact=True)
 WEB, DB = HostQuery(tags=("web",)), HostQuery(tags=("db",))
 
 
@@ -71,6 +72,13 @@ def host(number: int = 1, **changes: Any) -> Candidate:
         (FIXES, {}, "nothing-pending", "upgrade-fixes"),
         (FIXES, {"fixes": {"openssl": "held"}}, "held", "upgrade-fixes"),
         (REBOOT, {}, "nothing-pending", "reboot-if-required"),
+        (EXACT, {"plan_id": None}, "plan-unknown", "upgrade-security"),
+        (EXACT, {"plan_id": None, "pending": None, "held": None}, "plan-unknown", "upgrade-security"),
+        (EXACT, {"plan_id": None, "pending": 0}, "nothing-pending", "upgrade-security"),
+        (
+            DeployOrder(upgrade=Upgrade.NONE, docker=True, exact=True),
+            {"engines": {Verb.DOCKER: replace(DOCKER, plan_id=None)}}, "plan-unknown", "apply-docker",
+        ),
         (DeployOrder(upgrade=Upgrade.NONE, weave=True), {}, "nothing-pending", "apply-weave"),
         (
             DeployOrder(upgrade=Upgrade.NONE, docker=True), {"engines": {Verb.DOCKER: replace(DOCKER, blocked=SWARM)}},
@@ -97,6 +105,7 @@ def test_who_is_left_out_and_why(order: DeployOrder, changes: dict[str, Any], wh
         (replace(SECURITY, reboot=True), {"pending": 0, "reboot_required": True}, "0 security updates"),
         (FIXES, {"fixes": {"openssl": "pending", "CVE-2026-1000": "held"}}, "openssl"),
         (REBOOT, {"reboot_required": True}, "required"),
+        (replace(REBOOT, exact=True), {"reboot_required": True, "plan_id": None}, "required"),
         (REBOOT, {"reboot_required": None}, "not known whether required"),
         (DeployOrder(upgrade=Upgrade.NONE, docker=True), {}, "20.10 → 26.1"),
         (replace(SECURITY, in_window=True), {}, "3 security updates"),
