@@ -16,6 +16,7 @@ from agent.core.packages.cves import Findings
 from agent.core.packages.plan_difference import PlannedWork, with_newest, work_of
 from agent.core.ports import Archive, RefreshResult
 from agent.core.reboot.services import ServiceScan
+from agent.core.run_ids import next_run_id
 from agent.core.schemas import (
     AHEAD_SCHEMA,
     CVES_SCHEMA,
@@ -279,10 +280,7 @@ class Record:
 
     def new_run_id(self, now: datetime) -> str:
         """Return the id of a run that starts now; ids sort by time."""
-        newest = next(iter(self.store.run_ids()), "")
-        # An id from a clock that was ahead: the new one must sort after it.
-        base = max(f"{now:%Y%m%dT%H%M%SZ}", newest.partition("-")[0])
-        return base if newest < base else f"{base}-{int(newest.partition('-')[2] or 1) + 1:03}"
+        return next_run_id(next(iter(self.store.run_ids()), ""), now)
 
 
 class ReadOnlyRecord(Record):

@@ -438,3 +438,15 @@ def test_runs_of_the_same_second_get_ids_in_order(store: Store) -> None:
 
     assert ids == ["20261123T051000Z", "20261123T051000Z-002", "20261123T051000Z-003"]
     assert store.run_ids() == ids[::-1]
+
+
+def test_the_1000th_run_after_one_with_the_clock_ahead_is_kept_as_the_newest(store: Store) -> None:
+    history = Path(store.directory, "history")
+    history.mkdir(exist_ok=True)
+    for number in range(500, 1000):
+        (history / f"20380101T000000Z-{number}.json").write_text("{}")
+
+    run_id = open_record(store).new_run_id(given.NOW)
+    store.write_run(run_id, DOCUMENT)
+
+    assert store.run_ids()[:2] == [run_id, "20380101T000000Z-999"]
