@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
 
 from agent.core.exporters import ExporterName
@@ -20,13 +21,13 @@ from agent.core.policy.policy import Policy
 from agent.core.schedule.exports import ExportSchedule, ExportState, ExportTick
 from agent.core.schedule.slots import Interval, stable_fraction
 from agent.daemon.in_daemon import AttemptResult, Begin, InDaemon, InDaemonAttempts, run_at_once
-from agent.errors import RecordError
+from agent.errors import ExitCode, RecordError
 from agent.host import log
 from agent.host.process.spawn import AgentProcess
 from agent.host.reboot.need import read_reboot_need
 from agent.report.export_state import export_state_from_document
 from agent.report.targets import ExportTarget, enabled_targets
-from agent.state.exporter_status import clear_exporter_status, exporter_status_or_none
+from agent.state.exporter_status import clear_exporter_status, exporter_status_or_none, written_at
 from agent.state.file_version import FileVersion, file_version
 from agent.state.job_lock import worker_pid
 from agent.state.job_status import JOBS
@@ -75,6 +76,7 @@ class ExportSupervisor:
                 [*before, f"export-{name.value}", *behind],
                 start,
                 partial(_attempts, partial(in_daemon, name, store, run_dir), wake, begin),
+                partial(_record_failure, store, run_dir, name),
             )
             # What stays on this machine comes first: it does not wait behind a slow server.
             for name in sorted(ExporterName, key=lambda name: not name.local)
@@ -134,6 +136,11 @@ def _attempts(
     return None if found is None else InDaemonAttempts(found, wake, begin)
 
 
+def _record_failure(store: Store, run_dir: str, name: ExporterName, policy: Policy, why: str, since: datetime) -> None:
+    module = importlib.import_module("agent.daemon.export_failure")
+    module.record_failure(store, run_dir, name, str(attrgetter(name.switch)(policy)), why, since)
+
+
 class _ExporterProcess:
     """One exporter: its process while there is one, and its attempts without."""
 
@@ -144,16 +151,20 @@ class _ExporterProcess:
         arguments: Sequence[str],
         start: Start,
         make_attempts: Callable[[], InDaemonAttempts | None],
+        record_failure: Callable[[Policy, str, datetime], None],
     ) -> None:
         self._name = name
         self._run_dir = run_dir
         self._arguments = arguments
         self._start = start
         self._make_attempts = make_attempts
+        self._record_failure = record_failure
         self._attempts: InDaemonAttempts | None = None
         self._child: AgentProcess | None = None
         self._schedule = ExportSchedule()
         self._limit_s = 0.0
+        self._written_at = 0
+        """When the status file was last written, at the last start of a process."""
         self.due_at: datetime | None = None
         """When it is started next, by the last tick; None while it is off."""
         self._processed: object = None
@@ -164,7 +175,7 @@ class _ExporterProcess:
         self._schedule = self._schedule.configured(target.settings)
         self.due_at = tick.now  # while one runs: what is new meanwhile waits for its end
         self._limit_s = 2 * target.timeout.total_seconds() + _GRACE_S
-        if self._is_running():
+        if self._is_running(policy, tick.now):
             return
         result = self._attempts.take_result() if self._attempts else None
         if self._attempts and self._attempts.running:
@@ -173,7 +184,7 @@ class _ExporterProcess:
             self.due_at, self._schedule = self._schedule.next(self._export_state(), tick)
             if self.due_at > tick.now or self._try_in_daemon(target, policy, tick):
                 return
-        self._start_process(tick)
+        self._start_process(policy, tick)
 
     def _try_in_daemon(self, target: ExportTarget, policy: Policy, tick: ExportTick) -> bool:
         """Start an attempt without a process; return whether that was possible."""
@@ -184,14 +195,16 @@ class _ExporterProcess:
         self.due_at, self._schedule = self._schedule.started(tick).next(self._export_state(), tick)
         return True
 
-    def _start_process(self, tick: ExportTick) -> None:
+    def _start_process(self, policy: Policy, tick: ExportTick) -> None:
         self.due_at, self._schedule = self._schedule.started(tick).next(self._export_state(), tick)
         self._processed = None
+        self._written_at = written_at(self._run_dir, self._name)
         own = self._attempts.exporter.process_arguments if self._attempts else ()
         try:
             self._child = self._start([*self._arguments, *own])
         except OSError as error:
             log.event(log.LogEvent.EXPORTER_FAILED, exporter=self._name.value, error=str(error))
+            self._record_failure(policy, f"its process could not be started: {error}", tick.now)
         else:
             self._processed = tick.seen
 
@@ -220,18 +233,30 @@ class _ExporterProcess:
             clear_exporter_status(self._run_dir, self._name)
             self._schedule, self.due_at = ExportSchedule(), None
 
-    def _is_running(self) -> bool:
+    def _is_running(self, policy: Policy, now: datetime) -> bool:
         if self._child is None:
             return False
-        if self._child.exit_code() is None:
+        code = self._child.exit_code()
+        if code is None:
             if self._child.age_s() > self._limit_s:
                 log.event(log.LogEvent.EXPORTER_KILLED, exporter=self._name.value, seconds=round(self._child.age_s()))
                 self._child.kill()
             return True
-        if self._child.exit_code() != 0:  # perhaps before it queued what was new
-            self._processed = None
         self._child = None
+        if code != 0:  # perhaps before it queued what was new
+            self._processed = None
+            self._record_end(code, policy, now)
         return False
+
+    def _record_end(self, code: int, policy: Policy, now: datetime) -> None:
+        """Record the end of a process that failed and wrote no status file: only this process knows of it."""
+        if code == ExitCode.BUSY or written_at(self._run_dir, self._name) != self._written_at:
+            return  # another process runs the exporter and writes the file, or it is written
+        how = f"with exit code {code}" if code > 0 else f"by signal {-code}"
+        # By its start, as the schedule counts it: the next slot may have passed since.
+        self._record_failure(
+            policy, f"its process ended {how} before it had a result", self._schedule.started_at or now
+        )
 
     def _export_state(self) -> ExportState:
         status = exporter_status_or_none(self._run_dir, self._name)

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from agent.core.exporters import ExporterName
 from agent.core.frozen import field, frozen
@@ -45,9 +45,11 @@ class ExportResult:
     """For the daemon; its numbers are reserved before the status file has it."""
 
 
-def state_after(before: Mapping[str, object], state: ExportState, result: ExportResult) -> tuple[Document, ExportState]:
-    """Return the entry without its queue, and the backoff, after one more attempt."""
-    now = utc_now()
+def state_after(
+    before: Mapping[str, object], state: ExportState, result: ExportResult, *, now: datetime | None = None
+) -> tuple[Document, ExportState]:
+    """Return the entry without its queue, and the backoff, after one more attempt: at `now`, or at this moment."""
+    now = now or utc_now()
     chance = random.random()  # noqa: S311 - jitter, no secret
     state = state.after(result.response_class, now=now, chance=chance, retry_after=result.retry_after)
     if result.burst is not None:

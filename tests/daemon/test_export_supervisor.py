@@ -1,6 +1,7 @@
 """The daemon starts exporters in their slots, at once if something is new, and never two of one."""
 
 import _thread
+import errno
 import json
 import time
 from collections.abc import Sequence
@@ -16,10 +17,13 @@ from agent.core.policy.policy import Policy
 from agent.core.schedule.exports import ExportState
 from agent.daemon.export_supervisor import ExportSupervisor
 from agent.daemon.in_daemon import Attempt, AttemptResult, InDaemonAttempts, IsAbandoned, run_at_once, run_beside
+from agent.errors import ExitCode
 from agent.host.process.spawn import AgentProcess
 from agent.report.export_state import export_state_to_document
-from agent.state.exporter_status import read_exporter_status, write_exporter_status
+from agent.report.status.exporters import ExporterView, exporter_reasons
+from agent.state.exporter_status import read_exporter_status, status_entry, write_exporter_status
 from agent.state.job_status import record_job_end, record_job_start
+from agent.state.json_reader import JsonReader
 from agent.state.store import Store
 from tests.core.given import policy
 
@@ -187,6 +191,64 @@ def test_process_without_a_status_file_is_not_restarted_before_the_next_slot(wor
             world.started[-1].code = 1
 
     assert len(world.started) == 5  # the first at once, then four slots
+
+
+def exporter_reasons_at(world: World, now: datetime) -> list[str]:
+    """Return what `status` says of the endpoint's exporter."""
+    found = read_exporter_status(str(world.directory / "run"), ExporterName.ENDPOINT)
+    entry = status_entry(found, ExporterName.ENDPOINT)
+    return exporter_reasons({ExporterName.ENDPOINT: ExporterView(JsonReader(entry, "entry"))}, now) if entry else []
+
+
+@pytest.mark.parametrize("first", [0, 1, -9])
+@pytest.mark.parametrize(("code", "how"), [(1, "with exit code 1"), (-9, "by signal 9")])
+def test_process_that_ends_without_a_status_is_recorded_as_failing(
+    code: int, how: str, first: int, world: World
+) -> None:
+    world.tick(NOON)
+    if first == 0:
+        world.leaves_status(ExportState(last=NOON))
+    world.started[-1].code = first
+    for minute in range(5, 100, 5):
+        world.tick(NOON + minute * MINUTE)
+        world.started[-1].code = world.started[-1].code or code
+
+    (reason,) = exporter_reasons_at(world, NOON + 100 * MINUTE)
+    assert reason.endswith(f"UTC: its process ended {how} before it had a result")
+    assert len(world.started) == 20  # in every slot
+    world.leaves_status(ExportState(last=NOON + 100 * MINUTE))
+    assert exporter_reasons_at(world, NOON + 100 * MINUTE) == []
+
+
+@pytest.mark.parametrize("code", [0, 1, 5])
+def test_result_that_a_process_has_recorded_stays(code: int, world: World) -> None:
+    world.tick(NOON)
+    world.leaves_status(ExportState(last=NOON, failures=3))
+    world.started[-1].code = code
+    world.tick(NOON + MINUTE / 2)
+
+    assert exporter_reasons_at(world, NOON + timedelta(days=9)) == []
+
+
+def test_busy_exporter_has_not_failed(world: World) -> None:
+    world.tick(NOON)
+    world.started[-1].code = ExitCode.BUSY
+    world.tick(NOON + MINUTE)
+
+    assert not world.has_status(ExporterName.ENDPOINT)
+
+
+def test_process_that_cannot_be_started_is_recorded_as_failing(world: World) -> None:
+    def refuse(_arguments: Sequence[str]) -> AgentProcess:
+        raise OSError(errno.ENOMEM, "Cannot allocate memory")
+
+    world.supervisor = ExportSupervisor(
+        None, world.store, str(world.directory / "run"), refuse, in_daemon=lambda *_: None
+    )
+    world.tick(NOON)
+
+    (reason,) = exporter_reasons_at(world, NOON + 90 * MINUTE)
+    assert reason.endswith("could not be started: [Errno 12] Cannot allocate memory")
 
 
 @pytest.fixture
