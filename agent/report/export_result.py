@@ -15,7 +15,7 @@ from agent.report.export_state import export_state_to_document
 from agent.report.heartbeat_lease import HeartbeatLease, lease_to_document
 from agent.report.outbox.stream_state import StreamState, sent_part, stream_state_to_document
 from agent.state.exporter_status import write_exporter_status
-from agent.state.timestamps import format_utc, utc_now
+from agent.state.timestamps import format_utc, parse_utc_or_none, utc_now
 
 
 @frozen
@@ -57,11 +57,17 @@ def state_after(
     success = result.report_sent or not result.why
     entry = {
         "last_success_at": format_utc(now) if success else before.get("last_success_at"),
-        "failing_since": (before.get("failing_since") or format_utc(now)) if result.why else None,
+        "failing_since": _failing_since(before, now) if result.why else None,
         "why": result.why,
         **result.fields,
     }
     return entry, state
+
+
+def _failing_since(before: Mapping[str, object], now: datetime) -> str:
+    """Return the start of the failure: of the attempts before, or this one. One ahead would never be long ago."""
+    known = parse_utc_or_none(before.get("failing_since"))
+    return format_utc(min(known, now) if known else now)
 
 
 class ExporterLog:
