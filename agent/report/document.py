@@ -111,19 +111,19 @@ def _lists(lists: Mapping[str, object]) -> Document:
 def _updates(plan: PlanView | None) -> Document:
     if plan is None:
         return {**dict.fromkeys(_COUNTS), **dict.fromkeys(("items", "held_items", "esm_only_items", "repair"))}
-    nothing = 0 if plan.lists.state != "never" else None  # without lists nobody knows that there is none
+    no_items: list[Document] | None = None if plan.none is None else []
     return {
         "seen_at": plan.seen_at,
         "scope": plan.scope,
         "plan_id": plan.id,
-        "security_pending": sum(1 for step in plan.install if step.raw.get("security") is True) or nothing,
-        "held": len(plan.held) or nothing,
-        "other": plan.other_updates,
-        "hidden_security": len(plan.hidden_security),
-        "esm_only": len(plan.esm_only),
-        "items": [_pick(step.raw, _STEP) for step in plan.install] or (None if nothing is None else []),
-        "held_items": [_pick(held.raw, _HELD) for held in plan.held] or (None if nothing is None else []),
-        "esm_only_items": [_pick(held.raw, _HELD) for held in plan.esm_only],
+        "security_pending": sum(1 for step in plan.install if step.raw.get("security") is True) or plan.none,
+        "held": len(plan.held) or plan.none,
+        "other": plan.other_updates or plan.none,
+        "hidden_security": len(plan.hidden_security) or plan.none,
+        "esm_only": len(plan.esm_only) or plan.none,
+        "items": [_pick(step.raw, _STEP) for step in plan.install] or no_items,
+        "held_items": [_pick(held.raw, _HELD) for held in plan.held] or no_items,
+        "esm_only_items": [_pick(held.raw, _HELD) for held in plan.esm_only] or no_items,
         "repair": [_pick(repair.raw, _REPAIR) for repair in plan.repair],
     }
 

@@ -155,6 +155,8 @@ class PlanView:
         """The packages to which the plan is limited; empty if it is not."""
         self.seen_at = plan.text("seen_at")
         self.lists = ListsView(plan.child("lists"))
+        self.none: int | None = 0 if self.lists.state != "never" else None
+        """How many updates there are if none was found; None: unknown, as without package lists nobody could know."""
         self.install = [StepView(part) for part in plan.children("install")]
         self.held = [HeldView(part) for part in plan.children("held")]
         self.remove = [RemovalView(part) for part in plan.optional_children("remove")]

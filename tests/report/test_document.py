@@ -41,11 +41,12 @@ def test_unknown_fields_are_null() -> None:
 def test_without_package_lists_nothing_pending_is_unknown() -> None:
     status = golden("status")
     status["plan"]["lists"]["state"] = "never"
-    status["plan"] |= {"install": [], "held": []}
+    status["plan"] |= {"install": [], "held": [], "other_updates": 0, "hidden_security": [], "esm_only": []}
     found: Any = report(status)
 
     check("report", found)
-    assert {found["updates"][name] for name in ("security_pending", "held", "items", "held_items")} == {None}
+    known = {name for name, value in found["updates"].items() if value is not None}
+    assert known == {"seen_at", "scope", "plan_id", "repair"}
 
 
 def test_the_report_has_the_runtime_without_its_timestamp() -> None:

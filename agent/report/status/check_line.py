@@ -80,12 +80,11 @@ def _performance(status: Status) -> str:
     plan, exposure = status.state.plan if status.state else None, status.runtime.exposure
     inactive = [fix.pending_since for fix in exposure.fixes] if exposure else []
     no_fix = exposure is not None and None not in (exposure.pending, exposure.installed)
-    nothing = 0 if plan is None or plan.lists.state != "never" else None
     reboot = status.reboot.required if status.reboot is not None else None
     values = {
-        "pending": len(plan.install) or nothing if plan else None,
-        "held": len(plan.held) or nothing if plan else None,
-        "other": plan.other_updates if plan else None,
+        "pending": len(plan.install) or plan.none if plan else None,
+        "held": len(plan.held) or plan.none if plan else None,
+        "other": plan.other_updates or plan.none if plan else None,
         "reboot_required": int(reboot) if reboot is not None else None,
     }
     ages = {

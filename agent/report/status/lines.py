@@ -111,7 +111,7 @@ def _daemon_lines(daemon: DaemonView | None, running: RunningJob | None) -> list
 
 
 def _plan_lines(plan: PlanView, *, verbose: bool) -> list[str]:
-    nothing = "none" if plan.lists.state != "never" else "unknown"
+    nothing = "none" if plan.none is not None else "unknown"
     most = None if verbose else _MAX_STEPS
     lines: list[str] = [_field("To install", f"{len(plan.install) or nothing}{cve_suffix(plan.install)}")]
     lines += update_lines(plan.install, indent=WIDTH, verbose=verbose, most=most)
@@ -120,7 +120,7 @@ def _plan_lines(plan: PlanView, *, verbose: bool) -> list[str]:
         lines.append(_field("To remove", counted(len(plan.remove), "obsolete kernel package")))
     lines.append(_field("Held back", str(len(plan.held) or nothing), Tone.HELD if plan.held else None))
     lines += held_update_lines(plan.held, indent=WIDTH, verbose=verbose)
-    others = f"{plan.other_updates} (`maestro-agent upgrade --all` installs them)" if plan.other_updates else "none"
+    others = f"{plan.other_updates} (`maestro-agent upgrade --all` installs them)" if plan.other_updates else nothing
     lines.append(_field("Other updates", others))
     hidden = plan.hidden_security
     if hidden:

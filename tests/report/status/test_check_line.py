@@ -71,6 +71,12 @@ def test_the_performance_data_has_the_counts_and_ages() -> None:
     assert found == {**counts, "oldest_fix": "U", "check_age": "1200s"}
 
 
+def test_without_package_lists_no_count_of_updates_has_a_value() -> None:
+    found = values(check_line(status(given.plan(lists=Lists(state=ListsState.NEVER, updated_at=None)))))
+
+    assert {found[name] for name in ("pending", "held", "other")} == {"U"}
+
+
 def test_what_is_not_known_has_no_value() -> None:
     assert set(values(check_line(status(reboot=Damaged("unreadable")))).values()) == {"U"}
 

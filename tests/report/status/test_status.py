@@ -63,6 +63,13 @@ def ended(result: Result) -> Outcome:
     return given.outcome(finished_at=NOW, result=result)
 
 
+def test_without_package_lists_no_count_of_updates_is_none() -> None:
+    found = built(given.plan(lists=Lists(state=ListsState.NEVER, updated_at=None)))
+
+    shown = dict(str(line).split("  ", 1) for line in status_lines(found) if "  " in str(line).strip())
+    assert {shown[name].strip() for name in ("To install", "Held back", "Other updates")} == {"unknown"}
+
+
 def test_a_machine_that_was_never_checked_is_unknown() -> None:
     health, document = status_of()
 
