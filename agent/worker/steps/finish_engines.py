@@ -22,6 +22,13 @@ def finish_engine_upgrades(context: JobContext) -> None:
         _close(context, Component.WEAVE)
 
 
+def record_engine_problem(context: JobContext, run_id: str, problem: str) -> None:
+    """Add what failed of the hooks that a run of Docker or Weave owed to its outcome, if that is on record."""
+    run = context.record.engine_run(run_id)
+    if run is not None:
+        importlib.import_module("agent.worker.steps.engine_upgrade").with_problem(context, run, problem)
+
+
 def _finish(context: JobContext, component: str) -> None:
     # Imported by name: almost no job needs it.
     module = importlib.import_module(f"agent.worker.steps.{component}.recover")

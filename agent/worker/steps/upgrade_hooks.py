@@ -18,7 +18,7 @@ from agent.state.documents.outcome import outcome_to_document
 from agent.state.documents.plan import plan_to_document
 from agent.state.owed_hooks import OwedHooks, owe_hooks, owed_hooks, settle_hooks
 from agent.worker.context import JobContext
-from agent.worker.steps.engine_upgrade import with_problem
+from agent.worker.steps.finish_engines import record_engine_problem
 
 
 class UpgradeHooks:
@@ -110,10 +110,8 @@ def _record_problem(context: JobContext, owed: OwedHooks, problem: str) -> None:
         run = record.package_run(owed.run)
         if run is not None:
             record.replace_run(replace(run, outcome=verify.with_cause(run.outcome, problem)))
-        return
-    engine = record.engine_run(owed.run)
-    if engine is not None:
-        with_problem(context, engine, problem)
+    else:
+        record_engine_problem(context, owed.run, problem)
 
 
 def _run_after(context: JobContext, directory: str, document: Document) -> str:
