@@ -436,8 +436,7 @@ def test_after_a_kill_the_run_that_finishes_it_runs_the_post_hooks_once(host: Ho
 def test_after_a_kill_while_hooks_run_the_next_job_runs_those_after_it_once(
     host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    failed = HookVerdict(ran=1, problem="post-docker.d/10-fill: exit code 1")
-    host.agent.hooks.verdicts = {"pre-docker.d": HookVerdict(ran=1), "post-docker.d": failed}
+    host.agent.hooks.verdicts = {"pre-docker.d": HookVerdict(ran=1)}
     monkeypatch.setattr(host.engines.host, "run_hooks", lambda _name, _document: raising(Killed())())
     with pytest.raises(Killed):
         host.upgrade()
@@ -486,6 +485,8 @@ def test_after_a_kill_while_hooks_run_after_a_change_the_next_job_runs_them_once
     with pytest.raises(Killed):
         (host.agent.check if finished_by == "check" else host.upgrade)()
     owing, recorded = run_with_owed_hooks(host.agent.store), host.agent.last_run()
+    failed = HookVerdict(ran=1, problem="post-docker.d/10-fill: exit code 1")
+    host.agent.hooks.verdicts["post-docker.d"] = failed
 
     host.agent.check()
     host.agent.check()
@@ -494,6 +495,7 @@ def test_after_a_kill_while_hooks_run_after_a_change_the_next_job_runs_them_once
     assert recorded.optional_text("finished_at") is not None
     assert host.agent.hooks.ran == ["post-docker.d"]
     assert run_with_owed_hooks(host.agent.store) == ""
+    assert host.agent.last_run().text("problem") == failed.problem
 
 
 @pytest.mark.parametrize("ran", [0, 1])
