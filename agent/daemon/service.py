@@ -284,7 +284,8 @@ class Daemon:
             doing = found.delayed or ", ".join(f"next {job.value} {format_human(max(due[job], now))}" for job in order)
         status = "; ".join([doing, *problems, *(["a reboot is required"] if self._reboot_required else [])])
         runs = {job.value: at for job, at in due.items()}
-        self._status_file.publish(now, runs, doing, problems, next_look_at=found.next_at)
+        upgrades = self._policy.agent.upgrade
+        self._status_file.publish(now, runs, doing, problems, next_look_at=found.next_at, upgrades=upgrades)
         if status != self._status:
             self._status = status
             notify(f"STATUS={status}")

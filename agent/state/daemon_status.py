@@ -44,9 +44,18 @@ class DaemonStatusFile:
         self._lock.enter_context(exclusive(self._lock_path, busy="another daemon (pid {pid}) runs on this machine"))
 
     def publish(
-        self, now: datetime, jobs: dict[str, datetime], doing: str, problems: list[str], *, next_look_at: datetime
+        self,
+        now: datetime,
+        jobs: dict[str, datetime],
+        doing: str,
+        problems: list[str],
+        *,
+        next_look_at: datetime,
+        upgrades: bool,
     ) -> None:
         """Replace the status file, which is replaced again at `next_look_at` at the latest, as `now` is now.
+
+        `upgrades`: `agent.upgrade` of the configuration in use, whoever installs the updates now.
 
         Best effort: only readers of `status` depend on it. The next look by the monotonic clock tells whether it is
         overdue, as neither a suspend nor a step of the wall clock makes it so.
@@ -61,6 +70,7 @@ class DaemonStatusFile:
             "next_look_monotonic_s": round(time.monotonic() + (next_look_at - now).total_seconds(), 3),
             "doing": doing,
             "problems": [problem[:_MAX_PROBLEM] for problem in problems],
+            "upgrades": upgrades,
             "next": {name: format_utc(at) for name, at in jobs.items()},
         }
         write_runtime_file(self._path, document)

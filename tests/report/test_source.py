@@ -68,7 +68,7 @@ def test_malformed_status_of_the_daemon_is_named_in_the_reasons(field: str, tmp_
     run_dir = tmp_path / "run"
     run_dir.mkdir()
     daemon = DaemonStatusFile(str(run_dir), NOON)
-    daemon.publish(NOON, {}, "", [], next_look_at=NOON)
+    daemon.publish(NOON, {}, "", [], next_look_at=NOON, upgrades=True)
     file = run_dir / "daemon.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), field: 7}))
 

@@ -24,7 +24,9 @@ def test_no_status_file_means_no_daemon(tmp_path: Path) -> None:
 def test_a_running_daemons_status_can_be_read(tmp_path: Path) -> None:
     status_file = DaemonStatusFile(str(tmp_path), NOW)
     status_file.acquire()
-    status_file.publish(NOW + timedelta(minutes=1), {"check": NOW}, "waiting", ["no worker"], next_look_at=NOW)
+    status_file.publish(
+        NOW + timedelta(minutes=1), {"check": NOW}, "waiting", ["no worker"], next_look_at=NOW, upgrades=True
+    )
 
     found = read_daemon_status(str(tmp_path))
 
@@ -41,7 +43,7 @@ def test_a_running_daemons_status_can_be_read(tmp_path: Path) -> None:
 def test_the_next_look_is_said_by_the_monotonic_clock_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     status_file = DaemonStatusFile(str(tmp_path), NOW)
     monkeypatch.setattr(time, "monotonic", lambda: 1000.0)
-    status_file.publish(NOW, {}, "waiting", [], next_look_at=NOW + timedelta(minutes=5))
+    status_file.publish(NOW, {}, "waiting", [], next_look_at=NOW + timedelta(minutes=5), upgrades=True)
 
     found = read_daemon_status(str(tmp_path))
 
@@ -66,7 +68,7 @@ def test_a_very_long_problem_is_cut(tmp_path: Path) -> None:
 def test_a_daemon_that_released_its_lock_is_not_alive_and_another_may_start(tmp_path: Path) -> None:
     first = DaemonStatusFile(str(tmp_path), NOW)
     first.acquire()
-    first.publish(NOW, {}, "", [], next_look_at=NOW)
+    first.publish(NOW, {}, "", [], next_look_at=NOW, upgrades=True)
 
     first.release()
 
@@ -76,7 +78,7 @@ def test_a_daemon_that_released_its_lock_is_not_alive_and_another_may_start(tmp_
 
 def test_the_status_file_of_a_killed_daemon_is_ignored(tmp_path: Path) -> None:
     status_file = DaemonStatusFile(str(tmp_path), NOW)
-    status_file.publish(NOW, {}, "waiting", [], next_look_at=NOW)
+    status_file.publish(NOW, {}, "waiting", [], next_look_at=NOW, upgrades=True)
     path = tmp_path / "daemon.json"
     path.write_text(path.read_text().replace(f'"{os.getpid()} ', '"4194304 '))
 

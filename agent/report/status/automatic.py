@@ -96,7 +96,9 @@ def _state(daemon: DaemonView | Damaged | None, unit: UnitState | None, patcher:
     if daemon is not None and daemon.pid is not None:
         if patcher == "unattended-upgrades":
             return "stands-aside"
-        return "on" if patcher == "agent" or daemon.next_runs["upgrade"] is not None else "checks-only"
+        # The record may be ahead of its schedule, which follows it; of its own configuration it alone knows.
+        follows = patcher == "agent" and daemon.upgrades is not False
+        return "on" if follows or daemon.next_runs["upgrade"] is not None else "checks-only"
     if unit is None or unit is UnitState.ABSENT:
         return None
     return "stopped" if unit is UnitState.ENABLED else unit.value

@@ -115,6 +115,8 @@ class DaemonView:
         """How long ago it was to look again, awake and by no clock that is set; None: an older daemon does not say."""
         self.problems = status.texts("problems") if status else []
         """What a person has to fix."""
+        self.upgrades = status.optional_boolean("upgrades") if status else None
+        """`agent.upgrade` of the configuration that it uses; None: an older daemon does not say."""
         runs = status.child("next") if status else None
         self.next_runs = {name: runs.optional_text(name) if runs else None for name in JOB_NAMES}
         self.reboot_at = runs.optional_time("reboot") if runs else None

@@ -20,8 +20,8 @@ NOW = given.NOW
 SOON = NOW + timedelta(hours=2)
 
 
-def daemon(**jobs: Any) -> DaemonView:
-    """Return a daemon that is alive, with the times of its next jobs."""
+def daemon(*, upgrades: bool | None = None, **jobs: Any) -> DaemonView:
+    """Return a daemon that is alive, with the times of its next jobs; `upgrades` is None for one that is older."""
     found = {
         "version": "1",
         "started_at": format_utc(NOW),
@@ -29,6 +29,7 @@ def daemon(**jobs: Any) -> DaemonView:
         "doing": "",
         "problems": [],
         "next": {name: format_utc(at) for name, at in jobs.items()},
+        **({"upgrades": upgrades} if upgrades is not None else {}),
     }
     return DaemonView(812, JsonReader(found, "daemon.json"))
 
@@ -99,11 +100,13 @@ def test_a_masked_worker_is_off_whatever_the_daemon_plans() -> None:
     ("alive", "patcher", "state", "names_an_upgrade"),
     [
         (CHECKS, "agent", "on", False),  # the other job was just switched off; the daemon schedules its upgrade next
+        (daemon(check=SOON, upgrades=True), "agent", "on", False),
+        (daemon(check=SOON, upgrades=False), "agent", "checks-only", False),  # reloaded after the last check
         (BOTH, "unattended-upgrades", "stands-aside", False),  # it was just switched on
         (CHECKS, "nobody", "checks-only", False),
         (BOTH, None, "on", True),
     ],
-    ids=["just-off", "just-on", "nobody", "no-record"],
+    ids=["just-off", "just-off-now", "reloaded", "just-on", "nobody", "no-record"],
 )
 def test_who_patches_is_taken_from_the_record_before_the_daemon_follows(
     alive: DaemonView, patcher: str | None, state: str, *, names_an_upgrade: bool
