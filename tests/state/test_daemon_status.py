@@ -54,7 +54,12 @@ def test_the_next_look_is_said_by_the_monotonic_clock_too(tmp_path: Path, monkey
 def test_a_very_long_problem_is_cut(tmp_path: Path) -> None:
     status_file = DaemonStatusFile(str(tmp_path), NOW)
     status_file.publish(
-        NOW, {}, "waiting", ["the new configuration is wrong: " + "ä" * 100_000, "no worker"], next_look_at=NOW
+        NOW,
+        {},
+        "waiting",
+        ["the new configuration is wrong: " + "ä" * 100_000, "no worker"],
+        next_look_at=NOW,
+        upgrades=True,
     )
 
     found = read_daemon_status(str(tmp_path))
