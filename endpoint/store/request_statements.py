@@ -1,5 +1,7 @@
 """The SQL of deployments and requests, built once: that takes longer than running it."""
 
+from typing import Any
+
 import sqlalchemy as sa
 
 from endpoint.core.deployments import UNSENT, DeploymentStatus, RequestStatus
@@ -19,10 +21,15 @@ _DECIDES = (
     *(DEPLOYMENTS.c.stop_after, DEPLOYMENTS.c.expires_at, DEPLOYMENTS.c.in_flight, DEPLOYMENTS.c.failures),
 )
 _BOTH = sa.select(*_DECIDES).select_from(REQUESTS.join(DEPLOYMENTS))
-OPEN_OF_HOSTS = _BOTH.where(
-    REQUESTS.c.host_id.in_(sa.bindparam("hosts", expanding=True)),
-    REQUESTS.c.ended_at.is_(None),  # as in the index
-).order_by(DEPLOYMENTS.c.created_at, DEPLOYMENTS.c.id, REQUESTS.c.position)
+
+
+def _of_hosts(condition: Any) -> Any:
+    """Return the query for the requests of hosts for which this holds, the oldest first."""
+    found = _BOTH.where(REQUESTS.c.host_id.in_(sa.bindparam("hosts", expanding=True)), condition)
+    return found.order_by(DEPLOYMENTS.c.created_at, DEPLOYMENTS.c.id, REQUESTS.c.position)
+
+
+OPEN_OF_HOSTS = _of_hosts(REQUESTS.c.ended_at.is_(None))  # as in the index
 _RECALLED = sa.and_(
     REQUESTS.c.cancel_at.is_not(None),  # as in the index
     REQUESTS.c.status == RequestStatus.CANCELLED.value,
@@ -30,46 +37,38 @@ _RECALLED = sa.and_(
     DEPLOYMENTS.c.expires_at > sa.bindparam("now"),
 )
 """A person has cancelled it, and its host, which may have it all the same, has not confirmed that."""
-RECALLED_OF_HOSTS = _BOTH.where(REQUESTS.c.host_id.in_(sa.bindparam("hosts", expanding=True)), _RECALLED).order_by(
-    DEPLOYMENTS.c.created_at, DEPLOYMENTS.c.id, REQUESTS.c.position
-)
-_HAS_OPEN = (
-    sa.select(sa.literal(1))
-    .select_from(REQUESTS.join(DEPLOYMENTS))
-    .where(
-        REQUESTS.c.host_id == STREAMS.c.host_id,
-        REQUESTS.c.ended_at.is_(None),  # as in the index
-        sa.or_(
-            REQUESTS.c.cancel_at.is_not(None),
-            sa.and_(
-                REQUESTS.c.host_step.is_not(None),
-                # Of a request that was delivered after the backup that this database is from, only events are known.
-                sa.func.coalesce(REQUESTS.c.delivered_at, 0.0) <= sa.bindparam("silent_since"),
-                REQUESTS.c.changed_at <= sa.bindparam("silent_since"),
-            ),
-            sa.and_(
-                DEPLOYMENTS.c.status == DeploymentStatus.ACTIVE.value,
-                sa.or_(
-                    REQUESTS.c.status == RequestStatus.DELIVERED.value,
-                    sa.and_(
-                        REQUESTS.c.status == RequestStatus.QUEUED.value,
-                        DEPLOYMENTS.c.in_flight < DEPLOYMENTS.c.at_once,
-                    ),
+RECALLED_OF_HOSTS = _of_hosts(_RECALLED)
+
+
+def _has_request(*conditions: Any) -> Any:
+    """Return whether a stream's host has a request for which these hold."""
+    found = sa.select(sa.literal(1)).select_from(REQUESTS.join(DEPLOYMENTS))
+    return found.where(REQUESTS.c.host_id == STREAMS.c.host_id, *conditions).correlate(STREAMS).exists()
+
+
+_HAS_OPEN = _has_request(
+    REQUESTS.c.ended_at.is_(None),  # as in the index
+    sa.or_(
+        REQUESTS.c.cancel_at.is_not(None),
+        sa.and_(
+            REQUESTS.c.host_step.is_not(None),
+            # Of a request that was delivered after the backup that this database is from, only events are known.
+            sa.func.coalesce(REQUESTS.c.delivered_at, 0.0) <= sa.bindparam("silent_since"),
+            REQUESTS.c.changed_at <= sa.bindparam("silent_since"),
+        ),
+        sa.and_(
+            DEPLOYMENTS.c.status == DeploymentStatus.ACTIVE.value,
+            sa.or_(
+                REQUESTS.c.status == RequestStatus.DELIVERED.value,
+                sa.and_(
+                    REQUESTS.c.status == RequestStatus.QUEUED.value,
+                    DEPLOYMENTS.c.in_flight < DEPLOYMENTS.c.at_once,
                 ),
             ),
         ),
-    )
-    .correlate(STREAMS)
-    .exists()
+    ),
 )
-_HAS_RECALLED = (
-    sa.select(sa.literal(1))
-    .select_from(REQUESTS.join(DEPLOYMENTS))
-    .where(REQUESTS.c.host_id == STREAMS.c.host_id, _RECALLED)
-    .correlate(STREAMS)
-    .exists()
-)
-HAS_REQUESTS = sa.or_(_HAS_OPEN, _HAS_RECALLED)
+HAS_REQUESTS = sa.or_(_HAS_OPEN, _has_request(_RECALLED))
 """Whether a stream's host may get a request or a cancellation now. It is part of a query that is made anyway, because a
 query of its own costs each contact more than all the rest of the queue."""
 UNDER_WAY = DEPLOYMENTS.c.id.in_(sa.select(REQUESTS.c.deployment).where(REQUESTS.c.ended_at.is_(None)))
