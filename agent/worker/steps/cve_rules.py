@@ -3,17 +3,14 @@
 Without that a new update would be installed, or would soak, before anybody knows which CVEs it fixes.
 """
 
-from agent.core.frozen import replace
 from agent.core.model.facts import Facts
 from agent.core.packages.cves import VersionChange
 from agent.core.packages.dropped import NOTHING_DROPPED, Dropped
 from agent.core.packages.explain_cve import cve_id
 from agent.core.policy.policy import PrefetchMode
 from agent.worker.context import JobContext
-from agent.worker.steps.observe import Observation
-from agent.worker.steps.plan import Planned, decide
+from agent.worker.steps.plan import Planned, decided_again
 from agent.worker.steps.prefetch import prefetch_updates, read_changelogs_now
-from agent.worker.steps.waiting import with_waiting
 
 
 def decided_by_cves(context: JobContext, planned: Planned, dropped: Dropped = NOTHING_DROPPED) -> Planned:
@@ -28,9 +25,7 @@ def decided_by_cves(context: JobContext, planned: Planned, dropped: Dropped = NO
     read = read_changelogs_now if context.policy.apt.fetch_ahead is PrefetchMode.OFF else prefetch_updates
     if not read(context, planned):
         return planned
-    facts = with_waiting(context, planned.facts)
-    observation = Observation(facts=facts, snapshot=planned.snapshot)
-    return replace(planned, facts=facts, plan=decide(context, planned.plan.scope, observation, dropped))
+    return decided_again(context, planned, dropped)
 
 
 def _rules_name_cves(context: JobContext, facts: Facts) -> bool:

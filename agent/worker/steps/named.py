@@ -6,10 +6,8 @@ from agent.core.packages.dropped import NOTHING_DROPPED, Dropped
 from agent.core.packages.explain_cve import is_cve
 from agent.worker.context import JobContext
 from agent.worker.steps import plan as planning
-from agent.worker.steps.observe import Observation
 from agent.worker.steps.plan import Planned
 from agent.worker.steps.prefetch import read_changelogs_now
-from agent.worker.steps.waiting import with_waiting
 
 
 def as_named(
@@ -24,9 +22,5 @@ def as_named(
         HostError: the packages cannot be observed.
     """
     if any(map(is_cve, names)) and read_changelogs_now(context, planned):
-        # Decided again: a snooze holds an update only if all of its CVEs are known.
-        facts = with_waiting(context, planned.facts)
-        observation = Observation(facts=facts, snapshot=planned.snapshot)
-        plan = planning.decide(context, planned.plan.scope, observation, dropped)
-        planned = Planned(plan=plan, facts=facts, snapshot=planned.snapshot)
+        planned = planning.decided_again(context, planned, dropped)
     return planning.without_soak(context, planned, names, dropped)

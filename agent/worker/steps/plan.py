@@ -29,7 +29,7 @@ from agent.worker.steps.engine_documents import engine_documents, with_held_fixe
 from agent.worker.steps.exposure import reboot_since, record_exposure
 from agent.worker.steps.observe import Observation, keep_packages, observe
 from agent.worker.steps.services import observe_services
-from agent.worker.steps.waiting import record_waiting
+from agent.worker.steps.waiting import record_waiting, with_waiting
 
 
 @frozen
@@ -39,6 +39,11 @@ class Planned:
     plan: Plan
     facts: Facts
     snapshot: PackageSnapshot
+
+    @property
+    def observation(self) -> Observation:
+        """What it was planned from."""
+        return Observation(facts=self.facts, snapshot=self.snapshot)
 
 
 def refresh(context: JobContext) -> RefreshResult:
@@ -89,8 +94,18 @@ def without_soak(
     """
     if not names or all(waiting(context.policy, update) is None for update in planned.facts.updates):
         return planned
-    observation = Observation(facts=planned.facts, snapshot=planned.snapshot)
-    return replace(planned, plan=decide(context, planned.plan.scope, observation, dropped, despite_soak=names))
+    plan = decide(context, planned.plan.scope, planned.observation, dropped, despite_soak=names)
+    return replace(planned, plan=plan)
+
+
+def decided_again(context: JobContext, planned: Planned, dropped: Dropped = NOTHING_DROPPED) -> Planned:
+    """Return the plan by the changelogs that were read since: a snooze holds an update only if all its CVEs are known.
+
+    Raises:
+        HostError: the packages cannot be observed.
+    """
+    again = replace(planned, facts=with_waiting(context, planned.facts))
+    return replace(again, plan=decide(context, planned.plan.scope, again.observation, dropped))
 
 
 def decide(
@@ -159,8 +174,7 @@ def record_plan(
     seen = engine_documents(context, plan.held) if engines is None else engines
     context.record.keep_plan(plan, context.machine.now())
     if plan.scope is not Scope.SECURITY:
-        observation = Observation(facts=planned.facts, snapshot=planned.snapshot)
-        plan = replace(decide(context, Scope.SECURITY, observation), reboot=plan.reboot)
+        plan = replace(decide(context, Scope.SECURITY, planned.observation), reboot=plan.reboot)
     record_waiting(context, planned.facts)
     exposure, now = record_exposure(context, planned.facts, scan), context.machine.now()
     soak = soak_to_document(context.policy.soak, cohort_of(context.policy.soak, context.machine_id))
