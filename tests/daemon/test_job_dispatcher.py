@@ -76,8 +76,9 @@ def test_a_job_is_requested_and_its_progress_received(store: Store, tmp_path: Pa
         dispatcher.start(JobKind.CHECK)
         thread = threading.Thread(target=dispatcher.run)
         thread.start()
-        while dispatcher.progress != "half way":
-            pass
+        deadline = time.monotonic() + 60
+        while dispatcher.progress != "half way" and time.monotonic() < deadline:
+            time.sleep(0.001)
         seen.append(dispatcher.progress)
         received.set()
         thread.join(timeout=60)

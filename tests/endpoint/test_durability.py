@@ -9,7 +9,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -224,17 +224,17 @@ def test_a_worker_that_dies_is_replaced(make_server: MakeServer) -> None:
     assert json.loads(server.run("fleet", "--json").stdout)["hosts"]
 
 
-def test_a_server_that_ends_on_its_own_says_why(make_server: MakeServer, tmp_path: Path) -> None:
-    certificate = Authority.make(tmp_path / "own").sign("localhost")
+def test_a_server_that_ends_on_its_own_says_why(make_server: MakeServer, authority: Authority) -> None:
+    certificate = authority.sign("one-that-gets-damaged")
     server = make_server(tls={"certificate": str(certificate.file), "key": str(certificate.key)})
     server.start()
     assert server.process is not None
+    assert server.client().get("/v1/health").status == 200  # it listens before a worker has read the certificates
     Path(certificate.key).write_text("damaged")
 
-    while not (workers := psutil.Process(server.process.pid).children()):
-        time.sleep(0.05)  # it listens before it starts them
-    for worker in workers:
-        worker.kill()
+    for worker in psutil.Process(server.process.pid).children():
+        with suppress(psutil.NoSuchProcess):  # the second one may have read them only now
+            worker.kill()
     code = server.process.wait(60)
     server.process = None
 

@@ -223,7 +223,9 @@ def test_pipelined_heartbeats_are_answered_in_order(server: EndpointServer, agen
     with stream:
         stream.sendall(requests)
         while answers.count(b"\r\n\r\n") < 10:
-            answers += stream.recv(65536)
+            received = stream.recv(65536)
+            assert received, answers
+            answers += received
 
     assert answers.count(b"HTTP/1.1 204 ") == 10
     assert len(answers) < 10 * 80

@@ -131,9 +131,10 @@ class Trial:
         """Let the agent come to rest, and run the command once more."""
         self.machine.wait_for(WORKER, gone=True, seconds=LONGEST_S)
         self.machine.wait_for("/usr/bin/dpkg", gone=True, seconds=LONGEST_S)
+        deadline = time.monotonic() + LONGEST_S
         while True:
             done = self.machine.run(COMMAND, timeout=LONGEST_S)
-            if done.returncode != _BUSY:
+            if done.returncode != _BUSY or time.monotonic() > deadline:
                 return Answer(code=done.returncode, out=done.stdout, err=done.stderr)
             time.sleep(1)
 

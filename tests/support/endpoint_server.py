@@ -133,7 +133,9 @@ class EndpointServer:
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
         # Its workers hold the listening socket until they have ended: the next process must not be taken for one.
+        deadline = time.monotonic() + _START_S
         while _runs(self.process.pid):
+            assert time.monotonic() < deadline, "its workers have not ended"
             time.sleep(0.01)
         self.process = None
 

@@ -120,7 +120,7 @@ class FaultProxy:
             _reset(tls)
             return False
         while len(body) < length:
-            body += tls.recv(65536)
+            body += _received(tls)
         self.requests.append((time.monotonic(), len(head) + 4 + length))
         canned = self._accepted_here() if not fault and lines[0].startswith("PUT ") else _canned(fault)
         if fault == "slow":
@@ -199,6 +199,13 @@ def _head(tls: ssl.SSLSocket) -> tuple[bytes, bytes]:
         head += chunk
     head, _, body = head.partition(b"\r\n\r\n")
     return head, body
+
+
+def _received(tls: ssl.SSLSocket) -> bytes:
+    """Return the next bytes; raise ConnectionError where the client is gone."""
+    if received := tls.recv(65536):
+        return received
+    raise ConnectionResetError
 
 
 def _pour(tls: ssl.SSLSocket) -> None:

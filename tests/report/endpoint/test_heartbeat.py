@@ -64,7 +64,9 @@ class ScriptedServer:
         secured.settimeout(10)
         request = b""
         while b'"}' not in request:
-            request += secured.recv(65536)
+            if not (received := secured.recv(65536)):
+                return  # the client is gone
+            request += received
         self.requests.append(request)
         for byte in self.answer if self.drip_s else ():
             secured.sendall(bytes([byte]))

@@ -82,7 +82,9 @@ class SlowEndpoint:
         head, _, body = connection.recv(1 << 16).partition(b"\r\n\r\n")
         length = next(int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.startswith(b"Content-Length:"))
         while len(body) < length:
-            body += connection.recv(1 << 16)
+            if not (received := connection.recv(1 << 16)):
+                return  # the client is gone
+            body += received
         path = head.split(b" ")[1].decode()
         self.requests.append(path)
         time.sleep(self.pause_s)
