@@ -179,6 +179,8 @@ _IDENTIFIER = f"{_ALPHANUMERIC}.+:~_-"
 """Characters of codes, ids, package names, versions and times of documents."""
 
 _known: dict[str, re.Pattern[str]] = {}
+_remembered: set[str] = set()
+"""The values whose forms are in `_known`: a daemon reads the same token for each heartbeat."""
 
 
 def remember_secrets(values: Iterable[str]) -> None:
@@ -187,6 +189,9 @@ def remember_secrets(values: Iterable[str]) -> None:
     A value that may be an ordinary word, as short ones of lower-case letters, is ignored: it would damage every text.
     """
     for value in values:
+        if value in _remembered:
+            continue
+        _remembered.add(value)
         for form in _forms(value):
             if len(value) >= (_SHORTEST_WORD if value.isalpha() and value.islower() else _SHORTEST):
                 _known[form] = _exactly(form)
