@@ -1,8 +1,8 @@
 """An idle day of the agent beside an idle day of apt's daily job and unattended-upgrades, on the same root.
 
 The root has some 765 packages, the distribution's lists and nothing left to install. Measured is the processor time of
-each event with all its processes, times how often it happens in a day: heartbeats and files of metrics on the running
-daemon, with a real endpoint over TLS on loopback; jobs by the worker; apt's as its timers start them.
+each event with all its processes, times how often it happens in a day: looks, heartbeats and files of metrics on the
+running daemon, with a real endpoint over TLS on loopback; jobs by the worker; apt's as its timers start them.
 """
 
 from dataclasses import dataclass
@@ -16,8 +16,8 @@ from benchmarks.roots import Session
 from benchmarks.timing import BARE_PYTHON, copy_in, measure
 from tests.support.machine import Machine, machine
 
-DAY_S = 86400
-HEARTBEATS = FILES = 288
+LOOKS = HEARTBEATS = FILES = 288
+"""Every five minutes: of a daemon that has all three, at the same moment."""
 CHECKS, UPGRADES = 4, 1
 REPORTS = CHECKS + UPGRADES + 1
 """After each job, and where a process has to reserve numbers for heartbeats."""
@@ -53,10 +53,10 @@ def day(codename: str, session: Session, aims: Aims) -> None:
             starts = _commands(running, session.scratch, loopback.settings(server.port))
         jobs = _jobs(running)
     ours = [
+        Item(name="look of the daemon", each_s=cost.look_s, times=LOOKS),
         Item(name="heartbeat", each_s=cost.heartbeat_s, times=HEARTBEATS),
-        Item(name="report by a process", each_s=starts["report"], times=REPORTS),
         Item(name="metrics file", each_s=cost.file_s, times=FILES),
-        Item(name="daemon without exporters, a minute", each_s=cost.asleep_s * 60, times=DAY_S / 60),
+        Item(name="report by a process", each_s=starts["report"], times=REPORTS),
         Item(name="check, nothing new", each_s=jobs["check"], times=CHECKS),
         Item(name="upgrade, nothing pending", each_s=jobs["upgrade"], times=UPGRADES),
     ]
@@ -69,7 +69,8 @@ def day(codename: str, session: Session, aims: Aims) -> None:
     )
     if "old" in starts:
         what = f"a heartbeat's processor time, as a multiple of {earlier.REVISION}'s"
-        aims.at_most(what, cost.heartbeat_s / starts["old"], _MOST_OF_OLD_HEARTBEAT)
+        # The old build's daemon looked, too, but its process alone is what is compared: with its look, not without.
+        aims.at_most(what, (cost.look_s + cost.heartbeat_s) / starts["old"], _MOST_OF_OLD_HEARTBEAT)
 
 
 def _prepare(running: Machine, codename: str) -> None:
@@ -130,5 +131,5 @@ def _show(title: str, items: list[Item], python_s: float) -> float:
 
 def _print_daemons(cost: DaemonsCost) -> None:
     sizes = ", ".join(f"{size / 1024:.1f}" for size in cost.rss_kib)
-    print(f"\nmeasured: {cost.heartbeats} heartbeats, {cost.files} files")
-    print(f"daemons without exporters, with heartbeats, with files: {sizes} MiB resident", flush=True)
+    print(f"\nmeasured: {cost.heartbeats:g} heartbeats, {cost.files} files")
+    print(f"daemons without exporters, with heartbeats, with both: {sizes} MiB resident", flush=True)
