@@ -26,6 +26,7 @@ from agent.host import log
 from agent.host.process.spawn import AgentProcess
 from agent.host.reboot.need import read_reboot_need
 from agent.report.export_state import export_state_from_document
+from agent.report.recent_status import RecentStatus
 from agent.report.targets import ExportTarget, enabled_targets
 from agent.state.exporter_status import clear_exporter_status, exporter_status_or_none, written_at
 from agent.state.file_version import FileVersion, file_version
@@ -38,14 +39,14 @@ _GRACE_S = 60.0
 _IN_DAEMON_GRACE_S = 10.0
 """What an attempt in the daemon may take beyond the timeout of one request."""
 Start = Callable[[Sequence[str]], AgentProcess]
-InDaemonOf = Callable[[ExporterName, Store, str], InDaemon | None]
+InDaemonOf = Callable[[ExporterName, RecentStatus], InDaemon | None]
 
 
-def load_in_daemon(name: ExporterName, store: Store, run_dir: str) -> InDaemon | None:
+def load_in_daemon(name: ExporterName, recent: RecentStatus) -> InDaemon | None:
     """Import what the daemon can do itself for an exporter, by name: one that is off costs no memory; None: nothing."""
     if not name.in_daemon:
         return None
-    found: InDaemon = importlib.import_module(name.in_daemon).create_in_daemon(store, run_dir)
+    found: InDaemon = importlib.import_module(name.in_daemon).create_in_daemon(recent)
     return found
 
 
@@ -68,6 +69,7 @@ class ExportSupervisor:
         options = ["--config", str(config)] if config is not None else []
         before = [*options, "--state-dir", store.directory]
         behind = ["--run-dir", run_dir, *(["--accepted"] if accepted else [])]
+        self._recent = RecentStatus(store, run_dir)
         self._store = store
         self._processes = {
             name: _ExporterProcess(
@@ -75,7 +77,7 @@ class ExportSupervisor:
                 run_dir,
                 [*before, f"export-{name.value}", *behind],
                 start,
-                partial(_attempts, partial(in_daemon, name, store, run_dir), wake, begin),
+                partial(_attempts, partial(in_daemon, name, self._recent), wake, begin),
                 partial(_record_failure, store, run_dir, name),
             )
             # What stays on this machine comes first: it does not wait behind a slow server.
@@ -86,6 +88,7 @@ class ExportSupervisor:
         """Start the exporters that are due; kill those that hang or were turned off."""
         targets = {one.exporter: one for one in enabled_targets(policy)}
         seen = self._seen() if targets else None
+        self._recent.forget()  # what is collected for this look is not older than `seen`
         for name, process in self._processes.items():
             if name not in targets:
                 process.turn_off()
@@ -180,23 +183,24 @@ class _ExporterProcess:
         result = self._attempts.take_result() if self._attempts else None
         if self._attempts and self._attempts.running:
             return
+        state = self._export_state()
         if result is not AttemptResult.PROCESS_NEEDED:
-            self.due_at, self._schedule = self._schedule.next(self._export_state(), tick)
-            if self.due_at > tick.now or self._try_in_daemon(target, policy, tick):
+            self.due_at, self._schedule = self._schedule.next(state, tick)
+            if self.due_at > tick.now or self._try_in_daemon(target, policy, state, tick):
                 return
-        self._start_process(policy, tick)
+        self._start_process(policy, state, tick)
 
-    def _try_in_daemon(self, target: ExportTarget, policy: Policy, tick: ExportTick) -> bool:
+    def _try_in_daemon(self, target: ExportTarget, policy: Policy, state: ExportState, tick: ExportTick) -> bool:
         """Start an attempt without a process; return whether that was possible."""
         unchanged = tick.seen is not None and tick.seen == self._processed
         limit_s = target.timeout.total_seconds() + _IN_DAEMON_GRACE_S
         if self._attempts is None or not self._attempts.start(policy, limit_s, unchanged=unchanged):
             return False
-        self.due_at, self._schedule = self._schedule.started(tick).next(self._export_state(), tick)
+        self.due_at, self._schedule = self._schedule.started(tick).next(state, tick)
         return True
 
-    def _start_process(self, policy: Policy, tick: ExportTick) -> None:
-        self.due_at, self._schedule = self._schedule.started(tick).next(self._export_state(), tick)
+    def _start_process(self, policy: Policy, state: ExportState, tick: ExportTick) -> None:
+        self.due_at, self._schedule = self._schedule.started(tick).next(state, tick)
         self._processed = None
         self._written_at = written_at(self._run_dir, self._name)
         own = self._attempts.exporter.process_arguments if self._attempts else ()

@@ -15,14 +15,14 @@ from agent.errors import RecordError
 from agent.report.endpoint.heartbeat import HeartbeatSender, is_offered
 from agent.report.export_result import ExporterLog, state_after
 from agent.report.heartbeat_lease import HeartbeatLease
+from agent.report.recent_status import RecentStatus
 from agent.report.settings import reported_settings
 from agent.report.source import ExporterStatus, ReportSource
-from agent.state.store import Store
 
 
-def create_in_daemon(store: Store, run_dir: str) -> "HeartbeatInDaemon":
+def create_in_daemon(recent: RecentStatus) -> "HeartbeatInDaemon":
     """Return the daemon's part of the exporter."""
-    return HeartbeatInDaemon(store, run_dir)
+    return HeartbeatInDaemon(recent)
 
 
 class HeartbeatNumbers:
@@ -47,15 +47,14 @@ class HeartbeatNumbers:
 class HeartbeatInDaemon:
     """Sends a heartbeat where that is all there is to send."""
 
-    def __init__(self, store: Store, run_dir: str) -> None:
+    def __init__(self, recent: RecentStatus) -> None:
         """Take where to read; sends nothing yet."""
-        self._store = store
-        self._run_dir = run_dir
+        self._recent = recent
         self._holder = os.urandom(8).hex()
         """A start of the daemon gets no lease of an earlier one: that may have used any number of it."""
         self.process_arguments = ("--heartbeats", self._holder)
         self._numbers = HeartbeatNumbers()
-        self._sender = HeartbeatSender(store.directory)
+        self._sender = HeartbeatSender(recent.store.directory)
 
     def applies(self, policy: Policy, *, unchanged: bool) -> bool:
         """Return whether there may be nothing to send but a heartbeat."""
@@ -74,7 +73,7 @@ class HeartbeatInDaemon:
         if is_abandoned():
             return AttemptResult.FAILED
         entry, export_state = state_after(status.entry, status.export_state, result)
-        recorded = ExporterLog(ExporterName.ENDPOINT, self._run_dir, policy.endpoint.url)
+        recorded = ExporterLog(ExporterName.ENDPOINT, self._recent.run_dir, policy.endpoint.url)
         result = replace(result, lease=lease)
         recorded.record(result, status.entry, {**status.entry, **entry}, export_state, status.instance_id)
         return AttemptResult.DONE if result.response_class is ResponseClass.OK else AttemptResult.FAILED
@@ -83,7 +82,7 @@ class HeartbeatInDaemon:
         return self._source(policy).exporter_status(ExporterName.ENDPOINT)
 
     def _source(self, policy: Policy) -> ReportSource:
-        return ReportSource(self._store, self._run_dir, reported_settings(policy))
+        return ReportSource(self._recent.store, self._recent.run_dir, reported_settings(policy), self._recent)
 
     def _lease(self, policy: Policy, status: ExporterStatus) -> HeartbeatLease | None:
         """Return the lease of the process's last run, if it is for this daemon and this endpoint."""

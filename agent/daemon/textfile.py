@@ -12,15 +12,16 @@ from agent.host.enrolled_token import OUTBOX
 from agent.host.machine.user import is_root
 from agent.report.export_result import ExporterLog, state_after
 from agent.report.prometheus.textfile_export import export_textfile
+from agent.report.recent_status import RecentStatus
 from agent.report.settings import reported_settings
 from agent.report.source import ReportSource
 from agent.state.exporter_status import NO_QUEUE
-from agent.state.store import DEFAULT_DIRECTORY, Store
+from agent.state.store import DEFAULT_DIRECTORY
 
 
-def create_in_daemon(store: Store, run_dir: str) -> "TextfileInDaemon":
-    """Return it for this record and this directory of status files."""
-    return TextfileInDaemon(store, run_dir)
+def create_in_daemon(recent: RecentStatus) -> "TextfileInDaemon":
+    """Return it for the record and the directory of status files that this status is of."""
+    return TextfileInDaemon(recent)
 
 
 class TextfileInDaemon:
@@ -28,24 +29,26 @@ class TextfileInDaemon:
 
     process_arguments = ()
 
-    def __init__(self, store: Store, run_dir: str) -> None:
+    def __init__(self, recent: RecentStatus) -> None:
         """Take where to read, and where the status file is; writes nothing yet."""
-        self._store = store
-        self._run_dir = run_dir
+        self._recent = recent
 
     def applies(self, policy: Policy, *, unchanged: bool) -> bool:  # noqa: ARG002 - the file is written in any case
         """Return whether this process has the user that the exporter's process would have."""
-        return not _becomes_another_user(self._store.directory)
+        return not _becomes_another_user(self._recent.store.directory)
 
     def run(self, policy: Policy, is_abandoned: IsAbandoned) -> AttemptResult:
         """Replace the file and record the result; a process would fail in the same way."""
-        source = ReportSource(self._store, self._run_dir, reported_settings(policy))
+        run_dir = self._recent.run_dir
+        source = ReportSource(self._recent.store, run_dir, reported_settings(policy), self._recent)
         before = source.exporter_status(ExporterName.PROMETHEUS)
         result = export_textfile(policy.metrics, source)
         if not is_abandoned():
             entry, state = state_after(before.entry, before.export_state, result)
-            log = ExporterLog(ExporterName.PROMETHEUS, self._run_dir, policy.metrics.textfile)
+            log = ExporterLog(ExporterName.PROMETHEUS, run_dir, policy.metrics.textfile)
             log.record(result, before.entry, {**NO_QUEUE, **entry}, state, before.instance_id)
+            if result.why != before.entry.get("why", ""):
+                self._recent.forget()  # it says how this exporter fares
         return AttemptResult.FAILED if result.why else AttemptResult.DONE
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 
 from agent.core.clock import ENDPOINT_SKEW_TOLERANCE
 from agent.core.exporters import ExporterName
@@ -15,12 +16,11 @@ from agent.report.export_state import export_state_from_document
 from agent.report.heartbeat_lease import HeartbeatLease, lease_from_document
 from agent.report.outbox.stats import OutboxStats
 from agent.report.outbox.stream_state import StreamState, stream_state_from_document
+from agent.report.recent_status import RecentStatus, collected
 from agent.report.settings import ReportedSettings
-from agent.report.status.collect import collect_status
-from agent.report.status.document import build_status, status_document
 from agent.state.exporter_status import exporter_status_or_none, status_entry
 from agent.state.store import Store
-from agent.state.timestamps import parse_utc_or_none, utc_now
+from agent.state.timestamps import parse_utc_or_none
 from agent.version import VERSION
 
 
@@ -38,11 +38,13 @@ class ExporterStatus:
 class ReportSource:
     """Reads reports from the state directory and the machine."""
 
-    def __init__(self, store: Store, run_dir: str, settings: ReportedSettings | None = None) -> None:
-        """Take where to read, and the settings to report; reads nothing yet."""
-        self._store = store
+    def __init__(
+        self, store: Store, run_dir: str, settings: ReportedSettings | None = None, recent: RecentStatus | None = None
+    ) -> None:
+        """Take where to read, the settings to report, and a status to share; reads nothing yet."""
         self._settings = settings
         self._run_dir = run_dir
+        self._status = recent.document if recent else partial(collected, store, run_dir)
 
     def preview(self) -> Document:
         """Return `maestro.report/1` as the endpoint would get it, but without `outbox`: others may not open that."""
@@ -67,9 +69,8 @@ class ReportSource:
         warnings: tuple[str, ...] = (),
     ) -> Document:
         """Return `maestro.report/1` with these warnings, and one for the clock skew in `last_attempt`."""
-        status = status_document(build_status(collect_status(self._store, self._run_dir), utc_now()))
         return report_document(
-            status,
+            self._status(),
             host_facts(known_boot),
             version=VERSION,
             instance_id=instance_id,

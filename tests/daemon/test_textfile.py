@@ -18,6 +18,7 @@ from agent.daemon.export_supervisor import ExportSupervisor
 from agent.daemon.in_daemon import Attempt, AttemptResult, run_at_once
 from agent.daemon.textfile import TextfileInDaemon, create_in_daemon
 from agent.host.process.spawn import AgentProcess
+from agent.report.recent_status import RecentStatus
 from agent.state.caching_store import CachingStore
 from tests.core.given import policy
 from tests.report.installation import CHECKOUT
@@ -42,7 +43,7 @@ def agent(tmp_path: Path) -> ExportingAgent:
 
 
 def in_daemon(agent: ExportingAgent) -> TextfileInDaemon:
-    return create_in_daemon(CachingStore(str(agent.directory / "state")), str(agent.directory / "run"))
+    return create_in_daemon(RecentStatus(CachingStore(str(agent.directory / "state")), str(agent.directory / "run")))
 
 
 def policy_of(agent: ExportingAgent) -> Policy:
@@ -207,12 +208,15 @@ from agent.config.load import load
 from agent.daemon.in_daemon import AttemptResult
 from agent.daemon.textfile import create_in_daemon
 from agent.host.machine.os_release import read_distro
+from agent.report.recent_status import RecentStatus
 from agent.state.caching_store import CachingStore
 def resident() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
 given = load(Path(sys.argv[1], "config.toml"), read_distro())[0]
-exporter = create_in_daemon(CachingStore(sys.argv[1] + "/state"), sys.argv[1] + "/run")
+recent = RecentStatus(CachingStore(sys.argv[1] + "/state"), sys.argv[1] + "/run")
+exporter = create_in_daemon(recent)
 for count in range(1001):
+    recent.forget()
     assert exporter.run(given, lambda: False) is AttemptResult.DONE
     if count in (200, 1000):
         print(resident())
