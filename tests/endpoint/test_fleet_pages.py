@@ -2,12 +2,14 @@
 
 import base64
 import json
-from datetime import datetime, timedelta
+from collections import Counter
+from datetime import datetime, timedelta, timezone
 from itertools import product
 from urllib.parse import parse_qsl
 
 import pytest
 
+from endpoint.cli.demo import fill
 from endpoint.core.fix_query import FixQuery
 from endpoint.core.host_query import Cursor, HostQuery, HostSort
 from endpoint.core.host_states import FleetSettings, HostState
@@ -223,3 +225,24 @@ def test_a_host_that_is_deleted_while_all_are_read_is_left_out(
     found += each
 
     assert [row.name for row in found] == ["web2", "web1"]
+
+
+@pytest.mark.parametrize("scope", [WHOLE_FLEET, Scope(tags=frozenset({"web"})), Scope(tags=frozenset())], ids=str)
+def test_each_figure_of_the_overview_is_that_of_the_hosts(scope: Scope, database: Database, pages: FleetPages) -> None:
+    now = datetime.now(timezone.utc)
+    fill(database, 60, now)
+    hosts = list(pages.each_host(EVERY, scope, now))
+    exposed = [host for host in hosts if host.inactive_fixes]
+
+    found = pages.overview(scope, now)
+
+    assert (len(hosts) > 0) is (scope.tags != frozenset())
+    assert (found.hosts, found.exposed) == (len(hosts), len(exposed))
+    assert found.inactive_fixes == sum(host.inactive_fixes or 0 for host in exposed)
+    assert {(one.release, one.support): one.hosts for one in found.releases} == Counter(
+        (host.release, host.release_support) for host in hosts
+    )
+    assert dict(found.versions) == Counter(host.agent_version for host in hosts)
+    assert dict(found.groups) == Counter(host.lock_group for host in hosts if host.lock_group is not None)
+    for ordered in (found.versions, tuple((one.release, one.hosts) for one in found.releases)):
+        assert [count for _, count in ordered] == sorted((count for _, count in ordered), reverse=True)
