@@ -52,6 +52,7 @@ class HostsPages:
             "hosts.html",
             now=now,
             page=page,
+            limited=not person.scope.is_whole,
             filters=Filters(query, context.fleet.overview(person.scope, now)),
             views=views,
             view=urlencode(query.pairs()),

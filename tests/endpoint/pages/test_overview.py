@@ -72,8 +72,10 @@ def test_an_empty_fleet_says_how_a_host_is_added(make_endpoint: MakeEndpoint) ->
     assert 'class="card' not in page
 
 
-def test_a_person_whose_tags_no_host_has_is_not_shown_how_to_add_one(demo: LocalEndpoint) -> None:
-    page = visitor(demo, PersonRole.VIEWER, tags={"nowhere"}).get("/").body.decode()
+@pytest.mark.parametrize("path", ["/", "/hosts"])
+def test_a_person_whose_tags_no_host_has_is_told_so_and_not_how_to_add_one(path: str, demo: LocalEndpoint) -> None:
+    page = visitor(demo, PersonRole.VIEWER, tags={"nowhere"}).get(path).body.decode()
 
     assert "No host has one of your tags" in page
+    assert "No host has reported yet" not in page
     assert "token add" not in page
