@@ -1,7 +1,6 @@
 """The counts of the overview, by the conditions of the lists; and the exposure by day."""
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 from functools import cache
 from typing import Any
@@ -29,17 +28,19 @@ def overview_of(connection: Connection, view: View) -> Overview:
     """Return the overview of a scope."""
     scoped = in_scope(view.scope)
     counts = _whole_counts(connection, view) if not scoped else _scoped_counts(connection, view)
-    kinds = _kinds(connection, scoped)
+    exposed, fixes = connection.execute(
+        sa.select(_NUMBER, sa.func.coalesce(sa.func.sum(HOSTS.c.inactive_fixes), 0)).where(_EXPOSED, *scoped)
+    ).one()
     return Overview(
         as_of_s=view.now_s,
-        hosts=sum(one.hosts for one in kinds),
+        hosts=connection.execute(sa.select(_NUMBER).select_from(HOSTS).where(*scoped)).scalar() or 0,
         counts=counts,
         oldest=_oldest(connection, scoped),
-        exposed=sum(int(one.exposed) for one in kinds),
-        inactive_fixes=sum(int(one.fixes or 0) for one in kinds),
-        releases=_releases(kinds),
-        versions=_versions(kinds),
-        groups=_lock_groups(connection, scoped),
+        exposed=exposed,
+        inactive_fixes=int(fixes),
+        releases=_releases(connection, scoped),
+        versions=tuple(sorted(_grouped(connection, HOSTS.c.agent_version, scoped), key=lambda item: (-item[1], item[0]))),
+        groups=tuple(sorted(_grouped(connection, HOSTS.c.lock_group, scoped))),
         tags=_tags(connection, view.scope),
     )
 
@@ -86,37 +87,16 @@ def _oldest(connection: Connection, scoped: list[Any]) -> Oldest | None:
     return None if row is None else Oldest(host_id=row.host_id, name=row.name, since_s=row.exposed_since)
 
 
-def _kinds(connection: Connection, scoped: list[Any]) -> Sequence[Any]:
-    """Return the figures of all hosts by release and version, of which there are few: in one pass over the hosts."""
-    by = (HOSTS.c.release, HOSTS.c.release_support, HOSTS.c.agent_version)
-    exposed = sa.func.sum(sa.case((_EXPOSED, 1), else_=0)).label("exposed")
-    fixes = sa.func.sum(sa.case((_EXPOSED, HOSTS.c.inactive_fixes), else_=0)).label("fixes")
-    figures = sa.select(*by, _NUMBER.label("hosts"), exposed, fixes)
-    rows: Sequence[Any] = connection.execute(figures.where(*scoped).group_by(*by)).all()
-    return rows
-
-
-def _releases(kinds: Sequence[Any]) -> tuple[ReleaseCount, ...]:
-    hosts: Counter[tuple[str | None, str | None]] = Counter()
-    for one in kinds:
-        hosts[one.release, one.release_support] += one.hosts
-    found = [ReleaseCount(release=release, support=support, hosts=count) for (release, support), count in hosts.items()]
+def _releases(connection: Connection, scoped: list[Any]) -> tuple[ReleaseCount, ...]:
+    by = (HOSTS.c.release, HOSTS.c.release_support)
+    rows = connection.execute(sa.select(*by, _NUMBER.label("hosts")).where(*scoped).group_by(*by))
+    found = [ReleaseCount(release=row.release, support=row.release_support, hosts=row.hosts) for row in rows]
     return tuple(sorted(found, key=lambda one: (-one.hosts, one.release or "", one.support or "")))
 
 
-def _versions(kinds: Sequence[Any]) -> tuple[tuple[str, int], ...]:
-    """Return the agents' versions, the most frequent one first."""
-    hosts: Counter[str] = Counter()
-    for one in kinds:
-        if one.agent_version is not None:
-            hosts[one.agent_version] += one.hosts
-    return tuple(sorted(hosts.items(), key=lambda item: (-item[1], item[0])))
-
-
-def _lock_groups(connection: Connection, scoped: list[Any]) -> tuple[tuple[str, int], ...]:
-    group = HOSTS.c.lock_group
-    rows = connection.execute(sa.select(group, _NUMBER).where(group.is_not(None), *scoped).group_by(group))
-    return tuple(sorted((name, number) for name, number in rows))
+def _grouped(connection: Connection, column: sa.Column, scoped: list[Any]) -> list[tuple[str, int]]:
+    rows = connection.execute(sa.select(column, _NUMBER).where(*scoped).group_by(column))
+    return [(text, number) for text, number in rows if text is not None]
 
 
 def _tags(connection: Connection, scope: Scope) -> tuple[tuple[str, int], ...]:
