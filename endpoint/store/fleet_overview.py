@@ -39,7 +39,7 @@ def overview_of(connection: Connection, view: View) -> Overview:
         exposed=exposed,
         inactive_fixes=int(fixes),
         releases=_releases(connection, scoped),
-        versions=tuple(sorted(_grouped(connection, HOSTS.c.agent_version, scoped), key=lambda item: (-item[1], item[0]))),
+        versions=_versions(connection, scoped),
         groups=tuple(sorted(_grouped(connection, HOSTS.c.lock_group, scoped))),
         tags=_tags(connection, view.scope),
     )
@@ -92,6 +92,10 @@ def _releases(connection: Connection, scoped: list[Any]) -> tuple[ReleaseCount, 
     rows = connection.execute(sa.select(*by, _NUMBER.label("hosts")).where(*scoped).group_by(*by))
     found = [ReleaseCount(release=row.release, support=row.release_support, hosts=row.hosts) for row in rows]
     return tuple(sorted(found, key=lambda one: (-one.hosts, one.release or "", one.support or "")))
+
+
+def _versions(connection: Connection, scoped: list[Any]) -> tuple[tuple[str, int], ...]:
+    return tuple(sorted(_grouped(connection, HOSTS.c.agent_version, scoped), key=lambda item: (-item[1], item[0])))
 
 
 def _grouped(connection: Connection, column: sa.Column, scoped: list[Any]) -> list[tuple[str, int]]:
