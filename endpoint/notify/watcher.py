@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
 from endpoint import log
 from endpoint.config.model import Config
@@ -40,8 +41,8 @@ class Watcher:
         """
         passes: dict[NotificationKind, Callable[[datetime, Watch], int]] = {
             NotificationKind.SILENT: self._silent,
-            NotificationKind.DEPLOYMENT_STOPPED: self._stopped,
-            NotificationKind.REBOOT_PROBLEMS: self._reboot_problems,
+            NotificationKind.DEPLOYMENT_STOPPED: partial(self._events, NotificationKind.DEPLOYMENT_STOPPED),
+            NotificationKind.REBOOT_PROBLEMS: partial(self._events, NotificationKind.REBOOT_PROBLEMS),
             NotificationKind.KNOWN_EXPLOITED: self._known_exploited,
             NotificationKind.OVERDUE: self._overdue,
         }
@@ -69,11 +70,7 @@ class Watcher:
         found, silent, hosts = self._sources.silent(now - fleet.silent_after, since)
         return self._settle(NotificationKind.SILENT, found, now, hint=silence_hint(silent, hosts, len(found)))
 
-    def _stopped(self, now: datetime, _watch: Watch) -> int:
-        return self._settle(NotificationKind.DEPLOYMENT_STOPPED, self._sources.stopped(now), now)
-
-    def _reboot_problems(self, now: datetime, _watch: Watch) -> int:
-        kind = NotificationKind.REBOOT_PROBLEMS
+    def _events(self, kind: NotificationKind, now: datetime, _watch: Watch) -> int:
         return self._conditions.settle_events(kind, now.timestamp(), link=self._link(kind))
 
     def _known_exploited(self, now: datetime, _watch: Watch) -> int:

@@ -57,7 +57,7 @@ class ConditionStore:
         return self.notify(kind, now, hint=hint, link=link) if changes.notify else 0
 
     def settle_events(self, kind: NotificationKind, now: float, *, link: str) -> int:
-        """Notify of what events put on record (`note_event`), and forget what was notified; return how many.
+        """Notify of what `note_event` and `note_each` put on record, forget what was notified; return how many.
 
         An event within `quiet_s` of the last notification about its host waits until that time is over.
 
@@ -89,9 +89,11 @@ class ConditionStore:
             id=str(uuid.uuid4()), kind=kind, at=now, subjects=found[:MOST_SUBJECTS], count=len(found), hint=hint
         )
         enqueue(connection, notification_document(made, link), self._channels, now)
+        # An event may be later than `now`: it came since the pass began, or by the clock of another machine.
+        noticed = sa.case((_COLUMNS.since > now, _COLUMNS.since), else_=now)
         for part in _steps([subject.id for subject in found]):
             these = sa.and_(_COLUMNS.kind == kind.value, _COLUMNS.subject.in_(part))
-            connection.execute(sa.update(NOTIFY_CONDITIONS).where(these).values(noticed_at=now))
+            connection.execute(sa.update(NOTIFY_CONDITIONS).where(these).values(noticed_at=noticed))
         return len(found)
 
     def _known(self, kind: NotificationKind) -> dict[str, Condition]:
@@ -110,6 +112,16 @@ def insert_event(database: Database) -> Any:
 def note_event(connection: Connection, put: Any, kind: NotificationKind, subject: Subject, now: float) -> None:
     """Put on record what an event reports, in the transaction that stores it; `put` is of `insert_event`."""
     connection.execute(put, _row(kind, Condition(subject=subject, since=now)))
+
+
+def note_each(connection: Connection, kind: NotificationKind, subject: Subject, now: float) -> None:
+    """Put on record an event that is notified however soon it follows another of its subject, in its transaction.
+
+    The caller holds a lock of the subject: two of one subject at a time would fail.
+    """
+    these = sa.and_(_COLUMNS.kind == kind.value, _COLUMNS.subject == subject.id)
+    connection.execute(sa.delete(NOTIFY_CONDITIONS).where(these))
+    connection.execute(sa.insert(NOTIFY_CONDITIONS), _row(kind, Condition(subject=subject, since=now)))
 
 
 def _forget_noticed(connection: Connection, kind: NotificationKind, now: float) -> None:

@@ -1,4 +1,4 @@
-"""Puts on record what an event reports and an administrator is to be notified of, with the event itself."""
+"""Puts on record what happens and an administrator is to be notified of, in the transaction that stores it."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -8,11 +8,13 @@ from sqlalchemy.engine import Connection
 
 from endpoint.core.messages import Message
 from endpoint.core.notify.events import reboot_problems
-from endpoint.core.notify.model import NotificationKind
+from endpoint.core.notify.model import NotificationKind, Subject
 from endpoint.store.database import Database
 from endpoint.store.host_tables import HOSTS
-from endpoint.store.notify_conditions import insert_event, note_event
+from endpoint.store.notify_conditions import insert_event, note_each, note_event
+from endpoint.store.tables import DEPLOYMENTS
 
+_DEPLOYMENT = sa.select(DEPLOYMENTS.c.verb, DEPLOYMENTS.c.requested_by).where(DEPLOYMENTS.c.id == sa.bindparam("of"))
 _NAME = sa.select(HOSTS.c.name).where(HOSTS.c.host_id == sa.bindparam("of"))
 
 
@@ -29,3 +31,12 @@ class EventNotes:
             if found is not None:
                 name = connection.execute(_NAME, {"of": host_id}).scalar() or host_id
                 note_event(connection, self._put, NotificationKind.REBOOT_PROBLEMS, replace(found, name=name), now)
+
+
+def note_stop(connection: Connection, deployment: str, failures: int, now: float) -> None:
+    """Note that a deployment, which is locked, stops after so many failures: each time, also after its expiry."""
+    row = connection.execute(_DEPLOYMENT, {"of": deployment}).one()
+    subject = Subject(
+        id=deployment, name=f"{row.verb} {deployment[:8]}", detail=f"{failures} failed; made by {row.requested_by}"
+    )
+    note_each(connection, NotificationKind.DEPLOYMENT_STOPPED, subject, now)

@@ -1,18 +1,17 @@
-"""What there may be to notify of, as of now: silent hosts, stopped deployments, pending fixes."""
+"""What there may be to notify of, as of now: silent hosts, pending fixes."""
 
 from datetime import datetime, timezone
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from endpoint.core.deployments import DeploymentStatus
 from endpoint.core.notify.model import MAX_NAME, Subject
 from endpoint.core.text import clean
 from endpoint.core.timestamps import format_utc
 from endpoint.store.advisory_tables import KEV
 from endpoint.store.database import Database
 from endpoint.store.host_tables import FIX_COUNTS, HOST_FIXES, HOSTS
-from endpoint.store.tables import DEPLOYMENTS, STREAMS
+from endpoint.store.tables import STREAMS
 
 _MAX_SUBJECT = 64
 _WAITING = ("pending", "held")
@@ -29,9 +28,6 @@ _HOSTS = (
     sa.select(sa.func.count())
     .select_from(HOSTS.join(STREAMS, STREAMS.c.id == HOSTS.c.stream))
     .where(STREAMS.c.last_seen_at >= sa.bindparam("since"))
-)
-_STOPPED = sa.select(DEPLOYMENTS).where(
-    DEPLOYMENTS.c.status == DeploymentStatus.STOPPED.value, DEPLOYMENTS.c.expires_at > sa.bindparam("now")
 )
 _EXPLOITED = (
     sa.select(KEV.c.cve, KEV.c.name, KEV.c.due)
@@ -82,20 +78,6 @@ class NotifySources:
             return found, count, int(connection.execute(_HOSTS, {"since": values["since"]}).scalar() or 0)
 
         return self._database.read(work)
-
-    def stopped(self, now: datetime) -> list[Subject]:
-        """Return the deployments that stopped after failures, and have not expired.
-
-        Also those that have ended: where the last host fails, nobody else hears of it.
-
-        Raises:
-            StoreError: the database does not answer.
-        """
-        rows = self._database.read(lambda connection: connection.execute(_STOPPED, {"now": now.timestamp()}).all())
-        return [
-            _subject(row.id, f"{row.verb} {row.id[:8]}", f"{row.failures} failed; made by {row.requested_by}")
-            for row in rows
-        ]
 
     def known_exploited(self) -> list[Subject]:
         """Return the CVEs of the KEV catalogue whose fix is pending or held on a host.

@@ -22,6 +22,7 @@ from endpoint.core.deployments import (
 from endpoint.core.request_exchange import Exchange, ExchangeView, RequestChange, exchange
 from endpoint.core.requests import Delivery, request_document
 from endpoint.store import request_statements as sql
+from endpoint.store.notify_events import note_stop
 from endpoint.store.tables import REQUEST_ACTIONS
 
 _Pairs = tuple[tuple[QueuedRequest, ...], dict[str, Deployment]]
@@ -144,6 +145,7 @@ def _later_steps(request: QueuedRequest, now_s: float) -> dict[str, object]:
 def _note_stop(connection: Connection, deployment: Deployment, now_s: float) -> None:
     values = {"at": now_s, "deployment": deployment.id, "request": None, "action": "stopped", "person": None}
     connection.execute(sa.insert(REQUEST_ACTIONS), {**values, "detail": f"failed: {deployment.failures}"})
+    note_stop(connection, deployment.id, deployment.failures, now_s)
 
 
 def _deliveries(connection: Connection, made: Exchange) -> dict[str, Delivery]:

@@ -7,6 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from endpoint.store.database import Database
+from endpoint.store.notify_events import note_stop
 from endpoint.store.notify_queue import NotificationQueue
 from endpoint.store.tables import DEPLOYMENTS
 from tests.support.authority import Authority
@@ -49,6 +50,8 @@ def add_stopped(database: Database, count: int) -> None:
     ]  # fmt: skip
     with database.writing() as connection:
         connection.execute(sa.insert(DEPLOYMENTS), rows)
+        for row in rows:
+            note_stop(connection, str(row["id"]), 1, now)
 
 
 def wait_for(receiver: Webhook, count: int) -> None:

@@ -2,8 +2,9 @@
 
 import json
 import tempfile
+import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,9 @@ from structlog.testing import capture_logs
 
 from endpoint.config.model import Config, Fleet
 from endpoint.config.notify import NotifyConfig
+from endpoint.core.deploy.new_deployment import NewRequest
+from endpoint.core.deployment_report import DeploymentRecord
+from endpoint.core.deployments import RequestStatus, RequestStep
 from endpoint.core.host_query import HostQuery
 from endpoint.core.host_states import HostState
 from endpoint.core.notify.model import KINDS
@@ -25,9 +29,12 @@ from endpoint.notify.watcher import PAGES, Watcher
 from endpoint.store import notify_conditions, notify_queue
 from endpoint.store.advisory_tables import KEV
 from endpoint.store.database import Database
+from endpoint.store.deployments import Actor, DeploymentStore
+from endpoint.store.notify_events import note_stop
 from endpoint.store.notify_queue import NotificationQueue
 from endpoint.store.notify_tables import NOTIFY_CONDITIONS
 from endpoint.store.notify_turn import LEASE_S
+from endpoint.store.requests import exchange_requests
 from endpoint.store.tables import DEPLOYMENTS
 from tests.endpoint.conftest import database_url
 from tests.endpoint.test_notify_core import HOSTILE, SCHEMA
@@ -137,17 +144,95 @@ def test_an_endpoint_that_was_down_for_hours_floods_nobody(scene: Scene) -> None
     assert scene.kinds == []
 
 
-def test_a_stopped_deployment_is_notified_each_time_it_stops(scene: Scene) -> None:
-    sender = scene.sender()
-    add_deployment(scene, "stopped")
-    scene.run(sender, 5)
-    set_status(scene, "active")
-    scene.run(sender, 2)
-    set_status(scene, "stopped")
-    scene.run(sender, 5)
+@dataclass(kw_only=True)
+class Rollout:
+    """A deployment to three hosts that stops after each failure, and expires after an hour."""
 
-    assert scene.kinds == [("deployment-stopped", 1)] * 2
-    assert "upgrade-security 3f0b6c1e" in scene.got[0]["summary"]
+    scene: Scene
+    id: str = "3f0b6c1e-0000-4000-8000-000000000000"
+    hosts: list[str] = field(default_factory=lambda: [str(uuid.uuid4()) for _ in range(3)])
+
+    def __post_init__(self) -> None:
+        made_s = self.scene.now.timestamp()
+        record = DeploymentRecord(
+            id=self.id, verb="upgrade-security", arguments={}, plan_id=None, comment="", requested_by="alice",
+            created_s=made_s, expires_s=made_s + 3600.0, at_once=1, stop_after=1,
+        )  # fmt: skip
+        requests = [NewRequest(id=host, host_id=host, form="{}", signature=None) for host in self.hosts]
+        DeploymentStore(self.scene.database).create(record, requests)
+
+    def contact(self, host: str, *statuses: RequestStatus) -> None:
+        """Exchange requests with a host that reports these steps; its request has its own id."""
+        steps = [RequestStep(request_id=host, host_id=host, status=status) for status in statuses]
+        now_s = self.scene.now.timestamp()
+        self.scene.database.write(lambda connection: exchange_requests(connection, frozenset([host]), steps, now_s))
+
+    def resume(self) -> None:
+        DeploymentStore(self.scene.database).resume(self.id, Actor(name="alice", at=self.scene.now))
+
+
+def test_a_deployment_that_stops_is_notified_once_for_each_time_however_soon_it_follows(scene: Scene) -> None:
+    rollout, sender = Rollout(scene=scene), scene.sender()
+
+    for host in rollout.hosts:
+        rollout.contact(host)
+        rollout.contact(host, RequestStatus.FAILED)
+        scene.run(sender, 3)
+        rollout.resume()
+        scene.now += timedelta(seconds=20)
+    scene.run(sender, 10)
+
+    assert scene.kinds == [("deployment-stopped", 1)] * 3
+    (subject,) = scene.got[0]["subjects"]
+    assert (subject["id"], subject["name"]) == (rollout.id, "upgrade-security 3f0b6c1e")
+    assert conditions(scene) == 0
+
+
+def test_a_deployment_that_stops_between_two_looks_is_notified_although_it_was_resumed(scene: Scene) -> None:
+    rollout, sender = Rollout(scene=scene), scene.sender()
+    rollout.contact(rollout.hosts[0])
+    scene.run(sender, 1)
+
+    rollout.contact(rollout.hosts[0], RequestStatus.FAILED)
+    rollout.resume()
+    scene.run(sender, 3)
+
+    assert scene.kinds == [("deployment-stopped", 1)]
+
+
+def test_a_deployment_that_stops_after_its_expiry_is_notified(scene: Scene) -> None:
+    rollout, sender = Rollout(scene=scene), scene.sender()
+    rollout.contact(rollout.hosts[0])
+    rollout.contact(rollout.hosts[0], RequestStatus.RUNNING)
+    scene.run(sender, 70)
+
+    rollout.contact(rollout.hosts[0], RequestStatus.FAILED)
+    scene.run(sender, 3)
+
+    assert scene.kinds == [("deployment-stopped", 1)]
+
+
+def test_a_deployment_that_stops_because_a_host_never_answered_is_notified(scene: Scene) -> None:
+    rollout, sender = Rollout(scene=scene), scene.sender()
+    rollout.contact(rollout.hosts[0])
+    scene.now += timedelta(days=7, hours=2)
+
+    DeploymentStore(scene.database).expire(scene.now)
+    scene.run(sender, 3)
+
+    assert scene.kinds == [("deployment-stopped", 1)]
+
+
+def test_a_stop_by_the_clock_of_another_machine_that_is_ahead_is_notified_once(scene: Scene) -> None:
+    rollout, sender = Rollout(scene=scene), scene.sender()
+    rollout.contact(rollout.hosts[0])
+    scene.now += timedelta(seconds=150)
+    rollout.contact(rollout.hosts[0], RequestStatus.FAILED)
+    scene.now -= timedelta(seconds=150)
+
+    scene.run(sender, 10)
+
+    assert scene.kinds == [("deployment-stopped", 1)]
 
 
 def test_a_host_with_problems_after_a_reboot_is_notified_with_them(scene: Scene) -> None:
@@ -286,14 +371,14 @@ def test_what_hosts_report_stays_text_in_webhook_and_mail(scene: Scene) -> None:
 def test_only_the_configured_kinds_are_notified(scene: Scene) -> None:
     box = Outbox()
     scene.report(box)
-    add_deployment(scene, "stopped")
+    add_stopped(scene)
     scene.run(scene.sender(events=("silent",)), 90)
 
     assert scene.kinds == [("silent", 1)]
 
 
 def test_a_notification_is_sent_again_with_the_same_id_until_it_arrives(scene: Scene) -> None:
-    add_deployment(scene, "stopped")
+    add_stopped(scene)
     scene.receiver.answers = [(500, {}), (503, {"Retry-After": "600"}), (302, {"Location": "/"})]
     sender = scene.sender()
 
@@ -306,7 +391,7 @@ def test_a_notification_is_sent_again_with_the_same_id_until_it_arrives(scene: S
 
 
 def test_what_cannot_be_sent_for_three_days_is_given_up(scene: Scene) -> None:
-    add_deployment(scene, "stopped")
+    add_stopped(scene)
     scene.receiver.answers = [(404, {})] * 200
     sender = scene.sender()
 
@@ -324,11 +409,11 @@ def test_what_cannot_be_sent_for_three_days_is_given_up(scene: Scene) -> None:
 
 
 def test_a_receiver_that_is_away_is_tried_once_for_all_that_wait(scene: Scene) -> None:
-    add_deployment(scene, "stopped")
+    add_stopped(scene)
     scene.receiver.answers = [(500, {})] * 2
     sender = scene.sender()
     scene.run(sender, 1)
-    add_deployment(scene, "stopped", "4f0b6c1e-0000-4000-8000-000000000000")
+    add_stopped(scene, "4f0b6c1e-0000-4000-8000-000000000000")
     scene.run(sender, 30)
 
     assert len(scene.got) <= 5
@@ -336,16 +421,14 @@ def test_a_receiver_that_is_away_is_tried_once_for_all_that_wait(scene: Scene) -
 
 
 def test_of_two_processes_one_sends_and_the_other_goes_on_when_it_has_died(scene: Scene) -> None:
-    add_deployment(scene, "stopped")
+    add_stopped(scene)
     one, two = scene.sender(), scene.sender()
 
     for _ in range(10):
         scene.run(one, 1)
         two.work()
     first = scene.kinds
-    set_status(scene, "active")
-    scene.run(one, 1)
-    set_status(scene, "stopped")
+    add_stopped(scene, "4f0b6c1e-0000-4000-8000-000000000000")
     scene.now += timedelta(seconds=LEASE_S)
     scene.run(two, 3)
 
@@ -362,7 +445,7 @@ def test_a_sender_that_dies_between_sending_and_recording_sends_again_with_the_s
     def die(*_: object) -> None:
         raise PowerCutError
 
-    add_deployment(scene, "stopped")
+    add_stopped(scene)
     with monkeypatch.context() as patch:
         patch.setattr(NotificationQueue, "delivered", die)
         with pytest.raises(PowerCutError):
@@ -375,7 +458,7 @@ def test_a_sender_that_dies_between_sending_and_recording_sends_again_with_the_s
 
 
 def test_a_duty_that_a_wrong_clock_took_for_years_is_taken_over(scene: Scene) -> None:
-    add_deployment(scene, "stopped")
+    add_stopped(scene)
     scene.now = START + timedelta(days=4000)
     scene.run(scene.sender(events=("silent",)), 1)
     scene.now = START
@@ -386,11 +469,9 @@ def test_a_duty_that_a_wrong_clock_took_for_years_is_taken_over(scene: Scene) ->
 
 
 def test_what_was_put_off_by_a_wrong_clock_is_sent(scene: Scene) -> None:
-    add_deployment(scene, "stopped")
     scene.receiver.answers = [(500, {})]
     scene.now = START + timedelta(days=365)
-    with scene.database.writing() as connection:
-        connection.execute(sa.update(DEPLOYMENTS).values(expires_at=scene.now.timestamp() + 3600))
+    add_stopped(scene)
     sender = scene.sender(events=("deployment-stopped",))
     scene.run(sender, 1)
     scene.now = START
@@ -403,7 +484,7 @@ def test_what_was_put_off_by_a_wrong_clock_is_sent(scene: Scene) -> None:
 def test_an_unexpected_error_is_logged_and_does_not_end_the_sender(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    add_deployment(scene, "stopped")
+    add_stopped(scene)
     sender = scene.sender()
     with monkeypatch.context() as patch, capture_logs() as logged:
         patch.setattr(Watcher, "look", lambda *_: 1 / 0)
@@ -418,19 +499,15 @@ def test_an_unexpected_error_is_logged_and_does_not_end_the_sender(
     assert scene.kinds == [("deployment-stopped", 1)]
 
 
-def add_deployment(scene: Scene, status: str, identity: str = "3f0b6c1e-0000-4000-8000-000000000000") -> None:
+def add_stopped(scene: Scene, identity: str = "3f0b6c1e-0000-4000-8000-000000000000") -> None:
     values = {
         "id": identity, "verb": "upgrade-security", "arguments": "{}", "comment": "", "requested_by": "alice",
         "created_at": scene.now.timestamp(), "expires_at": scene.now.timestamp() + 30 * 86400, "at_once": 1,
-        "stop_after": 1, "status": status, "in_flight": 0, "failures": 2,
+        "stop_after": 1, "status": "stopped", "in_flight": 0, "failures": 2,
     }  # fmt: skip
     with scene.database.writing() as connection:
         connection.execute(sa.insert(DEPLOYMENTS), values)
-
-
-def set_status(scene: Scene, status: str) -> None:
-    with scene.database.writing() as connection:
-        connection.execute(sa.update(DEPLOYMENTS).values(status=status))
+        note_stop(connection, identity, 2, scene.now.timestamp())
 
 
 def conditions(scene: Scene) -> int:
