@@ -5,6 +5,7 @@ import socket
 import ssl
 import subprocess
 from collections.abc import Mapping
+from contextlib import closing, suppress
 from email.message import EmailMessage
 from email.policy import SMTP
 from typing import Any
@@ -53,10 +54,15 @@ def mail_of(config: NotifyConfig, document: Mapping[str, Any]) -> EmailMessage:
 def _by_smtp(config: NotifyConfig, mail: EmailMessage) -> None:
     host, port = mail_server(config.smtp)
     # Without a name it would ask the DNS for this machine's, and wait for it.
-    with smtplib.SMTP(host, port, local_hostname=socket.gethostname(), timeout=_TIMEOUT_S) as server:
-        if host not in {"localhost", "127.0.0.1", "::1"}:
-            server.starttls(context=ssl.create_default_context())
-        refused = server.send_message(mail)
+    with closing(smtplib.SMTP(host, port, local_hostname=socket.gethostname(), timeout=_TIMEOUT_S)) as server:
+        try:
+            if host not in {"localhost", "127.0.0.1", "::1"}:
+                server.starttls(context=ssl.create_default_context())
+            refused = server.send_message(mail)
+        finally:
+            # The mail was taken, or refused, before this: what the server says to QUIT changes nothing of it.
+            with suppress(OSError):
+                server.quit()
     # The others have it: sending it again would not help this one.
     for address, (code, text) in refused.items():
         log.event("mail.refused", address=address, detail=clean(f"{code} {text.decode('utf-8', 'replace')}", 300))

@@ -4,6 +4,7 @@ import http.client
 import time
 import urllib.request
 from collections.abc import Mapping
+from contextlib import suppress
 from http import HTTPStatus
 from pathlib import Path
 from typing import IO, Any
@@ -41,14 +42,16 @@ def post(config: NotifyConfig, document: Mapping[str, Any]) -> DeliveryFailure |
     headers = {**made.headers, "User-Agent": f"maestro-endpoint/{VERSION}"}
     request = urllib.request.Request(made.url, made.body, headers, method=made.method)  # noqa: S310 - checked: http(s)
     try:
-        with urllib.request.build_opener(_NoRedirects).open(request, timeout=_TIMEOUT_S) as answer:
-            answer.read1(_MAX_ANSWER)
+        answer = urllib.request.build_opener(_NoRedirects).open(request, timeout=_TIMEOUT_S)
     except HTTPError as error:
         return _refused(error)
     except URLError as error:
         return DeliveryFailure(reason=_line(str(error.reason)))
     except (OSError, http.client.HTTPException, ValueError) as error:
         return DeliveryFailure(reason=_line(f"{type(error).__name__}: {error}"))
+    # Read so that the connection ends in order; the status was the answer, and no body, late or damaged, changes it.
+    with suppress(OSError, http.client.HTTPException, ValueError), answer:
+        answer.read1(_MAX_ANSWER)
     return None
 
 

@@ -1,6 +1,8 @@
 """Notifications reach a webhook and a mailbox as they should, and every failure is one line."""
 
 import json
+import socket
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from endpoint.config.read import read_config
 from endpoint.core.notify.model import Notification, NotificationKind, Subject, notification_document
 from endpoint.core.notify.webhook import WebhookTemplate, sign
 from endpoint.errors import ConfigError
+from endpoint.notify import post as post_room
 from endpoint.notify.mail import mail_of, send_mail
 from endpoint.notify.post import post
 from tests.endpoint.conftest import MakeEndpoint
@@ -79,6 +82,37 @@ def test_any_other_answer_is_a_failure_and_no_redirect_is_followed(
     assert failure is not None
     assert str(status) in failure.reason
     assert failure.retry_after_s == wait
+
+
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [
+        ({"Content-Length": "2"}, b""),
+        ({"Transfer-Encoding": "chunked"}, b"zz\r\n"),
+        ({"Content-Encoding": "gzip"}, b"\x00"),
+        ({"Content-Length": "no number"}, b"ok"),
+    ],
+    ids=["cut short", "bad chunk", "no gzip", "no length"],
+)
+def test_a_status_of_success_is_the_delivery_whatever_body_follows_it(headers: dict[str, str], body: bytes) -> None:
+    with webhook() as receiver:
+        receiver.answers, receiver.body = [(200, headers)], body
+        failure = post(NotifyConfig(webhook_url=receiver.url), document())
+
+    assert (failure, len(receiver.got)) == (None, 1)
+
+
+def test_a_body_that_does_not_come_is_not_waited_for_for_long_and_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(post_room, "_TIMEOUT_S", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor() as threads:
+        config = NotifyConfig(webhook_url=f"http://127.0.0.1:{server.getsockname()[1]}/")
+        sent = threads.submit(post, config, document())
+        with server.accept()[0] as connection:
+            connection.recv(65536)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n")
+            failure = sent.result(timeout=30)
+
+    assert failure is None
 
 
 def test_a_receiver_that_is_away_or_speaks_something_else_is_a_failure_without_the_secret_url() -> None:
@@ -155,6 +189,24 @@ def test_a_mail_server_that_refuses_or_is_away_is_a_failure() -> None:
         assert failure is not None
         assert failure.reason.isprintable()
     assert server.mails == []
+
+
+@pytest.mark.parametrize("to_quit", ["421 4.4.2 shutting down", "250 ok", "no number", ""])
+def test_a_mail_that_was_taken_is_delivered_whatever_the_server_says_to_quit(to_quit: str) -> None:
+    with mail_server() as server:
+        server.to_quit = to_quit
+        failure = send_mail(NotifyConfig(mail_to=("root",), smtp=server.address), document())
+
+    assert (failure, len(server.mails)) == (None, 1)
+
+
+def test_a_mail_that_was_refused_is_a_failure_with_that_reason_whatever_the_server_says_to_quit() -> None:
+    with mail_server() as server:
+        server.answer, server.to_quit = "554 5.7.1 spam", "421 4.4.2 shutting down"
+        failure = send_mail(NotifyConfig(mail_to=("root",), smtp=server.address), document())
+
+    assert failure is not None
+    assert "554" in failure.reason
 
 
 def test_a_mail_server_elsewhere_needs_an_encrypted_connection() -> None:

@@ -28,6 +28,8 @@ class Webhook:
 
     port: int
     answers: list[tuple[int, dict[str, str]]] = field(default_factory=list)
+    body: bytes = b""
+    """What follows each answer's headers."""
     got: list[Delivered] = field(default_factory=list)
 
     @property
@@ -50,6 +52,7 @@ def webhook() -> Iterator[Webhook]:
             for name, value in headers.items():
                 self.send_header(name, value)
             self.end_headers()
+            self.wfile.write(made.body)
 
         do_PUT = do_POST  # noqa: N815 - the library's names
 
@@ -69,6 +72,8 @@ class MailServer:
     host: str
     port: int
     answer: str = "250 ok"
+    to_quit: str = "221 bye"
+    """Empty: it hangs up instead."""
     refused: str = ""
     """A recipient that it does not take."""
     mails: list[EmailMessage] = field(default_factory=list)
@@ -100,7 +105,8 @@ class _Smtp(socketserver.StreamRequestHandler):
                 self._take()
                 self._say(self.taken.answer)
             elif verb == "QUIT":
-                self._say("221 bye")
+                if self.taken.to_quit:
+                    self._say(self.taken.to_quit)
                 return
             else:
                 self._say("250 ok")
