@@ -24,6 +24,10 @@ class ConfigError(EndpointError):
     exit_code = 78
 
 
+class SourceError(EndpointError):
+    """The operator must act: a file that is to be loaded is missing, damaged or cut short."""
+
+
 class StoreError(EndpointError):
     """The database is unreachable, full or busy; the same request may succeed later."""
 

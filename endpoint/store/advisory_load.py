@@ -4,7 +4,8 @@ OSV records are too many for one transaction, during which no report could be st
 one, and the last of a load makes its rows count. A load that was interrupted leaves rows that the next one deletes.
 """
 
-from collections.abc import Iterable, Mapping
+import operator
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from functools import partial
 from itertools import islice
@@ -15,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from endpoint.core.advisories.model import KevCatalogue, OsvRecord
-from endpoint.errors import UsageError
+from endpoint.errors import SourceError, UsageError
 from endpoint.store.advisory_files import OsvDirectory
 from endpoint.store.advisory_tables import (
     ADVISORY_SOURCES,
@@ -69,23 +70,32 @@ class AdvisoryLoader:
         """Replace notices and descriptions; return how many there are.
 
         Raises:
-            UsageError: the directory has no record that can be used, or another load began meanwhile.
-            StoreError: the database does not answer. The former ones stay.
+            SourceError: a file cannot be used, or no record in them.
+            UsageError: another load began meanwhile.
+            StoreError: the database does not answer. In each case the former ones stay.
         """
         load = self._database.write(self._begin)
+        try:
+            loaded = self._add_all(load, directory)
+        except SourceError:
+            self._delete(load, operator.eq)  # a mirror may stay damaged for many loads
+            raise
+        values = {
+            "load": load, "place": str(directory.directory), "loaded_at": now.timestamp(),
+            "entries": loaded, "refused": directory.refused,
+        }  # fmt: skip
+        self._database.write(lambda connection: _make_current(connection, values))
+        self._delete(load, operator.lt)
+        return loaded
+
+    def _add_all(self, load: int, directory: OsvDirectory) -> int:
         records, loaded = directory.records(), 0
         while step := list(islice(records, _STEP)):
             rows = _rows(load, step)
             self._database.write(partial(self._add, rows=rows))
             loaded += len(step)
         if not loaded:
-            raise UsageError("; ".join(directory.faults) or f"{directory.directory}: no notice and no CVE in it")
-        values = {
-            "load": load, "place": str(directory.directory), "loaded_at": now.timestamp(),
-            "entries": loaded, "refused": directory.refused,
-        }  # fmt: skip
-        self._database.write(lambda connection: _make_current(connection, values))
-        self._delete_others(load)
+            raise SourceError("; ".join(directory.faults) or f"{directory.directory}: no notice and no CVE in it")
         return loaded
 
     def _begin(self, connection: Connection) -> int:
@@ -103,11 +113,11 @@ class AdvisoryLoader:
             if values:
                 connection.execute(self._insert[table], values)
 
-    def _delete_others(self, load: int) -> None:
-        """Delete the rows of former loads, in small steps."""
+    def _delete(self, load: int, which: Callable[[Any, int], Any]) -> None:
+        """Delete the rows of this load (`eq`) or of those before it (`lt`), in small steps."""
         for table in _OF_LOADS:
             key = table.primary_key.columns.values()[1]
-            some = sa.select(table.c.load, key).where(table.c.load < load).distinct().limit(_DELETED)
+            some = sa.select(table.c.load, key).where(which(table.c.load, load)).distinct().limit(_DELETED)
             gone = sa.delete(table).where(sa.tuple_(table.c.load, key).in_(some))
             while self._database.write(partial(_count, statement=gone)):
                 pass

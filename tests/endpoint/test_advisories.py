@@ -1,7 +1,9 @@
 """Advisories are loaded from files, and a load that fails leaves what was loaded before."""
 
 import json
+import os
 import zipfile
+from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from endpoint.core.advisories.model import Notice
-from endpoint.errors import UsageError
+from endpoint.errors import SourceError, UsageError
 from endpoint.store.advisories import Advisories
 from endpoint.store.advisory_files import OsvDirectory, read_kev_file
 from endpoint.store.advisory_load import AdvisoryLoader
@@ -70,30 +72,98 @@ def test_a_later_load_replaces_the_former_one_and_leaves_no_rows_of_it(database:
     load_osv(database, files, NOW + timedelta(hours=1))
 
     assert [one.id for one in Advisories(database).notices_of_cves([CVE])[CVE]] == ["USN-7777-1"]
-    with database.reading() as connection:
-        tables = (NOTICES, NOTICE_CVES, NOTICE_PACKAGES, CVE_TEXTS)
-        counts = [len(connection.execute(sa.select(table)).all()) for table in tables]
-    assert counts == [1, 2, 2, 0]
+    assert rows(database) == [1, 2, 2, 0]
 
 
-def test_files_that_cannot_be_read_are_named_and_the_others_loaded(database: Database, files: Path) -> None:
-    (files / "osv" / "bad.json").write_text('{"id": ')
-    (files / "osv" / "bad.zip").write_bytes(b"PK\x03\x04 no archive")
-    (files / "osv" / "deep.json").write_text("[" * 100_000)
+def test_records_that_are_of_no_use_are_named_and_the_others_loaded(database: Database, files: Path) -> None:
+    names = ["index.json", "bad.json", "deep.json"]
+    (files / "osv" / "index.json").write_text('["USN-7777-1"]')
+    with zipfile.ZipFile(files / "osv" / "more.zip", "w") as archive:
+        archive.writestr("bad.json", '{"id": ')
+        archive.writestr("deep.json", "[" * 100_000)
+        archive.writestr("DSA-2-1.json", json.dumps({"id": "DSA-2-1", "related": [CVE]}))
 
     directory = load_osv(database, files)
 
     assert directory.refused == 3
-    assert {Path(fault.partition(": ")[0]).name for fault in directory.faults} == {"bad.json", "bad.zip", "deep.json"}
+    assert [next(one for one in names if one in fault) for fault in directory.faults] == names
+    assert [one.id for one in Advisories(database).notices_of_cves([CVE])[CVE]] == ["DSA-1-1", "DSA-2-1", "USN-7777-1"]
     assert Advisories(database).sources()[0].refused == 3
+
+
+def cut_short(file: Path) -> None:
+    os.truncate(file, file.stat().st_size // 2)
+
+
+def garble(file: Path) -> None:
+    """Overwrite what the archive has compressed."""
+    data = bytearray(file.read_bytes())
+    data[60:100] = bytes(255 - byte for byte in data[60:100])
+    file.write_bytes(data)
+
+
+def lead_nowhere(file: Path) -> None:
+    file.rename(file.with_suffix(".gone"))
+    file.symlink_to("nowhere")
+
+
+DAMAGE = {
+    "an archive that is cut short": ("all.zip", cut_short),
+    "an archive that is damaged inside": ("all.zip", garble),
+    "an empty archive": ("all.zip", lambda file: file.write_bytes(b"")),
+    "an archive on a disk that is not mounted": ("all.zip", lead_nowhere),
+    "a file that is cut short": ("usn/USN-7777-1.json", cut_short),
+    "an empty file": ("usn/USN-7777-1.json", lambda file: file.write_bytes(b"")),
+    "a file of brackets": ("usn/USN-7777-1.json", lambda file: file.write_text("[" * 100_000)),
+    "no directory": ("", lambda directory: directory.rename(directory.with_suffix(".gone"))),
+}
+
+
+@pytest.mark.parametrize(("name", "damage"), DAMAGE.values(), ids=DAMAGE)
+def test_a_file_that_is_damaged_ends_the_load_and_the_former_one_stays_with_no_rows_of_this_one(
+    database: Database, files: Path, name: str, damage: Callable[[Path], object]
+) -> None:
+    load_osv(database, files)
+    before = rows(database), Advisories(database).sources()
+    damage(files / "osv" / name)
+
+    with pytest.raises(SourceError, match=name):
+        load_osv(database, files, NOW + timedelta(hours=1))
+
+    assert (rows(database), Advisories(database).sources()) == before
+
+
+def test_no_damage_of_an_archive_is_a_bug(tmp_path: Path) -> None:
+    """Each byte in turn: an archive is read to its end, or the load ends with the one error."""
+    file = tmp_path / "all.zip"
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for number in range(2):
+            archive.writestr(f"DSA-{number}-1.json", json.dumps({"id": f"DSA-{number}-1", "details": "A flaw. " * 20}))
+    whole = file.read_bytes()
+    damaged = 0
+
+    for place in range(len(whole)):
+        file.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
+        try:
+            list(OsvDirectory(directory=tmp_path).records())
+        except SourceError:
+            damaged += 1
+
+    assert damaged > len(whole) // 2
+
+
+def rows(database: Database) -> list[int]:
+    with database.reading() as connection:
+        tables = (NOTICES, NOTICE_CVES, NOTICE_PACKAGES, CVE_TEXTS)
+        return [len(connection.execute(sa.select(table)).all()) for table in tables]
 
 
 def test_a_load_without_a_usable_record_keeps_the_former_one(database: Database, files: Path) -> None:
     load_osv(database, files)
     (files / "osv" / "all.zip").unlink()
-    (files / "osv" / "usn" / "USN-7777-1.json").write_text("no JSON")
+    (files / "osv" / "usn" / "USN-7777-1.json").write_text("{}")
 
-    with pytest.raises(UsageError):
+    with pytest.raises(SourceError):
         load_osv(database, files)
 
     assert CVE in Advisories(database).notices_of_cves([CVE])
@@ -120,7 +190,7 @@ def test_another_file_is_no_catalogue(tmp_path: Path, name: str, text: str | Non
     if text is not None:
         (tmp_path / name).write_text(text)
 
-    with pytest.raises(UsageError):
+    with pytest.raises(SourceError):
         read_kev_file(tmp_path / name)
 
 
@@ -138,3 +208,15 @@ def test_the_command_loads_what_is_configured_and_shows_it(files: Path) -> None:
     assert (loaded.returncode, shown.returncode) == (0, 0)
     assert ["3 loaded" in line for line in loaded.stdout.splitlines()] == [False, True]
     assert [line.partition(":")[0] for line in shown.stdout.splitlines()] == ["CISA KEV", "OSV"]
+
+
+@pytest.mark.parametrize("name", ["kev.json", "osv/all.zip"])
+def test_the_command_fails_if_a_file_is_cut_short(files: Path, name: str) -> None:
+    config = files / "config.toml"
+    own: dict[str, object] = {"kev_file": str(files / "kev.json"), "osv_directory": str(files / "osv")}
+    write_config(config, f"sqlite:///{files}/endpoint.db", {"advisories": own})
+    cut_short(files / name)
+
+    failed = run_command("advisories", "load", "--config", str(config))
+
+    assert (failed.returncode, name in failed.stderr) == (1, True)
