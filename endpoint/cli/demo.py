@@ -95,6 +95,7 @@ def _batch(document: dict[str, Any]) -> Batch:
         instance_id=document["instance_id"],
         agent_version=document["agent_version"],
         messages=tuple(read_message(raw, None) for raw in document["messages"]),
+        sent_at=document["sent_at"],
     )
 
 

@@ -65,6 +65,8 @@ class Batch:
     agent_version: str | None
     """None: a single heartbeat, which has no version; it starts no stream."""
     messages: tuple[Message, ...]
+    sent_at: str | None = None
+    """By the host's clock, as the times in the messages. None: unknown, as with a single heartbeat."""
 
 
 def read_message(raw: Mapping[str, Any], fault: str | None) -> Message:

@@ -129,6 +129,7 @@ class Api:
             instance_id=document["instance_id"],
             agent_version=document["agent_version"],
             messages=self._read_messages(document["messages"], precisely=precisely),
+            sent_at=document["sent_at"],
         )
 
     def _read_messages(self, raws: list[dict[str, Any]], *, precisely: bool) -> tuple[Message, ...]:

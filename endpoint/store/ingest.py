@@ -113,7 +113,7 @@ class Ingest:
             )
             decided = deduplicate(received.batch.messages, known)
             self._write_events(connection, stream.id, decided, received.at)
-            self._notes.note(connection, received.batch.host_id, decided.events, received.at)
+            self._notes.note(connection, received.batch, decided.events, received.at)
             if decided.state is not None:
                 values = {"of": stream.id, "at": received.at, "text": decided.state.text}
                 (states if stream.state_hash is not None else first_states).append(values)

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from endpoint.core.notify.conditions import RULES, Condition, judge
+from endpoint.core.notify.events import OLD_S
 from endpoint.core.notify.model import (
     MAX_NAME,
     MOST_SUBJECTS,
@@ -19,14 +20,16 @@ from endpoint.core.notify.model import (
 )
 from endpoint.core.text import clean
 from endpoint.store.database import Database
+from endpoint.store.host_tables import HOSTS
 from endpoint.store.notify_queue import enqueue
 from endpoint.store.notify_tables import NOTIFY_CONDITIONS
 
 _STEP = 500
 _MAX_DETAIL = 512
-_OLD_S = 2 * 86400.0
-"""An event that was not notified by then is none: nobody was to be notified when it came."""
 _COLUMNS = NOTIFY_CONDITIONS.c
+# A host's first events are stored before the state that has its name.
+_HOST_NAME = sa.select(HOSTS.c.name).where(HOSTS.c.host_id == _COLUMNS.subject).scalar_subquery()
+_NAME = sa.func.coalesce(_HOST_NAME, _COLUMNS.name)
 
 
 class ConditionStore:
@@ -81,8 +84,9 @@ class ConditionStore:
     def _notify(self, connection: Connection, kind: NotificationKind, now: float, hint: str, link: str) -> int:
         new = sa.and_(_COLUMNS.kind == kind.value, _COLUMNS.ended_at.is_(None), _COLUMNS.noticed_at.is_(None))
         # Locked: an event that is stored meanwhile, perhaps of the same host, is left for the next notification.
-        ordered = sa.select(NOTIFY_CONDITIONS).where(new).order_by(_COLUMNS.name, _COLUMNS.subject).with_for_update()
-        found = [_condition(row).subject for row in connection.execute(ordered)]
+        columns = (_COLUMNS.subject, _NAME.label("name"), _COLUMNS.detail)
+        ordered = sa.select(*columns).where(new).order_by(_NAME, _COLUMNS.subject).with_for_update()
+        found = [Subject(id=row.subject, name=row.name, detail=row.detail) for row in connection.execute(ordered)]
         if not found:
             return 0
         made = Notification(
@@ -110,7 +114,10 @@ def insert_event(database: Database) -> Any:
 
 
 def note_event(connection: Connection, put: Any, kind: NotificationKind, subject: Subject, now: float) -> None:
-    """Put on record what an event reports, in the transaction that stores it; `put` is of `insert_event`."""
+    """Put on record what an event reports, in the transaction that stores it; `put` is of `insert_event`.
+
+    Of a host the notification has the name that it has by then.
+    """
     connection.execute(put, _row(kind, Condition(subject=subject, since=now)))
 
 
@@ -124,13 +131,21 @@ def note_each(connection: Connection, kind: NotificationKind, subject: Subject, 
     connection.execute(sa.insert(NOTIFY_CONDITIONS), _row(kind, Condition(subject=subject, since=now)))
 
 
+def withdraw_event(connection: Connection, kind: NotificationKind, subject: str) -> None:
+    """Take back what an event reported, as far as nobody was notified of it: it is over, and no news any more."""
+    mine = sa.and_(_COLUMNS.kind == kind.value, _COLUMNS.subject == subject)
+    connection.execute(sa.delete(NOTIFY_CONDITIONS).where(mine, _COLUMNS.noticed_at.is_(None)))
+    reported_since = sa.and_(mine, _COLUMNS.since > _COLUMNS.noticed_at)
+    connection.execute(sa.update(NOTIFY_CONDITIONS).where(reported_since).values(since=_COLUMNS.noticed_at))
+
+
 def _forget_noticed(connection: Connection, kind: NotificationKind, now: float) -> None:
     """Delete what is old; what was reported since its last notification can be notified again after `quiet_s`."""
     noticed = _COLUMNS.noticed_at
     # A time in the future is that of a wrong clock.
     over = sa.or_(noticed <= now - RULES[kind].quiet_s, noticed > now)
     known = sa.and_(over, sa.or_(_COLUMNS.since <= noticed, _COLUMNS.since > now))
-    old = sa.or_(_COLUMNS.since < now - _OLD_S, known)
+    old = sa.or_(_COLUMNS.since < now - OLD_S, known)
     connection.execute(sa.delete(NOTIFY_CONDITIONS).where(_COLUMNS.kind == kind.value, old))
     connection.execute(sa.update(NOTIFY_CONDITIONS).where(_COLUMNS.kind == kind.value, over).values(noticed_at=None))
 

@@ -20,7 +20,7 @@ from endpoint.core.notify.conditions import (
     silence_hint,
     watched,
 )
-from endpoint.core.notify.events import reboot_problems
+from endpoint.core.notify.events import is_recent_reboot, is_well_after_reboot, reboot_problems
 from endpoint.core.notify.model import Notification, NotificationKind, Subject, notification_document
 from endpoint.core.notify.retry import GIVE_UP_S, is_given_up, retry_delay_s
 from endpoint.core.notify.webhook import WebhookTarget, WebhookTemplate, outgoing
@@ -262,12 +262,40 @@ def test_problems_after_a_reboot_are_read_from_any_document(document: dict[str, 
 
 @pytest.mark.parametrize("result", [None, 1, ["rebooted-with-problems"], {}, "rebooted"], ids=range(5))
 def test_any_other_result_of_a_reboot_is_no_problem(result: object) -> None:
-    assert reboot_problems("h", reboot_outcome({"result": result})) is None
+    event = reboot_outcome({"result": result})
+
+    assert reboot_problems("h", event) is None
+    assert is_well_after_reboot(event) == (result == "rebooted")
 
 
-def reboot_outcome(document: dict[str, object]) -> Message:
-    body = {"type": "reboot-outcome", "document": document}
-    return read_message({"key": "k", "kind": "event", "sequence": 1, "created_at": "", "body": body}, None)
+@pytest.mark.parametrize(
+    ("at", "sent_at", "recent"),
+    [
+        ("2026-11-23T08:10:00Z", "2026-11-25T08:10:00.5Z", True),
+        ("2026-11-23T08:10:00Z", "2026-11-25T08:10:01Z", False),
+        ("2026-11-23T08:10:00Z", "1970-01-01T00:00:00Z", True),
+        ("2026-02-31T08:10:00Z", "2026-11-25T08:10:01Z", True),
+        ("2026-11-23T08:10:00Z", "9999-99-99T99:99:99Z", True),
+        ("1970-01-01T00:00:00Z", None, True),
+    ],
+    ids=["two days", "more", "a clock that was set back", "no such day", "no such time", "no time"],
+)
+def test_a_reboot_is_news_for_two_days_by_the_clock_of_its_host(at: str, sent_at: str | None, recent: object) -> None:
+    assert is_recent_reboot(reboot_outcome({}, at), sent_at) is recent
+
+
+def test_no_other_event_is_a_reboot() -> None:
+    event = read_message({**_RAW, "body": {"type": "rebooted", "at": "", "document": {"result": "rebooted"}}}, None)
+
+    assert not is_recent_reboot(event, None)
+    assert not is_well_after_reboot(event)
+
+
+_RAW = {"key": "k", "kind": "event", "sequence": 1, "created_at": ""}
+
+
+def reboot_outcome(document: dict[str, object], at: str = "2026-11-23T08:10:00Z") -> Message:
+    return read_message({**_RAW, "body": {"type": "reboot-outcome", "at": at, "document": document}}, None)
 
 
 def test_after_three_days_a_notification_is_given_up() -> None:

@@ -39,7 +39,7 @@ from endpoint.store.tables import DEPLOYMENTS
 from tests.endpoint.conftest import database_url
 from tests.endpoint.test_notify_core import HOSTILE, SCHEMA
 from tests.endpoint.test_retention import put
-from tests.support.messages import Outbox, report
+from tests.support.messages import MOMENT, Outbox, report
 from tests.support.postgres import Cluster
 from tests.support.receivers import Webhook, mail_server, webhook
 
@@ -264,6 +264,67 @@ def test_a_host_that_reports_problems_after_each_reboot_is_notified_once_an_hour
 
     assert [one["text"].rpartition(" ")[2] for one in scene.got] == ["0.service", "9.service"]
     assert conditions(scene) == 0
+
+
+def test_the_first_events_of_a_new_outbox_are_no_news_if_they_are_old_and_its_host_is_named(scene: Scene) -> None:
+    """A new outbox begins with the events of a month, and the state comes behind them."""
+    old, new = Outbox(), Outbox()
+    for box, name, at in ((old, "db1", "2026-10-28T08:10:00Z"), (new, "db2", "2026-11-22T08:10:00Z")):
+        state = box.state(host=report(box.host, box.instance, name=name)["host"])
+        scene.put(box, ill(box, at=at), state)
+
+    scene.run(scene.sender(), 5, old, new)
+
+    (got,) = scene.got
+    assert [(one["id"], one["name"]) for one in got["subjects"]] == [(new.host, "db2")]
+    assert got["summary"].endswith(": db2")
+
+
+def test_problems_that_a_later_reboot_has_ended_are_no_news(scene: Scene) -> None:
+    at_once, later, again = Outbox(), Outbox(), Outbox()
+    sender = scene.sender()
+    scene.put(at_once, ill(at_once), well(at_once))
+    scene.put(later, ill(later))
+    scene.put(again, ill(again), well(again), ill(again))
+    scene.put(later, well(later))
+
+    scene.run(sender, 5)
+
+    assert [one["id"] for one in scene.got[0]["subjects"]] == [again.host]
+    assert scene.kinds == [("reboot-problems", 1)]
+
+
+def test_problems_that_wait_for_the_hour_to_be_over_are_no_news_if_a_later_reboot_has_ended_them(scene: Scene) -> None:
+    box, sender = Outbox(), scene.sender()
+    scene.put(box, ill(box))
+    scene.run(sender, 5)
+    scene.put(box, ill(box), well(box))
+    scene.run(sender, 130, box)
+    once = scene.kinds
+
+    scene.put(box, ill(box))
+    scene.run(sender, 5)
+
+    assert once == [("reboot-problems", 1)]
+    assert scene.kinds == once * 2
+
+
+def test_a_reboot_that_did_not_take_place_ends_no_problems(scene: Scene) -> None:
+    box = Outbox()
+    scene.put(box, ill(box), box.event("reboot-outcome", {"result": "not-required", "problems": []}))
+
+    scene.run(scene.sender(), 5)
+
+    assert scene.kinds == [("reboot-problems", 1)]
+
+
+def ill(box: Outbox, at: str = MOMENT) -> dict[str, Any]:
+    problems = [{"code": "unit-failed", "detail": "postgresql.service"}]
+    return box.event("reboot-outcome", {"result": "rebooted-with-problems", "problems": problems}, at=at)
+
+
+def well(box: Outbox) -> dict[str, Any]:
+    return box.event("reboot-outcome", {"result": "rebooted", "problems": []})
 
 
 @pytest.mark.xdist_group("endpoint-postgresql")

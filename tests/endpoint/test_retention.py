@@ -21,7 +21,7 @@ from endpoint.store.retention import RetentionStore, RetentionTurn
 from endpoint.store.tables import EVENTS, LOSSES, REFUSALS, STATES, UPKEEP
 from tests.endpoint.conftest import MakeServer
 from tests.endpoint.test_messages import gaps, host_row
-from tests.support.messages import Outbox, Raw
+from tests.support.messages import MOMENT, Outbox, Raw
 from tests.support.stored_events import stored_events
 
 NOW = datetime(2026, 11, 23, 8, 10, tzinfo=timezone.utc)
@@ -36,6 +36,7 @@ def put(database: Database, box: Outbox, when: datetime, *messages: Raw, fault: 
         instance_id=box.instance,
         agent_version="0.1.0",
         messages=tuple(read_message(raw, fault) for raw in messages),
+        sent_at=MOMENT,
     )
     return Ingest(database).put(batch, when)
 

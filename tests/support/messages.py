@@ -67,9 +67,16 @@ class Outbox:
     events: int = 0
     others: int = 0
 
-    def event(self, kind: str = "something-new", document: Raw | None = None, *, sequence: int | None = None) -> Raw:
+    def event(
+        self,
+        kind: str = "something-new",
+        document: Raw | None = None,
+        *,
+        sequence: int | None = None,
+        at: str = MOMENT,
+    ) -> Raw:
         self.events = sequence if sequence is not None else self.events + 1
-        body = {"schema": "maestro.event/1", "type": kind, "at": MOMENT, "document": document or {}}
+        body = {"schema": "maestro.event/1", "type": kind, "at": at, "document": document or {}}
         return _message("event", self.events, body)
 
     def state(self, state_hash: str = HASH, **changes: Any) -> Raw:
