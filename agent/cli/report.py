@@ -15,7 +15,8 @@ from agent.host.process.spawn import AgentProcess
 from agent.report.settings import reported_settings
 from agent.report.source import ReportSource
 from agent.report.targets import enabled_targets
-from agent.state.exporter_status import clear_exporter_status, exporter_status_or_none, status_entry, written_at
+from agent.state.exporter_status import clear_exporter_status, exporter_status_or_none, status_entry, status_version
+from agent.state.file_version import FileVersion
 from agent.state.store import Store
 from agent.state.timestamps import format_utc, utc_now
 
@@ -53,17 +54,17 @@ def run(arguments: argparse.Namespace) -> int:
     options = ["--config", arguments.config] if arguments.config is not None else []
     behind = ["--state-dir", arguments.state_dir, "--run-dir", arguments.run_dir]
     # In parallel: a slow one does not delay the others. Each prints its own result.
-    written = {one: written_at(arguments.run_dir, one) for one in enabled}
+    before = {one: status_version(arguments.run_dir, one) for one in enabled}
     processes = {one: AgentProcess([*options, f"export-{one.value}", *behind], quiet=arguments.json) for one in enabled}
     codes = {name: process.wait() for name, process in processes.items()}
     if arguments.json:
-        _print_codes(codes, {one: _why(arguments.run_dir, one, written[one]) for one in enabled})
+        _print_codes(codes, {one: _why(arguments.run_dir, one, before[one]) for one in enabled})
     return worst(list(codes.values()))
 
 
-def _why(run_dir: str, exporter: ExporterName, written_before: int) -> str:
+def _why(run_dir: str, exporter: ExporterName, version_before: FileVersion | None) -> str:
     """Return why the exporter did not send, from the status file that it wrote in this run; empty if it wrote none."""
-    if written_at(run_dir, exporter) == written_before:
+    if status_version(run_dir, exporter) == version_before:
         return ""
     try:
         return str(status_entry(exporter_status_or_none(run_dir, exporter), exporter).get("why") or "")

@@ -28,7 +28,7 @@ from agent.host.reboot.need import read_reboot_need
 from agent.report.export_state import export_state_from_document
 from agent.report.recent_status import RecentStatus
 from agent.report.targets import ExportTarget, enabled_targets
-from agent.state.exporter_status import clear_exporter_status, exporter_status_or_none, written_at
+from agent.state.exporter_status import clear_exporter_status, exporter_status_or_none, status_version
 from agent.state.file_version import FileVersion, file_version
 from agent.state.job_lock import worker_pid
 from agent.state.job_status import JOBS
@@ -166,8 +166,8 @@ class _ExporterProcess:
         self._child: AgentProcess | None = None
         self._schedule = ExportSchedule()
         self._limit_s = 0.0
-        self._written_at = 0
-        """When the status file was last written, at the last start of a process."""
+        self._status_version: FileVersion | None = None
+        """Of the status file at the last start of a process."""
         self.due_at: datetime | None = None
         """When it is started next, by the last tick; None while it is off."""
         self._processed: object = None
@@ -202,7 +202,7 @@ class _ExporterProcess:
     def _start_process(self, policy: Policy, state: ExportState, tick: ExportTick) -> None:
         self.due_at, self._schedule = self._schedule.started(tick).next(state, tick)
         self._processed = None
-        self._written_at = written_at(self._run_dir, self._name)
+        self._status_version = status_version(self._run_dir, self._name)
         own = self._attempts.exporter.process_arguments if self._attempts else ()
         try:
             self._child = self._start([*self._arguments, *own])
@@ -254,7 +254,7 @@ class _ExporterProcess:
 
     def _record_end(self, code: int, policy: Policy, now: datetime) -> None:
         """Record the end of a process that failed and wrote no status file: only this process knows of it."""
-        if code == ExitCode.BUSY or written_at(self._run_dir, self._name) != self._written_at:
+        if code == ExitCode.BUSY or status_version(self._run_dir, self._name) != self._status_version:
             return  # another process runs the exporter and writes the file, or it is written
         how = f"with exit code {code}" if code > 0 else f"by signal {-code}"
         # By its start, as the schedule counts it: the next slot may have passed since.

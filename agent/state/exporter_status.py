@@ -11,6 +11,7 @@ from contextlib import suppress
 from agent.core.exporters import ExporterName
 from agent.core.schemas import EXPORTER_SCHEMA, Document
 from agent.errors import RecordError
+from agent.state.file_version import FileVersion, file_version
 from agent.state.json_reader import JsonReader
 from agent.state.runtime_file import read_runtime_file, write_runtime_file
 
@@ -57,12 +58,12 @@ def write_exporter_status(run_dir: str, exporter: ExporterName, document: Mappin
     write_runtime_file(_path(run_dir, exporter), {"schema": EXPORTER_SCHEMA, **document}, 0o644)
 
 
-def written_at(run_dir: str, exporter: ExporterName) -> int:
-    """Return when the status file was last written, in ns since the epoch; 0 without one."""
+def status_version(run_dir: str, exporter: ExporterName) -> FileVersion | None:
+    """Return a value that differs once the status file was written again; None without one."""
     try:
-        return os.stat(_path(run_dir, exporter)).st_mtime_ns
+        return file_version(_path(run_dir, exporter))
     except OSError:
-        return 0
+        return None
 
 
 def clear_exporter_status(run_dir: str, exporter: ExporterName) -> None:
