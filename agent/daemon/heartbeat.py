@@ -58,28 +58,28 @@ class HeartbeatInDaemon:
 
     def applies(self, policy: Policy, *, unchanged: bool) -> bool:
         """Return whether there may be nothing to send but a heartbeat."""
-        return unchanged and is_offered(policy.endpoint) and self._lease(policy, self._status(policy)) is not None
+        if not unchanged or not is_offered(policy.endpoint):
+            return False
+        return self._lease(policy, self._source(policy).exporter_status(ExporterName.ENDPOINT)) is not None
 
     def run(self, policy: Policy, is_abandoned: IsAbandoned) -> AttemptResult:
         """Send a heartbeat, and record how that went as the exporter's process does."""
-        status = self._status(policy)
+        source = self._source(policy)
+        status = source.exporter_status(ExporterName.ENDPOINT)
         lease = self._lease(policy, status)
-        if lease is None or not self._is_current(policy, lease, status):
+        if lease is None or not _is_current(source, lease, status):
             return AttemptResult.PROCESS_NEEDED
         sequence = self._numbers.take(lease)
         result = self._sender.send(policy, lease, sequence, status.entry) if sequence is not None else None
         if result is None:
             return AttemptResult.PROCESS_NEEDED
-        if is_abandoned():
-            return AttemptResult.FAILED
+        if is_abandoned() or not source.is_newest(ExporterName.ENDPOINT, status):
+            return AttemptResult.DONE  # by another process, which recorded what came of it later than this began
         entry, export_state = state_after(status.entry, status.export_state, result)
         recorded = ExporterLog(ExporterName.ENDPOINT, self._recent.run_dir, policy.endpoint.url)
         result = replace(result, lease=lease)
         recorded.record(result, status.entry, {**status.entry, **entry}, export_state, status.instance_id)
         return AttemptResult.DONE if result.response_class is ResponseClass.OK else AttemptResult.FAILED
-
-    def _status(self, policy: Policy) -> ExporterStatus:
-        return self._source(policy).exporter_status(ExporterName.ENDPOINT)
 
     def _source(self, policy: Policy) -> ReportSource:
         return ReportSource(self._recent.store, self._recent.run_dir, reported_settings(policy), self._recent)
@@ -89,10 +89,11 @@ class HeartbeatInDaemon:
         lease = status.lease
         return lease if lease and (lease.holder, lease.url) == (self._holder, policy.endpoint.url) else None
 
-    def _is_current(self, policy: Policy, lease: HeartbeatLease, status: ExporterStatus) -> bool:
-        """Return whether the endpoint holds the state as it is now."""
-        try:
-            report = self._source(policy).leased_report(lease, status.entry)
-        except RecordError:
-            return False
-        return report["hash"] == lease.hash
+
+def _is_current(source: ReportSource, lease: HeartbeatLease, status: ExporterStatus) -> bool:
+    """Return whether the endpoint holds the state as it is now."""
+    try:
+        report = source.leased_report(lease, status.entry)
+    except RecordError:
+        return False
+    return report["hash"] == lease.hash

@@ -44,7 +44,7 @@ class InDaemon(Protocol):
         """
 
     def run(self, policy: Policy, is_abandoned: IsAbandoned) -> AttemptResult:
-        """Export, and write the status file unless the attempt is abandoned by then; may block."""
+        """Export, and write the status file unless the attempt is abandoned, or others wrote it, by then; may block."""
 
 
 class Attempt:

@@ -18,7 +18,8 @@ from agent.report.outbox.stats import OutboxStats
 from agent.report.outbox.stream_state import StreamState, stream_state_from_document
 from agent.report.recent_status import RecentStatus, collected
 from agent.report.settings import ReportedSettings
-from agent.state.exporter_status import exporter_status_or_none, status_entry
+from agent.state.exporter_status import exporter_status_or_none, status_entry, status_version
+from agent.state.file_version import FileVersion
 from agent.state.store import Store
 from agent.state.timestamps import parse_utc_or_none
 from agent.version import VERSION
@@ -33,6 +34,8 @@ class ExporterStatus:
     instance_id: str | None = None
     kept_state: StreamState = field(default_factory=StreamState)
     lease: HeartbeatLease | None = None
+    version: FileVersion | None = None
+    """Of the file, from before it was read; None without one."""
 
 
 class ReportSource:
@@ -81,9 +84,10 @@ class ReportSource:
 
     def exporter_status(self, exporter: ExporterName) -> ExporterStatus:
         """Return what the exporter's last run left in its status file."""
+        version = status_version(self._run_dir, exporter)
         found = exporter_status_or_none(self._run_dir, exporter)
         if found is None:
-            return ExporterStatus()
+            return ExporterStatus(version=version)
         try:
             entry = status_entry(found, exporter)
         except RecordError:
@@ -95,7 +99,12 @@ class ReportSource:
             instance_id=instance_id if isinstance(instance_id, str) else None,
             kept_state=stream_state_from_document(found.raw.get("stream_state")),
             lease=lease_from_document(found.raw.get("heartbeats")),
+            version=version,
         )
+
+    def is_newest(self, exporter: ExporterName, status: ExporterStatus) -> bool:
+        """Return whether nobody has written the exporter's status file since it was read."""
+        return status_version(self._run_dir, exporter) == status.version
 
     def _instance_id(self) -> str:
         return self.exporter_status(ExporterName.ENDPOINT).instance_id or NO_INSTANCE

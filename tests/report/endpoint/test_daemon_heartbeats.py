@@ -146,6 +146,29 @@ def test_process_of_a_person_takes_the_lease_away(between: Between) -> None:
     assert len(beats(proxy)) == len(set(beats(proxy)))
 
 
+def test_heartbeat_that_fails_after_the_process_of_a_person_leaves_its_result(between: Between) -> None:
+    agent, proxy = between(no_fault)
+    daemon = FastDaemon(agent.directory)
+    for _ in range(2):
+        daemon.round()
+    file, left = agent.directory / "run/exporter-endpoint.json", []
+
+    def answer_late(faults: tuple[str, ...]) -> str:
+        if faults is HANDSHAKE:
+            return ""
+        proxy.choose = no_fault
+        assert agent.send().returncode == 0
+        left.append(file.read_text())
+        return "http-503"
+
+    proxy.choose = answer_late
+    daemon.round()
+
+    assert left == [file.read_text()]
+    assert agent.endpoint_status["why"] == ""
+    assert daemon.processes == 1
+
+
 def run_daemon(agent: ReportingAgent, rounds: int) -> "subprocess.Popen[str]":
     """Start a fast daemon in its own process."""
     command = [sys.executable, "-m", "tests.support.heartbeat_daemon", str(agent.directory), str(rounds)]
