@@ -42,13 +42,18 @@ class TextfileInDaemon:
         run_dir = self._recent.run_dir
         source = ReportSource(self._recent.store, run_dir, reported_settings(policy), self._recent)
         before = source.exporter_status(ExporterName.PROMETHEUS)
-        result = export_textfile(policy.metrics, source)
-        if not is_abandoned():
-            entry, state = state_after(before.entry, before.export_state, result)
-            log = ExporterLog(ExporterName.PROMETHEUS, run_dir, policy.metrics.textfile)
-            log.record(result, before.entry, {**NO_QUEUE, **entry}, state, before.instance_id)
-            if result.why != before.entry.get("why", ""):
-                self._recent.forget()  # it says how this exporter fares
+
+        def is_wanted() -> bool:
+            return not is_abandoned() and source.is_newest(ExporterName.PROMETHEUS, before)
+
+        result = export_textfile(policy.metrics, source, is_wanted)
+        if not is_wanted():
+            return AttemptResult.DONE  # by another process, whose file and status file are newer
+        entry, state = state_after(before.entry, before.export_state, result)
+        log = ExporterLog(ExporterName.PROMETHEUS, run_dir, policy.metrics.textfile)
+        log.record(result, before.entry, {**NO_QUEUE, **entry}, state, before.instance_id)
+        if result.why != before.entry.get("why", ""):
+            self._recent.forget()  # it says how this exporter fares
         return AttemptResult.FAILED if result.why else AttemptResult.DONE
 
 

@@ -128,10 +128,29 @@ def test_file_is_written_again_after_a_failure(agent: ExportingAgent) -> None:
     assert status(agent)["exporters"]["prometheus"]["failing_since"] is None
 
 
-def test_abandoned_attempt_records_nothing(agent: ExportingAgent) -> None:
+def test_abandoned_attempt_records_and_replaces_nothing(agent: ExportingAgent) -> None:
+    file = agent.directory / "metrics/maestro.prom"
+    file.write_text("of the process")
+
     run(agent, is_abandoned=lambda: True)
 
     assert not (agent.directory / "run/exporter-prometheus.json").exists()
+    assert [entry.read_text() for entry in file.parent.iterdir()] == ["of the process"]
+
+
+def test_attempt_that_a_process_has_overtaken_leaves_what_that_wrote(agent: ExportingAgent) -> None:
+    files = [agent.directory / name for name in ("metrics/maestro.prom", "run/exporter-prometheus.json")]
+    run(agent)
+    written: list[list[int]] = []
+
+    def process_ends_first() -> bool:
+        if not written:
+            run_process(agent)
+            written.append([file.stat().st_mtime_ns for file in files])
+        return False
+
+    assert run(agent, is_abandoned=process_ends_first) is AttemptResult.DONE
+    assert [[file.stat().st_mtime_ns for file in files]] == written
 
 
 @pytest.mark.parametrize(("owner", "here"), [(0, True), (65534, False), (None, True)], ids=["root", "nobody", "none"])

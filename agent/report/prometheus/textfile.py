@@ -5,6 +5,7 @@ import errno
 import os
 import pwd
 import time
+from collections.abc import Callable
 
 from agent.errors import HostError
 
@@ -13,8 +14,19 @@ _TEMPORARY = ".tmp"
 _OLD_S = 3600
 
 
-def write_metrics(path: str, text: str) -> None:
+IsWanted = Callable[[], bool]
+
+
+def always() -> bool:
+    """Return that it is wanted: by a process, which is killed if it hangs."""
+    return True
+
+
+def write_metrics(path: str, text: str, is_wanted: IsWanted = always) -> None:
     """Replace the file's content atomically. It need not outlive a power cut: the daemon writes it as it starts.
+
+    A write to a file server that is away may go on an hour later: `is_wanted` is asked right before the file is
+    replaced, and the old content stays if it is not.
 
     Raises:
         HostError: it cannot be written; the old content stays.
@@ -25,6 +37,9 @@ def write_metrics(path: str, text: str) -> None:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)  # of a killed process; never opened, as it may be a link
         _write(temporary, text.encode())
+        if not is_wanted():
+            os.unlink(temporary)
+            return
         os.rename(temporary, path)
     except OSError as error:
         with contextlib.suppress(OSError):

@@ -42,6 +42,21 @@ def test_no_other_file_is_left_or_ends_in_prom(tmp_path: Path) -> None:
     assert [entry.name for entry in tmp_path.iterdir()] == ["maestro.prom"]
 
 
+def test_what_is_given_up_before_it_is_complete_leaves_the_old_file_alone(tmp_path: Path) -> None:
+    path = tmp_path / "maestro.prom"
+    write_metrics(str(path), "a 1\n")
+    complete: list[str] = []
+
+    def is_wanted() -> bool:
+        complete.extend(entry.read_text() for entry in tmp_path.glob("*.tmp"))
+        return False
+
+    write_metrics(str(path), "a 2\n", is_wanted)
+
+    assert complete == ["a 2\n"]
+    assert [(entry.name, entry.read_text()) for entry in tmp_path.iterdir()] == [("maestro.prom", "a 1\n")]
+
+
 def test_reader_sees_the_old_or_the_new_content(tmp_path: Path) -> None:
     path, contents = tmp_path / "maestro.prom", {letter * 200_000 + "\n" for letter in "ab"}
     write_metrics(str(path), "a" * 200_000 + "\n")
