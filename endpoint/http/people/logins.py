@@ -4,6 +4,7 @@ import ipaddress
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timezone
 from threading import BoundedSemaphore
 
@@ -154,7 +155,7 @@ class LoginDesk:
         step = matching_step(pending, code, proved.at.timestamp(), None) if pending is not None else None
         if pending is None or step is None:
             raise RefusedError(403, "the code does not fit: check the clock of the device that makes it")
-        if not self._logins.enable_totp(_at_step(proved, step), pending):
+        if not self._logins.enable_totp(replace(proved, step=step), pending):
             raise RefusedError(403, _CHANGED)
 
     def disable_totp(self, name: str, password: str, code: str) -> None:
@@ -195,7 +196,7 @@ class LoginDesk:
             step = matching_step(found.totp, code, now.timestamp(), found.totp_step)
             if step is None:
                 return None
-        return Proved(name=found.name, step=step, address=address(), at=now)
+        return Proved(of=found, step=step, address=address(), at=now)
 
     def _is_password(self, password: str, stored: str) -> bool:
         with _turn():
@@ -204,7 +205,7 @@ class LoginDesk:
     def _with_password(self, proved: Proved, password: str) -> Proved:
         with _turn():
             hashed = hash_password(password, secrets.token_bytes(16))
-        return Proved(name=proved.name, step=proved.step, address=proved.address, at=proved.at, password=hashed)
+        return replace(proved, password=hashed)
 
 
 @contextmanager
@@ -215,10 +216,6 @@ def _turn() -> Iterator[None]:
         yield
     finally:
         _HASHING.release()
-
-
-def _at_step(proved: Proved, step: int) -> Proved:
-    return Proved(name=proved.name, step=step, address=proved.address, at=proved.at)
 
 
 def _require_strong(password: str, name: str) -> None:

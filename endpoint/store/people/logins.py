@@ -34,13 +34,19 @@ class Secrets:
 class Proved:
     """What a login has proved, and from where."""
 
-    name: str
+    of: Secrets
+    """What was compared: a login counts only while these are the person's."""
     step: int | None
     """The time step of the code; None: the person uses none."""
     address: str
     at: datetime
     password: str | None = None
     """A new hash of the password, to be stored; None: the stored one stays."""
+
+    @property
+    def name(self) -> str:
+        """The person's."""
+        return self.of.name
 
 
 class Logins:
@@ -60,7 +66,7 @@ class Logins:
         return _secrets(row) if row is not None else None
 
     def start(self, proved: Proved) -> str | None:
-        """Log a person in; return the session's secret. None: disabled by now, or the code was used by now.
+        """Log a person in; return the session's secret. None: disabled or changed by now, or the code was used by now.
 
         Raises:
             StoreError: the database does not answer.
@@ -162,12 +168,23 @@ def _set_password(connection: Connection, proved: Proved) -> str | None:
 
 
 def _prove(connection: Connection, proved: Proved) -> bool:
-    """Use the code up; False: the person is disabled by now, or another request has used it."""
-    usable = (USERS.c.name == proved.name, USERS.c.disabled_at.is_(None), _is_unused(proved))
+    """Use the code up; False: the person is disabled by now, has other secrets, or another request has used it."""
+    usable = (*_is_as_compared(proved), _is_unused(proved))
     values: dict[str, object] = {"last_login_at": proved.at.timestamp()}
     if proved.step is not None:
         values["totp_step"] = proved.step
     return bool(connection.execute(sa.update(USERS).where(*usable).values(**values)).rowcount == 1)
+
+
+def _is_as_compared(proved: Proved) -> tuple[sa.sql.ColumnElement, ...]:
+    """Return the conditions that the person may log in with what was compared: scrypt takes a while."""
+    totp = proved.of.totp.hex() if proved.of.totp is not None else None
+    return (
+        USERS.c.name == proved.name,
+        USERS.c.disabled_at.is_(None),
+        USERS.c.password.is_not_distinct_from(proved.of.password),
+        USERS.c.totp_secret.is_not_distinct_from(totp),
+    )
 
 
 def _is_unused(proved: Proved) -> sa.sql.ColumnElement:
@@ -198,7 +215,7 @@ def _set_totp(
     action: AuditAction,
 ) -> bool:
     """Write these values if the condition still holds: of two equal requests at once, one changes and notes it."""
-    wanted = (USERS.c.name == proved.name, USERS.c.disabled_at.is_(None), condition)
+    wanted = (*_is_as_compared(proved), condition)
     if connection.execute(sa.update(USERS).where(*wanted).values(**values)).rowcount != 1:
         return False
     note_in(connection, proved.at, proved.name, action, proved.name, address=proved.address)

@@ -57,6 +57,13 @@ def actions(endpoint: LocalEndpoint, name: str) -> list[str]:
     return [entry.action for entry in reversed(entries) if entry.person == name]
 
 
+def compared(logins: Logins, name: str, *, step: int | None = None) -> Proved:
+    """Return a login whose password and code were right a moment ago."""
+    found = logins.secrets(name)
+    assert found is not None
+    return Proved(of=found, step=step, address="192.0.2.7", at=NOW)
+
+
 def test_a_person_logs_in_and_out(endpoint: LocalEndpoint) -> None:
     add(endpoint, "ann")
     visitor = browser(endpoint)
@@ -147,20 +154,22 @@ def test_of_two_requests_at_once_one_sets_codes_up_and_one_gives_them_up(make_en
     endpoint = make_endpoint()
     add(endpoint, "coder")
     logins, other = Logins(endpoint.opened), b"another secret of 20"
-    proved = Proved(name="coder", step=7, address="192.0.2.7", at=NOW)
+
+    def proved(step: int) -> Proved:
+        return compared(logins, "coder", step=step)
 
     def secret() -> bytes | None:
-        found = logins.secrets("coder")
-        assert found is not None
-        return found.totp
+        return proved(0).of.totp
 
     logins.propose_totp("coder", SECRET)
     logins.propose_totp("coder", other)  # the page was opened twice at once
 
-    assert [logins.enable_totp(proved, one) for one in (other, SECRET, SECRET)] == [False, True, False]
+    without = proved(7)
+    assert [logins.enable_totp(without, one) for one in (other, SECRET, SECRET)] == [False, True, False]
     assert secret() == SECRET
-    assert not logins.disable_totp(proved), "the code was used"
-    assert [logins.disable_totp(replace(proved, step=8)) for _ in range(2)] == [True, False]
+    assert not logins.disable_totp(proved(7)), "the code was used"
+    with_codes = proved(8)
+    assert [logins.disable_totp(with_codes) for _ in range(2)] == [True, False]
     assert secret() is None
     assert actions(endpoint, "coder") == ["totp-enabled", "totp-disabled"]
 
@@ -346,3 +355,31 @@ def test_what_has_ended_is_deleted(make_endpoint: MakeEndpoint) -> None:
         tables = (SESSIONS, USER_LINKS, AUDIT)
         left = [connection.execute(sa.select(sa.func.count()).select_from(table)).scalar() for table in tables]
     assert left == [0, 0, 1]
+
+
+@pytest.mark.parametrize("rehashed", [None, hash_password(PASSWORD, b"another salt, 16")], ids=["as it is", "rehashed"])
+def test_a_login_with_the_old_password_that_overlaps_its_change_is_refused(
+    rehashed: str | None, make_endpoint: MakeEndpoint
+) -> None:
+    endpoint = make_endpoint()
+    add(endpoint, "ann")
+    logins = Logins(endpoint.opened)
+    slow = replace(compared(logins, "ann"), password=rehashed)
+
+    assert logins.set_password(replace(compared(logins, "ann"), password=hash_password(NEW_PASSWORD, b"0" * 16)))
+    assert logins.start(slow) is None
+    assert logins.set_password(replace(slow, password=HASHED)) is None
+    assert log_in(browser(endpoint), "ann", NEW_PASSWORD).status == 303
+    assert log_in(browser(endpoint), "ann").status == 403
+
+
+def test_a_login_without_a_code_that_overlaps_the_first_one_is_refused(make_endpoint: MakeEndpoint) -> None:
+    endpoint = make_endpoint()
+    add(endpoint, "ann")
+    logins = Logins(endpoint.opened)
+    slow = compared(logins, "ann")
+
+    logins.propose_totp("ann", SECRET)
+    assert logins.enable_totp(compared(logins, "ann", step=7), SECRET)
+    assert logins.start(slow) is None
+    assert not logins.disable_totp(slow)
