@@ -54,13 +54,18 @@ def _release(arguments: argparse.Namespace, database: Database, person: ByPerson
     if len(found) > 1:
         listed = ", ".join(f"{holder.client_id} ({holder.group})" for holder in found)
         raise UsageError(f"{arguments.host!a} may be any of {listed}: give the id, and --group")
-    queries.release(found[0], person)
-    Audit(database).note(
-        person.at, person.name, AuditAction.SLOT_RELEASED, found[0].client_id, f"group {found[0].group}: {person.why}",
-        host_id=client_host(found[0].client_id, found[0].host_id),
-    )  # fmt: skip
-    held = format_age(datetime.fromtimestamp(found[0].since_s, timezone.utc), person.at)
-    print(f"released: {found[0].client_id}, group {found[0].group}, held for {held}; recorded for {person.name}")
+    holder = found[0]
+
+    def release() -> None:
+        queries.release(holder, person)
+        Audit(database).note(
+            person.at, person.name, AuditAction.SLOT_RELEASED, holder.client_id, f"group {holder.group}: {person.why}",
+            host_id=client_host(holder.client_id, holder.host_id),
+        )  # fmt: skip
+
+    database.together(release)
+    held = format_age(datetime.fromtimestamp(holder.since_s, timezone.utc), person.at)
+    print(f"released: {holder.client_id}, group {holder.group}, held for {held}; recorded for {person.name}")
 
 
 def _names(holder: Holder, hosts: Hosts) -> set[str]:

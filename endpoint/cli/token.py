@@ -30,11 +30,15 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _add_key(arguments: argparse.Namespace) -> None:
     now, caller = datetime.now(timezone.utc), calling_person()
+    detail = f"enrolment key {arguments.name}".strip()
     with open_database(read_config(arguments.config)) as database:
-        text = add_key(arguments, database, now)
-        detail = f"enrolment key {arguments.name}".strip()
-        Audit(database).note(now, caller, AuditAction.TOKEN_ADDED, text.split("_")[1], detail)
-        print(text)
+
+        def add() -> str:
+            text = add_key(arguments, database, now)
+            Audit(database).note(now, caller, AuditAction.TOKEN_ADDED, text.split("_")[1], detail)
+            return text
+
+        print(database.together(add))
 
 
 def _add(arguments: argparse.Namespace) -> None:
@@ -49,13 +53,17 @@ def _add(arguments: argparse.Namespace) -> None:
         raise UsageError("--host: a token that is valid for one host is an agent's, without --role")
     scope = granted_scope(arguments) if role is not Role.AGENT else WHOLE_FLEET
     now, caller = datetime.now(timezone.utc), calling_person()
+    detail = f"{role.value} {arguments.name}".strip()
     with open_database(read_config(arguments.config)) as database:
-        text = Tokens(database).add(
-            role=role, name=arguments.name, host_id=host, now=now, scope=scope, may_reboot=arguments.may_reboot
-        )
-        detail = f"{role.value} {arguments.name}".strip()
-        Audit(database).note(now, caller, AuditAction.TOKEN_ADDED, text.split("_")[1], detail)
-        print(text)
+
+        def add() -> str:
+            text = Tokens(database).add(
+                role=role, name=arguments.name, host_id=host, now=now, scope=scope, may_reboot=arguments.may_reboot
+            )
+            Audit(database).note(now, caller, AuditAction.TOKEN_ADDED, text.split("_")[1], detail)
+            return text
+
+        print(database.together(add))
 
 
 def _list(arguments: argparse.Namespace) -> None:
@@ -79,6 +87,10 @@ def _rights(token: Token) -> str:
 def _revoke(arguments: argparse.Namespace) -> None:
     now, caller = datetime.now(timezone.utc), calling_person()
     with open_database(read_config(arguments.config)) as database:
-        if not EnrolmentKeys(database).revoke(arguments.id, now):
-            Tokens(database).revoke(arguments.id, now)
-        Audit(database).note(now, caller, AuditAction.TOKEN_REVOKED, arguments.id)
+
+        def revoke() -> None:
+            if not EnrolmentKeys(database).revoke(arguments.id, now):
+                Tokens(database).revoke(arguments.id, now)
+            Audit(database).note(now, caller, AuditAction.TOKEN_REVOKED, arguments.id)
+
+        database.together(revoke)

@@ -24,6 +24,15 @@ _ANY_ADDRESS = {"0.0.0.0", "[::]"}  # noqa: S104 - compared with, not bound
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _Done:
+    """What an action has to say once all of it is stored."""
+
+    text: str = ""
+    remark: str = ""
+    """Not for a script."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Call:
     """One command: its arguments, and what it works on."""
 
@@ -46,54 +55,62 @@ class _Call:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Run the action that `user` was given."""
+    """Run the action that `user` was given: what it changes and its entry in the audit are one transaction."""
     config, caller = read_config(arguments.config), calling_person()
     with open_database(config) as database:
         call = _Call(
             arguments=arguments, config=config, database=database, caller=caller, now=datetime.now(timezone.utc)
         )
-        _ACTIONS[arguments.action](call)
+        done = database.together(lambda: _ACTIONS[arguments.action](call))
+    if done.text:
+        print(done.text)
+    if done.remark:
+        print(done.remark, file=sys.stderr)
 
 
-def _add(call: _Call) -> None:
+def _add(call: _Call) -> _Done:
     given, scope = call.arguments, granted_scope(call.arguments)
     call.users.add(call.name, PersonRole(given.role), scope, call.now, may_reboot=given.may_reboot)
     call.note(AuditAction.USER_ADDED, rights_text(PersonRole(given.role), scope, may_reboot=given.may_reboot))
-    _print_link(call, LinkPurpose.PASSWORD)
+    return _new_link(call, LinkPurpose.PASSWORD)
 
 
-def _set(call: _Call) -> None:
+def _set(call: _Call) -> _Done:
     given, scope = call.arguments, granted_scope(call.arguments)
     call.users.change(call.name, PersonRole(given.role), scope, may_reboot=given.may_reboot)
     call.note(AuditAction.USER_CHANGED, rights_text(PersonRole(given.role), scope, may_reboot=given.may_reboot))
+    return _Done()
 
 
-def _list(call: _Call) -> None:
+def _list(call: _Call) -> _Done:
     rows = [_row(user) for user in call.users.all()]
     lines = table([("NAME", "RIGHTS", "LOGIN", "LAST LOGIN"), *rows]) if rows else ["nobody may log in yet"]
-    print("\n".join(lines))
+    return _Done(text="\n".join(lines))
 
 
-def _disable(call: _Call) -> None:
+def _disable(call: _Call) -> _Done:
     call.users.disable(call.name, call.now)
     call.note(AuditAction.USER_DISABLED)
+    return _Done()
 
 
-def _enable(call: _Call) -> None:
+def _enable(call: _Call) -> _Done:
     call.users.enable(call.name)
     call.note(AuditAction.USER_ENABLED)
+    return _Done()
 
 
-def _link(call: _Call) -> None:
-    _print_link(call, LinkPurpose.LOGIN if call.arguments.login else LinkPurpose.PASSWORD)
+def _link(call: _Call) -> _Done:
+    return _new_link(call, LinkPurpose.LOGIN if call.arguments.login else LinkPurpose.PASSWORD)
 
 
-def _totp(call: _Call) -> None:
+def _totp(call: _Call) -> _Done:
     call.users.remove_totp(call.name)
     call.note(AuditAction.TOTP_DISABLED)
+    return _Done()
 
 
-_ACTIONS: Mapping[str, Callable[[_Call], None]] = {
+_ACTIONS: Mapping[str, Callable[[_Call], _Done]] = {
     "add": _add,
     "list": _list,
     "set": _set,
@@ -104,11 +121,10 @@ _ACTIONS: Mapping[str, Callable[[_Call], None]] = {
 }
 
 
-def _print_link(call: _Call, purpose: LinkPurpose) -> None:
+def _new_link(call: _Call, purpose: LinkPurpose) -> _Done:
     secret = call.users.link(call.name, purpose, call.now)
     call.note(AuditAction.LINK_MADE, f"to set a {purpose.value}" if purpose is LinkPurpose.PASSWORD else "to log in")
-    print(f"{_site(call.config)}/login/{secret}")
-    print("valid for 24 hours, once", file=sys.stderr)
+    return _Done(text=f"{_site(call.config)}/login/{secret}", remark="valid for 24 hours, once")
 
 
 def _site(config: Config) -> str:

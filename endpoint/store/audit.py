@@ -1,8 +1,8 @@
-"""The record of what people did; an entry is durable together with what it is about, or once `note` returns."""
+"""The record of what people did; an entry is durable together with what it is about (`note_in`, `Audit.together`)."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -14,6 +14,7 @@ from endpoint.store.people_tables import AUDIT
 from endpoint.store.scopes import in_scope
 from endpoint.store.tables import REQUESTS
 
+Answer = TypeVar("Answer")
 _STEP = 500
 _MAX_NAME, _MAX_SUBJECT, _MAX_DETAIL = 64, 256, 2000
 
@@ -36,13 +37,21 @@ class Audit:
         deployment: str | None = None,
         address: str | None = None,
     ) -> None:
-        """Record an action; longer texts are cut.
+        """Record an action; longer texts are cut. What it changed is changed with it only within `together`.
 
         Raises:
             StoreError: the database does not answer.
         """
         values = _values(at, person, action, subject, detail, host_id=host_id, deployment=deployment, address=address)
         self._database.write(lambda connection: connection.execute(sa.insert(AUDIT), values))
+
+    def together(self, action: Callable[[], Answer]) -> Answer:
+        """Carry out an action and the `note` that it makes in one transaction: neither is there without the other.
+
+        Raises:
+            StoreError: the database does not answer.
+        """
+        return self._database.together(action)
 
     def delete_old(self, before: datetime) -> Iterator[int]:
         """Delete older entries, the oldest first; yield the number deleted in each step.

@@ -2,6 +2,7 @@
 
 import importlib
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -39,6 +40,7 @@ class Database:
             self.kind = sa.engine.make_url(url).get_backend_name()
             self._engine = self._connect(connections)
             self._dialect: Any = importlib.import_module(f"sqlalchemy.dialects.{self.kind}")
+            self._of_thread = threading.local()
         except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError, ImportError) as error:
             raise ConfigError(f"database.url: {error}") from error
 
@@ -79,6 +81,11 @@ class Database:
         Raises:
             StoreError: the database is unreachable, full or busy; the transaction may or may not have been committed.
         """
+        joined = self._joined
+        if joined is not None:
+            with _store_errors():
+                yield joined
+            return
         with _store_errors(), self._engine.connect() as connection, connection.begin():
             yield connection
 
@@ -89,6 +96,10 @@ class Database:
         Raises:
             StoreError: the database is unreachable or busy.
         """
+        if self._joined is not None:
+            with self.writing() as connection:
+                yield connection
+            return
         options = {"maestro_reads": True}
         if self.kind == "postgresql":
             options = {"isolation_level": "REPEATABLE READ"}  # type: ignore[dict-item]
@@ -101,7 +112,32 @@ class Database:
         Raises:
             StoreError: as `writing`.
         """
+        if self._joined is not None:  # the whole is repeated, or nothing of it
+            with self.writing() as connection:
+                return work(connection)
         return _run_twice_at_most(self.writing, work, _is_transient)
+
+    def together(self, work: Callable[[], Answer]) -> Answer:
+        """Run `work`, all of whose calls of this database are one transaction; as `write` it may be run twice.
+
+        Raises:
+            StoreError: as `writing`; nothing of it was done, or all of it may have been.
+        """
+
+        def joined(connection: Connection) -> Answer:
+            self._of_thread.connection = connection
+            try:
+                return work()
+            finally:
+                self._of_thread.connection = None
+
+        return self.write(joined)
+
+    @property
+    def _joined(self) -> Connection | None:
+        """The transaction that this thread has open by `together`."""
+        found: Connection | None = getattr(self._of_thread, "connection", None)
+        return found
 
     def read(self, work: Callable[[Connection], Answer]) -> Answer:
         """Run `work` in a read transaction; retry once if the pooled connection was dropped.

@@ -133,11 +133,15 @@ class HostPages:
         person = gate.person(Right.DEPLOY)
         gate.check_form()
         row = self._detail(host_id, person, now).row
-        try:
+
+        def change_and_note() -> None:
             done = change(row.host_id, person)
+            gate.note(person, AuditAction.NOTE_CHANGED, row.label, done, host_id=row.host_id)
+
+        try:
+            gate.together(change_and_note)
         except UsageError as error:
             raise RefusedError(400, str(error)) from error
-        gate.note(person, AuditAction.NOTE_CHANGED, row.label, done, host_id=row.host_id)
         return _back(row.host_id)
 
     def _detail(self, host_id: str, person: Person, now: datetime) -> HostDetail:

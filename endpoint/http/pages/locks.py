@@ -58,12 +58,16 @@ class LocksPage:
         if not why or len(why) > _MAX_WHY or not why.isprintable():
             raise RefusedError(400, f"why: printable text of at most {_MAX_WHY} characters is needed")
         holder = self._holder(person, now)
-        try:
+        host = client_host(holder.client_id, holder.host_id)
+
+        def release() -> None:
             self._queries.release(holder, ByPerson(name=person.name, why=why, at=now))
+            gate.note(person, AuditAction.SLOT_RELEASED, holder.client_id, f"group {holder.group}: {why}", host_id=host)
+
+        try:
+            gate.together(release)
         except UsageError as error:
             raise RefusedError(409, str(error)) from error
-        host = client_host(holder.client_id, holder.host_id)
-        gate.note(person, AuditAction.SLOT_RELEASED, holder.client_id, f"group {holder.group}: {why}", host_id=host)
         return Response(status=303, headers={"Location": "/locks"})
 
     def _holder(self, person: Person, now: datetime) -> Holder:

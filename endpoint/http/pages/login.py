@@ -6,7 +6,7 @@ from http import HTTPStatus
 from flask import Response, redirect, request
 
 from endpoint.core.audit import AuditAction
-from endpoint.core.people import PersonVia, local_path
+from endpoint.core.people import Person, PersonVia, local_path
 from endpoint.errors import LaterError, RefusedError
 from endpoint.http.pages.site import PageContext, PageRoute
 from endpoint.http.people.logins import LoginDesk
@@ -75,9 +75,12 @@ class LoginPages:
         self._gate.check_form()
         answer = _see_other("/login" if person.via is PersonVia.SESSION else "/")
         if person.via is PersonVia.SESSION:
-            self._gate.end_session(answer)
-            self._gate.note(person, AuditAction.LOGGED_OUT, person.name)
+            self._gate.together(lambda: self._end_session(person, answer))
         return answer
+
+    def _end_session(self, person: Person, answer: Response) -> None:
+        self._gate.end_session(answer)
+        self._gate.note(person, AuditAction.LOGGED_OUT, person.name)
 
     def _form(self, after: str, error: RefusedError | None = None) -> Response:
         return self._answer("login.html", error, after=after, name=request.form.get("name", "")[:64])

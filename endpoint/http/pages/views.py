@@ -35,8 +35,12 @@ class ViewsPages:
         person = gate.person()
         gate.check_form()
         view = SavedView(name=_name(), query=_canonical(request.form.get("query", "")))
-        self._views.save(person.name, view, datetime.now(timezone.utc))
-        gate.note(person, AuditAction.VIEW_SAVED, view.name, view.query)
+
+        def save() -> None:
+            self._views.save(person.name, view, datetime.now(timezone.utc))
+            gate.note(person, AuditAction.VIEW_SAVED, view.name, view.query)
+
+        gate.together(save)
         return _back(view.query)
 
     def delete(self) -> Response:
@@ -45,8 +49,12 @@ class ViewsPages:
         person = gate.person()
         gate.check_form()
         name = _name()
-        if self._views.delete(person.name, name):
-            gate.note(person, AuditAction.VIEW_DELETED, name)
+
+        def delete() -> None:
+            if self._views.delete(person.name, name):
+                gate.note(person, AuditAction.VIEW_DELETED, name)
+
+        gate.together(delete)
         return _back(_canonical(request.form.get("query", "")))
 
 

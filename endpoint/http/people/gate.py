@@ -6,7 +6,9 @@ page of another site can use the API with somebody's cookie.
 
 import hmac
 import secrets
+from collections.abc import Callable
 from datetime import datetime, timezone
+from typing import TypeVar
 from urllib.parse import urlencode
 
 from flask import Response, after_this_request, g, request
@@ -24,6 +26,7 @@ from endpoint.store.database import Database
 from endpoint.store.people.sessions import Sessions
 from endpoint.store.tokens import Tokens
 
+Answer = TypeVar("Answer")
 FORM_FIELD = "form_token"
 """The name of the hidden field with `Gate.form_token`."""
 _MAX_FORM_BYTES = 400_000
@@ -147,7 +150,7 @@ class Gate:
         host_id: str | None = None,
         deployment: str | None = None,
     ) -> None:
-        """Record what a person did, with the address that the request came from.
+        """Record what a person did, with the address that the request came from; within `together`.
 
         Raises:
             StoreError: the database does not answer.
@@ -156,6 +159,14 @@ class Gate:
         self._audit.note(
             now, name, action, subject, detail, host_id=host_id, deployment=deployment, address=address() or None
         )
+
+    def together(self, action: Callable[[], Answer]) -> Answer:
+        """Carry out an action and the `note` that it makes in one transaction.
+
+        Raises:
+            StoreError: the database does not answer.
+        """
+        return self._audit.together(action)
 
     def _bearer(self) -> Person:
         caller = self._tokens.caller(request.headers.get("Authorization", ""), None)
