@@ -11,7 +11,7 @@ import apt_pkg
 from agent.core.model.package import PackageId
 from agent.core.policy.origins import OriginPattern, ReleaseFields
 from agent.errors import HostError
-from agent.host.apt.errors import libapt_errors
+from agent.host.apt.errors import LIBAPT_ERRORS, libapt_errors
 from agent.host.apt.setting_place import setting_place
 from agent.host.apt.sources import read_sources
 from agent.host.apt.status_overlay import named_overlay, new_directory, write_overlay
@@ -23,6 +23,8 @@ _AT_REST = {"installed", "not-installed", "config-files"}
 _DEFAULT_RELEASE = "APT::Default-Release"
 _NEVER = -32768
 """Pin priority at which libapt never chooses a version (apt_preferences(5): negative)."""
+_EVERY_PHASE = "APT::Get::Always-Include-Phased-Updates"
+"""Setting by which apt takes no notice of rollouts (apt.conf(5))."""
 
 
 def package_id(package: apt_pkg.Package) -> PackageId:
@@ -210,16 +212,37 @@ class PackageCache:
         files = (file for file in self.pkg_cache.file_list if not file.not_source)
         return tuple(file.filename for file in files if self._priorities.get(file.id, policy.get_priority(file)) < 0)
 
-    @cached_property
-    def kept_by_apt(self) -> frozenset[int]:
-        """IDs of installed packages that `apt-get upgrade` would keep back, for phasing among other reasons.
+    def is_deferred(self, package: apt_pkg.Package) -> bool:
+        """Whether `dist-upgrade` would keep an installed package back only because a rollout has not come this far.
 
         From libapt and not computed here: apt derives a machine's phase from its machine ID. Clears all marks.
         """
-        self.depcache.upgrade(False)
-        kept = frozenset(p.id for p in self.dpkg_packages if p.current_ver and self.depcache.marked_keep(p))
+        return package.id in self._kept_back and package.id not in self._kept_back_in_any_phase
+
+    @cached_property
+    def _kept_back(self) -> frozenset[int]:
+        """IDs of installed packages that `dist-upgrade` would keep back, for phasing among other reasons."""
+        kept = self._upgraded_around()
         self.forget_marks()
         return kept
+
+    @cached_property
+    def _kept_back_in_any_phase(self) -> frozenset[int]:
+        """IDs of those that it would keep back even if every rollout had reached this machine."""
+        setting = apt_pkg.config.find(_EVERY_PHASE)
+        apt_pkg.config.set(_EVERY_PHASE, "true")
+        try:
+            self.forget_marks()  # apt of Ubuntu 22.04 does not even choose a version whose rollout is not here yet
+            return self._upgraded_around()
+        finally:
+            apt_pkg.config.set(_EVERY_PHASE, setting)
+            self.forget_marks()
+
+    def _upgraded_around(self) -> frozenset[int]:
+        """Mark what `dist-upgrade` would do; return the IDs of the installed packages that it leaves alone."""
+        with suppress(*LIBAPT_ERRORS):  # a dependency that stays unmet elsewhere; the other marks are as without it
+            self.depcache.upgrade(True)
+        return frozenset(p.id for p in self.dpkg_packages if p.current_ver and self.depcache.marked_keep(p))
 
     def forget_marks(self) -> None:
         """Clear all marks; takes about as long as opening the cache."""

@@ -30,6 +30,8 @@ _NOT_AUTOMATIC = 100
 """Highest priority of an archive with NotAutomatic in its Release file (apt_preferences(5))."""
 _FORCED = 1000
 """From this priority on, apt installs a version even if that is a downgrade (apt_preferences(5))."""
+_ROLLED_OUT = 100
+"""Phased-Update-Percentage of a rollout that has reached every machine."""
 
 
 @frozen
@@ -245,14 +247,15 @@ def _priority(cache: PackageCache, version: apt_pkg.Version, files: frozenset[in
 
 
 def phased(cache: PackageCache, version: apt_pkg.Version) -> int | None:
-    """Return the rollout percentage if apt defers the version on this machine; else None.
+    """Return the rollout percentage if apt defers the version on this machine, and for no other reason; else None.
 
     None for versions that a security suite offers: apt in Ubuntu 22.04 defers those too, later versions do not.
     """
     if any((file.archive or "").endswith("-security") for file, _ in version.file_list):
         return None
     percentage = _percentage(cache, version)
-    return percentage if percentage is not None and version.parent_pkg.id in cache.kept_by_apt else None
+    rolling_out = percentage is not None and percentage < _ROLLED_OUT
+    return percentage if rolling_out and cache.is_deferred(version.parent_pkg) else None
 
 
 def _percentage(cache: PackageCache, version: apt_pkg.Version) -> int | None:
