@@ -437,35 +437,6 @@ def test_a_closed_pipe_is_no_error(host: Scenario) -> None:
     assert done.stderr == ""
 
 
-@pytest.mark.every_release
-def test_phased_updates_are_deferred_only_outside_of_security(host: Scenario) -> None:
-    host.be_ubuntu()
-    host.configuration(
-        '[security]\norigins = ["origin=Ubuntu,archive=noble-security", "origin=Ubuntu,archive=noble-updates"]\n'
-    )
-    host.machine.write("/etc/apt/apt.conf.d/99phase", 'APT::Get::Never-Include-Phased-Updates "true";\n')
-    host.offer("security", package("a", "2", phased_update_percentage="0"))
-    host.offer("updates", package("b", "2", phased_update_percentage="0"))
-
-    plan = host.check()
-
-    assert names(plan["install"]) == ["a"]
-    assert [(one["package"], one["why"]) for one in plan["held"]] == [("b", "phased")]
-
-
-@pytest.mark.every_release
-def test_phased_updates_are_deferred_in_a_full_upgrade(host: Scenario) -> None:
-    host.be_ubuntu()
-    host.machine.write("/etc/apt/apt.conf.d/99phase", 'APT::Get::Never-Include-Phased-Updates "true";\n')
-    host.repository("security")
-    host.offer("updates", package("b", "2", phased_update_percentage="0"), package("c", "2"))
-
-    done = host.upgrade("--all")
-
-    assert reasons(done.json) == {"b": "phased"}
-    assert host.versions("b", "c") == {"b": "1", "c": "2"}
-
-
 def test_documents_are_json_with_a_schema_and_a_time(host: Scenario) -> None:
     host.offer("security", package("a", "2"))
 
