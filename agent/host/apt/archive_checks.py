@@ -9,6 +9,7 @@ import apt_pkg
 from agent.errors import HostError
 from agent.host.apt.cache import PackageCache
 from agent.host.apt.candidates import signed_sha256
+from agent.host.apt.errors import libapt_errors
 from agent.host.apt.marks import find_version
 from agent.host.process.run import run_program
 
@@ -21,11 +22,15 @@ _FIELDS = "${Package} ${Version}"
 def signed_checksums(versions: Mapping[str, str]) -> Mapping[str, frozenset[str]]:
     """Return by package the SHA-256 sums that authenticated sources give for its version; empty if none offers it."""
     try:
-        cache = PackageCache()
+        return _signed_checksums(versions)
     except HostError:  # damaged lists are no reason to refuse an archive that is there
         return {}
+
+
+@libapt_errors("apt cannot read its packages")
+def _signed_checksums(versions: Mapping[str, str]) -> Mapping[str, frozenset[str]]:
+    cache, found = PackageCache(), {}
     native = apt_pkg.config.find("APT::Architecture")
-    found = {}
     for package, text in versions.items():
         version = find_version(cache, package, native, text, cache.trusted)
         if version is not None:

@@ -31,11 +31,11 @@ def archive_items(
     return tuple((packages[item.desc_uri], item) for item in fetcher.items if item.desc_uri in packages)
 
 
+@libapt_errors("the packages cannot be downloaded")
 def archives_to_fetch(cache: PackageCache, steps: Sequence[Step]) -> tuple[Archive, ...]:
     """Return the archives of the steps, which are marked, that libapt would fetch into its archive directory."""
     fetcher = apt_pkg.Acquire()
-    with libapt_errors("the packages cannot be downloaded"):
-        apt_pkg.PackageManager(cache.depcache).get_archives(fetcher, cache.sources, cache.records)
+    apt_pkg.PackageManager(cache.depcache).get_archives(fetcher, cache.sources, cache.records)
     versions = {step.id: step.candidate for step in steps}
     return tuple(
         Archive(

@@ -72,7 +72,8 @@ class ChangelogReader:
     ) -> Iterator[tuple[VersionChange, ChangelogFindings | None]]:
         """Read changelogs from archives; requests without an archive, local or downloadable, are omitted."""
         security, anywhere = cache.allowed(self._origins) & cache.trusted, frozenset(cache.releases) & cache.trusted
-        found = [(one, _item(cache, one, security if one.security else anywhere)) for one in wanted]
+        with libapt_errors("apt cannot read its packages"):
+            found = [(one, _item(cache, one, security if one.security else anywhere)) for one in wanted]
         items = [self._with_path(item) for _, item in found if item is not None]
         local = [item for item in items if Path(item.path).exists()]
         elsewhere = {item.subject for item in items if item in local or not self._is_own(item)}

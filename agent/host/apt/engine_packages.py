@@ -39,11 +39,13 @@ class AptEnginePackages:
         self._opened: PackageCache | None = None
         self._unmarked = True
 
+    @libapt_errors("apt cannot read the engine's packages")
     def offers(self, package: str) -> tuple[Offer, ...]:
         """Return every version of a package, newest first: authenticated ones, and the installed one."""
         cache = self._readable()
         return tuple(_offer(cache, version) for version in _versions(cache, package))
 
+    @libapt_errors("apt cannot plan the upgrade of the engine")
     def simulate(self, targets: Mapping[str, str], held: Collection[str] = ()) -> Simulation:
         """Return what installing exactly these versions would change. Holds stay in force, but for the `held` ones."""
         cache = self._cache()
@@ -109,7 +111,7 @@ def _on_hold(package: apt_pkg.Package, besides: Collection[str]) -> bool:
 def _simulate(cache: PackageCache, wanted: list[apt_pkg.Version], may_change: Collection[str]) -> Simulation:
     """Mark the versions, resolve what they break, and return every change."""
     depcache = cache.depcache
-    with libapt_errors("apt cannot plan the upgrade of the engine"), apt_pkg.ActionGroup(depcache):
+    with apt_pkg.ActionGroup(depcache):
         for version in wanted:
             depcache.set_candidate_ver(version.parent_pkg, version)
         for version in wanted:

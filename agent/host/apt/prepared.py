@@ -86,10 +86,10 @@ def prepare(cache: PackageCache, mark: Mark, steps: Sequence[Step]) -> Prepared:
     Raises:
         ChangedError: an archive is not there any more, or as `mark`.
     """
-    mark(cache)
-    manager = apt_pkg.PackageManager(cache.depcache)
-    fetcher = apt_pkg.Acquire()
     with libapt_errors("the transaction cannot start"):
+        mark(cache)
+        manager = apt_pkg.PackageManager(cache.depcache)
+        fetcher = apt_pkg.Acquire()
         manager.get_archives(fetcher, cache.sources, cache.records)
         everything = list(fetcher.items)
         items = archive_items(cache, fetcher, steps)

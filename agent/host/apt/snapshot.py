@@ -25,6 +25,7 @@ from agent.host.apt.candidates import scan
 from agent.host.apt.changelogs import ChangelogReader
 from agent.host.apt.downgrades import with_companions
 from agent.host.apt.download import AptDownload, fetch, mark_exactly
+from agent.host.apt.errors import libapt_errors
 from agent.host.apt.kernels import kernel_facts
 from agent.host.apt.marks import find_version
 from agent.host.apt.needed_steps import needed_steps
@@ -38,6 +39,8 @@ from agent.host.process.deadline import with_time_limit
 
 _PREFETCH_LOCK_TIMEOUT = timedelta(seconds=5)
 """For the lock of apt's archive directory: the next check tries again."""
+_READING = "apt cannot read its packages (`apt-get check` may show the same)"
+_PLANNING = "apt cannot plan (`apt-get check` may show the same)"
 
 
 class AptPackageSnapshot:
@@ -79,6 +82,7 @@ class AptPackageSnapshot:
             return None
         return cache
 
+    @libapt_errors(_READING)
     def scan(self) -> PackageFacts:
         """Scan the cache, which must have no marks.
 
@@ -114,12 +118,18 @@ class AptPackageSnapshot:
         files = frozenset(self._cache.releases) & self._cache.trusted
         return find_version(self._cache, package.name, package.architecture, version, files) is not None
 
+    @libapt_errors(_PLANNING)
     def with_companions(self, old: Mapping[PackageId, str]) -> Mapping[PackageId, str] | None:
         """Return old versions, with those of the packages that must be downgraded with them; None: not possible."""
         return with_companions(PackageCache(), old)
 
+    @libapt_errors(_PLANNING)
     def resolve(self, admitted: Sequence[Update], scope: Scope, veto: Veto) -> Resolution:
-        """Run libapt's resolver on an unmarked cache."""
+        """Run libapt's resolver on an unmarked cache.
+
+        Raises:
+            HostError: libapt fails.
+        """
         if not self._unmarked:
             self.release()  # clearing marks takes as long, and keeps the restriction of origins
         self._unmarked, self._marked = False, None
@@ -130,11 +140,13 @@ class AptPackageSnapshot:
         self._marked = frozenset(resolution.steps)
         return resolution
 
+    @libapt_errors(_PLANNING)
     def reinstallations(self, repair: Sequence[Repair]) -> tuple[Step, ...]:
         """Return steps that reinstall, at the same version, packages that dpkg can only finish from their archive."""
         cache = PackageCache()
         return reinstallations(cache, repair, cache.allowed(self._policy.security.origins))
 
+    @libapt_errors(_PLANNING)
     def unneeded_after(self, steps: Sequence[Step], scope: Scope) -> NewlyUnneeded:
         """Return what apt calls unneeded once these steps are installed.
 
@@ -143,6 +155,7 @@ class AptPackageSnapshot:
         """
         return unneeded(self._marked_with(steps, scope))
 
+    @libapt_errors(_PLANNING)
     def needed_steps(self, steps: Sequence[Step], wanted: Collection[PackageId], scope: Scope) -> tuple[Step, ...]:
         """Return the smallest part of a plan's steps that installs the wanted ones and breaks nothing."""
         cache = PackageCache()
@@ -192,6 +205,7 @@ class AptPackageSnapshot:
         yield from reader.read(self._cache, wanted)
         self.missing_archives = reader.missing
 
+    @libapt_errors(_PLANNING)
     def _marked_with(self, steps: Sequence[Step], scope: Scope) -> PackageCache:
         """Return a cache with exactly these steps marked: the own one, if it holds them already."""
         if self._marked == frozenset(steps) or (self._unmarked and not steps):
