@@ -7,7 +7,7 @@ import pytest
 
 from agent.core.packages.gates.registry import GATES
 from tests.support.repository import package
-from tests.support.scenario import Scenario, names, reasons
+from tests.support.scenario import Scenario, names
 
 
 def gates(document: dict[str, list[dict[str, str]]]) -> dict[str, str]:
