@@ -56,18 +56,18 @@ def state_after(
         state = state.rate_limited(*result.burst)
     success = result.report_sent or not result.why
     entry = {
-        "last_success_at": format_utc(now) if success else before.get("last_success_at"),
-        "failing_since": _failing_since(before, now) if result.why else None,
+        "last_success_at": format_utc(now) if success else _not_ahead(before.get("last_success_at"), now),
+        "failing_since": (_not_ahead(before.get("failing_since"), now) or format_utc(now)) if result.why else None,
         "why": result.why,
         **result.fields,
     }
     return entry, state
 
 
-def _failing_since(before: Mapping[str, object], now: datetime) -> str:
-    """Return the start of the failure: of the attempts before, or this one. One ahead would never be long ago."""
-    known = parse_utc_or_none(before.get("failing_since"))
-    return format_utc(min(known, now) if known else now)
+def _not_ahead(recorded: object, now: datetime) -> str | None:
+    """Return a time of the attempts before; now for one from before the clock was set back, None if malformed."""
+    known = parse_utc_or_none(recorded)
+    return format_utc(min(known, now)) if known else None
 
 
 class ExporterLog:

@@ -6,8 +6,9 @@ authoritative, unsent events stay in the outbox, and receivers know each event b
 
 import os
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+from agent.core.clock import is_future
 from agent.core.exporters import ExporterName
 from agent.core.frozen import replace
 from agent.core.schedule.exports import ExportState
@@ -90,10 +91,10 @@ class ExporterRun:
             return result
 
     def _last_attempt(self, state: StreamState) -> tuple[Mapping[str, object], ExportState]:
-        """Return entry and backoff: of the status file where the daemon made an attempt after this stream's last."""
+        """Return entry and backoff: of the status file, unless this stream's last attempt is later than its."""
         status = self._source.exporter_status(self._name)
         last, known = status.export_state.last, state.export_state.last
-        if status.instance_id == state.instance_id and last is not None and known is not None and last > known:
+        if status.instance_id == state.instance_id and _is_later(last, known, utc_now()):
             return status.entry, status.export_state
         return state.last_attempt or status.entry, state.export_state
 
@@ -113,3 +114,10 @@ class ExporterRun:
         known = status.entry if problem else {}
         self._log.record(result, status.entry, {**queue, **known, **attempt}, export_state, status.instance_id)
         return result
+
+
+def _is_later(last: datetime | None, known: datetime | None, now: datetime) -> bool:
+    """Return whether a last attempt is not before a known one. What is ahead is from before the clock was set back."""
+    if last is None or known is None or is_future(last, now):
+        return False
+    return last >= known or is_future(known, now)

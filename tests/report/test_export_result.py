@@ -30,6 +30,21 @@ def test_a_failure_began_at_its_first_attempt_and_not_after_now(recorded: str | 
     assert entry["failing_since"] == later["failing_since"] == format_utc(since)
 
 
+@pytest.mark.parametrize(
+    ("recorded", "carried"),
+    [
+        (format_utc(NOON - timedelta(days=3)), format_utc(NOON - timedelta(days=3))),
+        (format_utc(NOON + timedelta(hours=3)), format_utc(NOON)),
+        (None, None),
+    ],
+    ids=["earlier", "clock-was-ahead", "none-yet"],
+)
+def test_a_failure_leaves_the_last_success_and_no_time_after_now(recorded: str | None, carried: str | None) -> None:
+    entry, _ = state_after({"last_success_at": recorded}, ExportState(), AWAY, now=NOON)
+
+    assert entry["last_success_at"] == carried
+
+
 def test_a_success_ends_the_failure() -> None:
     entry, _ = state_after({"failing_since": format_utc(NOON)}, ExportState(), ExportResult(), now=NOON)
 

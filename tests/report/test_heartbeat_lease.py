@@ -10,6 +10,7 @@ import pytest
 from agent.core.exporters import ExporterName
 from agent.core.schedule.backoff import ResponseClass
 from agent.core.schedule.exports import ExportState
+from agent.host.machine.facts import host_id
 from agent.report.export_result import ExporterLog, ExportResult
 from agent.report.heartbeat_lease import (
     BLOCK,
@@ -18,8 +19,10 @@ from agent.report.heartbeat_lease import (
     lease_from_document,
     lease_to_document,
 )
+from agent.report.outbox.file import open_outbox
 from agent.report.outbox.stream_state import Loss, StreamState
 from agent.state.exporter_status import read_exporter_status
+from agent.state.timestamps import format_utc
 from tests.report.test_registry import DONE, LIMIT, QUEUE, FakeExporter, runner
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
@@ -92,16 +95,22 @@ def test_numbers_are_reserved_before_the_status_file_has_them(tmp_path: Path) ->
     assert found.raw["heartbeats"] is None
 
 
-def test_failures_of_the_daemon_are_continued_by_the_process(tmp_path: Path) -> None:
+@pytest.mark.parametrize("ahead", [timedelta(0), timedelta(hours=3)], ids=["", "clock-was-set-back"])
+def test_failures_of_the_daemon_are_continued_by_the_process(ahead: timedelta, tmp_path: Path) -> None:
     failed = ExportResult(response_class=ResponseClass.RETRY, why="HTTP 503")
     exporter = FakeExporter(DONE, failed, queue=QUEUE)
     runner(tmp_path, exporter).run(LIMIT)
     status = read_exporter_status(str(tmp_path / "run"), ExporterName.OTLP)
     assert status is not None
-    later = datetime.now(timezone.utc) + timedelta(seconds=30)
+    now = datetime.now(timezone.utc)
+    with (
+        open_outbox(str(tmp_path / "state" / QUEUE.directory), host_id(), QUEUE.limits, now) as box,
+        box.transaction() as tx,
+    ):
+        tx.state = replace(tx.state, export_state=replace(tx.state.export_state, last=now + ahead))
     entry: dict[str, object] = {"why": "HTTP 503", "failing_since": "2026-11-23T12:00:00Z", "last_success_at": None}
     ExporterLog(ExporterName.OTLP, str(tmp_path / "run"), "").record(
-        failed, entry, entry, ExportState(last=later, failures=4), str(status.raw["instance_id"])
+        failed, entry, entry, ExportState(last=now, failures=4), str(status.raw["instance_id"])
     )
 
     runner(tmp_path, exporter).run(LIMIT)
@@ -109,3 +118,23 @@ def test_failures_of_the_daemon_are_continued_by_the_process(tmp_path: Path) -> 
     found: Any = read_exporter_status(str(tmp_path / "run"), ExporterName.OTLP)
     assert found.raw["export_state"]["failures"] == 5
     assert found.raw["exporters"]["otlp"]["failing_since"] == "2026-11-23T12:00:00Z"
+
+
+def test_times_from_before_the_clock_was_set_back_never_outrank_an_attempt(tmp_path: Path) -> None:
+    """The status file's, too: of the daemon's last attempts while the clock was ahead."""
+    failed = ExportResult(response_class=ResponseClass.RETRY, why="HTTP 503")
+    exporter = FakeExporter(DONE, failed, queue=QUEUE)
+    runner(tmp_path, exporter).run(LIMIT)
+    status = read_exporter_status(str(tmp_path / "run"), ExporterName.OTLP)
+    assert status is not None
+    ahead = datetime.now(timezone.utc) + timedelta(hours=3)
+    entry: dict[str, object] = {"why": "", "failing_since": None, "last_success_at": format_utc(ahead)}
+    ExporterLog(ExporterName.OTLP, str(tmp_path / "run"), "").record(
+        DONE, entry, entry, ExportState(last=ahead), str(status.raw["instance_id"])
+    )
+
+    runner(tmp_path, exporter).run(LIMIT)
+
+    found: Any = read_exporter_status(str(tmp_path / "run"), ExporterName.OTLP)
+    after = found.raw["exporters"]["otlp"]
+    assert after["last_success_at"] <= after["failing_since"]

@@ -48,7 +48,7 @@ def exporter_reasons(exporters: Mapping[ExporterName, ExporterView], now: dateti
     for one, view in exporters.items():
         since, last = view.failing_since, view.last_success_at
         if since is not None and now - since > _ATTENTION_AFTER:
-            what = "no event" if last is not None and last > since else "no report"
+            what = "no event" if last is not None and since < last <= now else "no report"
             # The start and not the age: a changed text would make the report new at every check.
             reasons.append(f"{what} has reached {one.phrase} since {format_human(since)}: {view.why}")
     return reasons

@@ -85,6 +85,14 @@ def test_if_reports_arrive_and_events_do_not_the_reason_names_events() -> None:
     assert reason == "no event has reached the endpoint since 2026-11-23 09:50 UTC: disk is full"
 
 
+def test_a_success_in_the_future_is_no_report_that_arrives() -> None:
+    changes = {"failing_since": "2026-11-23T09:50:00Z", "why": "away", "last_success_at": "2026-11-23T15:00:00Z"}
+
+    (reason,) = exporter_reasons(endpoint(**changes), NOON)
+
+    assert reason.startswith("no report ")
+
+
 def test_each_enabled_exporter_is_one_line_with_its_losses() -> None:
     enabled = {
         ExporterName.PROMETHEUS: view(failing_since="2026-11-23T11:50:00Z", why="no directory"),
