@@ -1,4 +1,7 @@
-"""Deletes old data in a background thread, and logs stale slots; checks every minute whether the next turn is due."""
+"""Deletes old data in a background thread, and logs stale slots; checks every minute whether the next turn is due.
+
+What waits for a channel of notifications that is no longer configured is given up here: nobody sends on it.
+"""
 
 from collections.abc import Iterable
 from datetime import datetime, timezone
@@ -8,11 +11,13 @@ from endpoint import log
 from endpoint.config.model import Config
 from endpoint.core.lock_report import locks_document
 from endpoint.errors import StoreError
+from endpoint.notify.channels import configured_channels
 from endpoint.store.audit import Audit
 from endpoint.store.database import Database
 from endpoint.store.deployments import DeploymentStore
 from endpoint.store.host_retention import HostRetention
 from endpoint.store.lock_queries import LockQueries
+from endpoint.store.notify_queue import NotificationQueue
 from endpoint.store.people.sessions import Sessions
 from endpoint.store.retention import RetentionStore, RetentionTurn
 
@@ -33,6 +38,8 @@ class RetentionThread:
         self._locks = LockQueries(database)
         self._deployments = DeploymentStore(database)
         self._hosts = HostRetention(database)
+        self._notifications = NotificationQueue(database)
+        self._channels = tuple(configured_channels(config.notify))
         self._ending = Event()
 
     def start(self) -> None:
@@ -71,6 +78,8 @@ class RetentionThread:
         self._hosts.record_exposure(now)
         event_retention, expire_after = self._config.store.event_retention, self._config.fleet.expire_after
         done = dict.fromkeys(("events", "states", "deployments", "hosts"), 0)
+        done["given_up"] = self._notifications.give_up_others(self._channels, now.timestamp())
+        done["notifications"] = self._notifications.forget(now.timestamp())
         done["fixes"] = self._each(self._hosts.fixes(now))
         done["sessions"] = self._sessions.delete_old(now)
         if event_retention is not None:

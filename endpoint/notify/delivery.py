@@ -10,3 +10,5 @@ class DeliveryFailure:
     reason: str
     """For people, on one line; without the URL, which may be a secret."""
     retry_after_s: float = 0.0
+    of_this_one: bool = False
+    """The receiver refused what is in it: it may take the next one."""

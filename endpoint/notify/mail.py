@@ -28,8 +28,14 @@ def send_mail(config: NotifyConfig, document: Mapping[str, Any]) -> DeliveryFail
             return _by_sendmail(config.sendmail, made)
         _by_smtp(config, made)
     except (OSError, ValueError, smtplib.SMTPException, subprocess.SubprocessError) as error:
-        return DeliveryFailure(reason=clean(" ".join(f"{type(error).__name__}: {error}".split()), 300))
+        reason = clean(" ".join(f"{type(error).__name__}: {error}".split()), 300)
+        return DeliveryFailure(reason=reason, of_this_one=_refuses_content(error))
     return None
+
+
+def _refuses_content(error: Exception) -> bool:
+    """Return whether a mail server refused for ever what it got with DATA, as a filter of contents does."""
+    return isinstance(error, smtplib.SMTPDataError) and error.smtp_code >= 500  # noqa: PLR2004 - RFC 5321, 4.2.1
 
 
 def mail_of(config: NotifyConfig, document: Mapping[str, Any]) -> EmailMessage:

@@ -11,6 +11,7 @@ from typing import IO, Any
 from urllib.error import HTTPError, URLError
 
 from endpoint.config.notify import NotifyConfig
+from endpoint.core.notify.retry import refuses_one
 from endpoint.core.notify.webhook import WebhookTarget, outgoing
 from endpoint.core.text import clean
 from endpoint.notify.delivery import DeliveryFailure
@@ -65,7 +66,8 @@ def _refused(error: HTTPError) -> DeliveryFailure:
     wait = float(seconds) if seconds.isascii() and seconds.isdecimal() and len(seconds) < 7 else 0.0  # noqa: PLR2004
     known = error.code in {status.value for status in HTTPStatus}
     phrase = f" {HTTPStatus(error.code).phrase}" if known else ""
-    return DeliveryFailure(reason=_line(f"the receiver answered {error.code}{phrase}: {text}"), retry_after_s=wait)
+    reason = _line(f"the receiver answered {error.code}{phrase}: {text}")
+    return DeliveryFailure(reason=reason, retry_after_s=wait, of_this_one=refuses_one(error.code))
 
 
 def _read(file: str) -> str:

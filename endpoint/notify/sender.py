@@ -67,17 +67,17 @@ class NotificationSender:
         if self._looked_at is None or not 0.0 <= moment - self._looked_at < _LOOK_S:
             self._looked_at = moment
             self._watcher.look(now, self._turn.watch(moment))
-            self._queue.forget(moment)
         for channel in self._channels:
             self._send_due(channel, moment)
 
     def _send_due(self, channel: str, moment: float) -> None:
-        """Send on one channel until all is sent or one has failed: the receiver is away for the others as well."""
+        """Send on one channel until all is sent, or one has failed for a reason that holds for the others as well."""
         for one in self._queue.due(channel, moment):
             if not self._turn.is_mine(self._clock().timestamp()) or not self._send(one):
                 return
 
     def _send(self, one: QueuedNotification) -> bool:
+        """Send one; return whether the next one may be sent."""
         self._queue.attempt(one)
         failure = self._channels[one.channel](self._config.notify, one.document)
         now = self._clock().timestamp()
@@ -86,7 +86,7 @@ class NotificationSender:
             log.event("notification.sent", id=one.id, channel=one.channel)
             return True
         delay_s = retry_delay_s(one.attempts + 1, random.random(), failure.retry_after_s)  # noqa: S311 - no secret
-        given_up = self._queue.failed(one, failure.reason, now, delay_s)
+        given_up = self._queue.failed(one, failure.reason, now, delay_s, alone=failure.of_this_one)
         name = "notification.given-up" if given_up else "notification.failed"
         log.event(name, id=one.id, channel=one.channel, detail=failure.reason, retry_s=round(delay_s))
-        return False
+        return failure.of_this_one

@@ -1,20 +1,21 @@
 """The queue of notifications: what is to be sent, on which channel, and when again."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from endpoint.core.notify.retry import LATEST_S, is_given_up
+from endpoint.core.notify.retry import GIVE_UP_S, LATEST_S, is_given_up
 from endpoint.store.database import Database
 from endpoint.store.notify_tables import NOTIFICATIONS
 
 _AT_ONCE = 20
 _KEPT_S = 30 * 86400.0
 _MAX_FAILURE = 512
+_GONE = "the configuration no longer has this channel"
 _OPEN = NOTIFICATIONS.c.ended_at.is_(None)
 _DUE = (
     sa.select(NOTIFICATIONS)
@@ -76,20 +77,23 @@ class NotificationQueue:
         """
         self._write(_DELIVERED, {"of_id": one.id, "of_channel": one.channel, "at": now})
 
-    def failed(self, one: QueuedNotification, failure: str, now: float, delay_s: float) -> bool:
-        """Put it and all others of its channel off; return whether it is given up, because it is too old.
+    def failed(self, one: QueuedNotification, failure: str, now: float, delay_s: float, *, alone: bool = False) -> bool:
+        """Put it off, and unless `alone` all others of its channel; return whether it is given up as too old.
 
         Raises:
             StoreError: the database does not answer.
         """
         given_up = is_given_up(one.created_at, now)
         mine = sa.and_(NOTIFICATIONS.c.id == one.id, NOTIFICATIONS.c.channel == one.channel)
-        outcome = {"failure": failure[:_MAX_FAILURE], **({"ended_at": now} if given_up else {})}
-        others = sa.and_(_OPEN, NOTIFICATIONS.c.channel == one.channel)
+        until = now + delay_s
+        outcome = {"failure": failure[:_MAX_FAILURE], "due_at": until, **({"ended_at": now} if given_up else {})}
+        # One that was refused by itself may wait for longer.
+        others = sa.and_(_OPEN, NOTIFICATIONS.c.channel == one.channel, NOTIFICATIONS.c.due_at < until)
 
         def work(connection: Connection) -> None:
             connection.execute(sa.update(NOTIFICATIONS).where(mine).values(**outcome))
-            connection.execute(sa.update(NOTIFICATIONS).where(others).values(due_at=now + delay_s))
+            if not alone:
+                connection.execute(sa.update(NOTIFICATIONS).where(others).values(due_at=until))
 
         self._database.write(work)
         return given_up
@@ -120,13 +124,24 @@ class NotificationQueue:
 
         return self._database.read(work)
 
-    def forget(self, now: float) -> None:
-        """Delete what ended more than 30 days ago.
+    def give_up_others(self, channels: Collection[str], now: float) -> int:
+        """Give up what is too old and was queued on no channel of these, which nobody sends; return how many.
 
         Raises:
             StoreError: the database does not answer.
         """
-        self._write(sa.delete(NOTIFICATIONS).where(NOTIFICATIONS.c.ended_at < now - _KEPT_S), {})
+        gone = sa.and_(_OPEN, NOTIFICATIONS.c.channel.not_in(channels), NOTIFICATIONS.c.created_at < now - GIVE_UP_S)
+        given_up = sa.update(NOTIFICATIONS).where(gone).values(ended_at=now, failure=_GONE)
+        return self._database.write(lambda connection: int(connection.execute(given_up).rowcount))
+
+    def forget(self, now: float) -> int:
+        """Delete what ended more than 30 days ago; return how many.
+
+        Raises:
+            StoreError: the database does not answer.
+        """
+        old = sa.delete(NOTIFICATIONS).where(NOTIFICATIONS.c.ended_at < now - _KEPT_S)
+        return self._database.write(lambda connection: int(connection.execute(old).rowcount))
 
     def _write(self, statement: Any, values: Mapping[str, object]) -> None:
         self._database.write(lambda connection: connection.execute(statement, values))

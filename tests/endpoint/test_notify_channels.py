@@ -209,6 +209,28 @@ def test_a_mail_that_was_refused_is_a_failure_with_that_reason_whatever_the_serv
     assert "554" in failure.reason
 
 
+def test_a_refusal_of_one_notification_is_told_from_one_of_all() -> None:
+    statuses = (400, 401, 403, 404, 408, 413, 422, 429, 500)
+    failures = []
+    with webhook() as receiver:
+        for status in statuses:
+            receiver.answers = [(status, {})]
+            failures.append(post(NotifyConfig(webhook_url=receiver.url), document()))
+
+    found = [status for status, failure in zip(statuses, failures, strict=True) if failure and failure.of_this_one]
+    assert None not in failures
+    assert found == [400, 413, 422]
+
+
+def test_a_mail_that_is_refused_for_ever_is_told_from_one_that_may_be_taken_later() -> None:
+    failures = []
+    with mail_server() as server:
+        for server.answer in ("554 5.7.1 rejected by the filter", "451 4.7.1 later"):
+            failures.append(send_mail(NotifyConfig(mail_to=("root",), smtp=server.address), document()))
+
+    assert [failure and failure.of_this_one for failure in failures] == [True, False]
+
+
 def test_a_mail_server_elsewhere_needs_an_encrypted_connection() -> None:
     with mail_server("127.0.0.2") as server:
         failure = send_mail(NotifyConfig(mail_to=("root",), smtp=server.address), document())

@@ -24,6 +24,7 @@ from endpoint.core.host_query import HostQuery
 from endpoint.core.host_states import HostState
 from endpoint.core.notify.model import KINDS
 from endpoint.core.notify.retry import GIVE_UP_S
+from endpoint.http.retention_thread import RetentionThread
 from endpoint.notify.sender import NotificationSender
 from endpoint.notify.watcher import PAGES, Watcher
 from endpoint.store import notify_conditions, notify_queue
@@ -481,6 +482,77 @@ def test_a_receiver_that_is_away_is_tried_once_for_all_that_wait(scene: Scene) -
     assert len({one["id"] for one in scene.got}) == 2
 
 
+@pytest.mark.parametrize("answer", [400, 413, 422])
+def test_a_notification_that_the_receiver_refuses_holds_up_no_other_one(answer: int, scene: Scene) -> None:
+    refused, behind, later = (f"{number}f0b6c1e-0000-4000-8000-000000000000" for number in (3, 4, 5))
+    sender = scene.sender()
+    scene.receiver.answers = [(500, {})] * 2
+    for identity in (refused, behind):
+        add_stopped(scene, identity)
+        scene.run(sender, 1)
+    scene.receiver.refused, scene.receiver.refusal = refused.encode(), answer
+
+    scene.run(sender, 3)
+    soon = delivered(scene)
+    add_stopped(scene, later)
+    scene.run(sender, 130)
+
+    assert soon == {behind}
+    assert delivered(scene) == {behind, later}
+    assert 3 < scene.receiver.refusals < 12  # it is tried again, less and less often
+
+
+def test_a_mail_that_a_filter_refuses_holds_up_no_other_one(scene: Scene) -> None:
+    refused, behind = "3f0b6c1e-0000-4000-8000-000000000000", "4f0b6c1e-0000-4000-8000-000000000000"
+    with mail_server() as server:
+        server.answer = "554 5.7.1 rejected by the filter"
+        config = Config(notify=NotifyConfig(mail_to=("root",), smtp=server.address))
+        sender = NotificationSender(config, scene.database, lambda: scene.now)
+        for identity in (refused, behind):
+            add_stopped(scene, identity)
+            scene.run(sender, 1)
+        tried = [row.attempts for row in NotificationQueue(scene.database).recent(9)]
+
+    assert sorted(tried) == [1, 2]
+    assert server.mails == []
+
+
+def test_what_waits_for_a_channel_that_is_gone_is_given_up_by_age_also_without_any_channel(scene: Scene) -> None:
+    add_stopped(scene)
+    scene.receiver.answers = [(500, {})]
+    scene.run(scene.sender(), 1)
+    queue, thread = NotificationQueue(scene.database), RetentionThread(Config(), scene.database)
+    thread.delete_if_due(scene.now)
+    scene.now += timedelta(seconds=GIVE_UP_S - 3600)
+    thread.delete_if_due(scene.now)
+    before = queue.counts()
+
+    scene.now += timedelta(hours=2)
+    thread.delete_if_due(scene.now)
+    after = queue.counts()
+    for _ in range(6):
+        scene.now += timedelta(days=6)
+        thread.delete_if_due(scene.now)
+
+    assert (before, after) == ((1, 0), (0, 1))
+    assert queue.recent(9) == []
+
+
+def test_what_waits_for_a_configured_channel_is_sent_though_the_endpoint_was_down_for_longer(scene: Scene) -> None:
+    add_stopped(scene)
+    scene.receiver.answers = [(500, {})]
+    sender = scene.sender()
+    scene.run(sender, 1)
+    thread = RetentionThread(Config(notify=NotifyConfig(webhook_url=scene.receiver.url)), scene.database)
+    thread.delete_if_due(scene.now)
+
+    scene.now += timedelta(seconds=2 * GIVE_UP_S)
+    thread.delete_if_due(scene.now)
+    scene.run(sender, 1)
+
+    assert [row.delivered for row in NotificationQueue(scene.database).recent(9)] == [True]
+
+
 def test_of_two_processes_one_sends_and_the_other_goes_on_when_it_has_died(scene: Scene) -> None:
     add_stopped(scene)
     one, two = scene.sender(), scene.sender()
@@ -569,6 +641,11 @@ def add_stopped(scene: Scene, identity: str = "3f0b6c1e-0000-4000-8000-000000000
     with scene.database.writing() as connection:
         connection.execute(sa.insert(DEPLOYMENTS), values)
         note_stop(connection, identity, 2, scene.now.timestamp())
+
+
+def delivered(scene: Scene) -> set[str]:
+    rows = NotificationQueue(scene.database).recent(99)
+    return {row.document["subjects"][0]["id"] for row in rows if row.delivered}
 
 
 def conditions(scene: Scene) -> int:

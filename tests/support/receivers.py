@@ -31,10 +31,20 @@ class Webhook:
     body: bytes = b""
     """What follows each answer's headers."""
     got: list[Delivered] = field(default_factory=list)
+    refused: bytes = b""
+    """What has this in its body is answered with `refusal`, once `answers` are used up."""
+    refusal: int = 400
+    refusals: int = 0
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}/hook"
+
+    def judged(self, body: bytes) -> tuple[int, dict[str, str]]:
+        if not self.refused or self.refused not in body:
+            return 204, {}
+        self.refusals += 1
+        return self.refusal, {}
 
 
 @contextmanager
@@ -47,7 +57,7 @@ def webhook() -> Iterator[Webhook]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             made.got.append(Delivered(method=self.command, path=self.path, headers=dict(self.headers), body=body))
-            status, headers = made.answers.pop(0) if made.answers else (204, {})
+            status, headers = made.answers.pop(0) if made.answers else made.judged(body)
             self.send_response(status)
             for name, value in headers.items():
                 self.send_header(name, value)
