@@ -38,6 +38,10 @@ def outcome_lines(outcome: OutcomeView, *, running: bool = False, verbose: bool 
     repaired = [part.label for part in outcome.repaired]
     if repaired:
         lines.append(f"Repaired after an interrupted dpkg: {', '.join(repaired)}")
+    failed = {failure.label for failure in outcome.failed}
+    begun = [part.label for part in outcome.underway if part.label not in failed]
+    if begun and outcome.finished_at:
+        lines.append(Line(f"Begun by dpkg, finished by the next run: {', '.join(begun)}", hang=4))
     lines += [
         Line(f"FAILED {failure.label} ({failure.stage}): {failure.error}", hang=4, tone=Tone.FAILED)
         for failure in outcome.failed

@@ -9,7 +9,7 @@ from agent.core.frozen import frozen
 from agent.core.model.engine_outcome import EngineOutcome, EngineResult
 from agent.core.model.engine_plan import Block, Component, HeldFix
 from agent.core.model.facts import Reboot, Unseen
-from agent.core.model.outcome import Outcome
+from agent.core.model.outcome import NOTHING_UNDERWAY, Outcome
 from agent.core.model.plan import Plan
 from agent.core.model.release import ReleaseSupport
 from agent.core.packages.cves import Findings
@@ -120,10 +120,11 @@ class Record:
             self._write(PLANS, plans_to_document(with_newest(kept, newest), now))
 
     def interrupted_run(self) -> RecordedRun | None:
-        """Return the newest run of packages if it has no end on record; None also if it cannot be read."""
+        """Return the newest run of packages if it has no end on record or left work underway; None: or unreadable."""
         with suppress(RecordError):
             run = self.package_run(self.store.newest_run(OUTCOME_SCHEMA)[0])
-            return run if run is not None and run.outcome.finished_at is None else None
+            if run is not None and (run.outcome.finished_at is None or run.outcome.underway != NOTHING_UNDERWAY):
+                return run
         return None
 
     def package_run(self, run_id: str) -> RecordedRun | None:

@@ -38,6 +38,8 @@ class OutcomeView(RunView):
         lists = run.optional_child("lists")
         self.lists = ListsView(lists) if lists else None
         self.changed = [UpdateView(part, "from", "to") for key in ("upgraded", "new") for part in run.children(key)]
+        self.underway = [UpdateView(part, "from", "to") for part in run.optional_children("underway")]
+        """Once the run has ended: what dpkg has begun and the next run finishes."""
         self.removed = run.texts("removed")
         self.superseded = [RemovalView(part) for part in run.optional_children("superseded")]
         self.unused = [RemovalView(part) for part in run.optional_children("unused")]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from agent.core.model.facts import Lists, ListsState, Reboot, Repair, SourceError, SourceFault, SourceLists, Unseen
 from agent.core.model.kernels import Removal
-from agent.core.model.outcome import Failure, LockWait, Outcome, Result, Stage, Undo
+from agent.core.model.outcome import Failure, LockWait, Outcome, Result, Stage, Underway, Undo
 from agent.core.model.package import PackageId
 from agent.core.model.plan import Held, Plan, Step, Why
 from agent.core.model.scope import Scope
@@ -135,7 +135,13 @@ OUTCOMES = st.builds(
     requested=st.sampled_from(((), ("nginx", "libc6:amd64"))),
     result=st.sampled_from(Result),
     upgraded=lists_of(CHANGES),
-    underway=lists_of(CHANGES),
+    underway=st.builds(
+        Underway,
+        steps=lists_of(CHANGES),
+        kernels=lists_of(REMOVALS),
+        unused=lists_of(REMOVALS),
+        repairs=lists_of(REPAIRS),
+    ),
     removed=st.lists(DISAPPEARED, max_size=2, unique=True).map(lambda packages: tuple(sorted(packages, key=str))),
     removed_kernels=lists_of(REMOVALS),
     held=lists_of(HELD),
@@ -191,7 +197,9 @@ def test_a_plan_decodes_to_itself(plan: Plan) -> None:
 
 @example(OUTCOMES)
 def test_an_outcome_decodes_to_itself(outcome: Outcome) -> None:
-    document = outcome_to_document(outcome, NOW, findings_about((*outcome.upgraded, *outcome.underway, *outcome.held)))
+    document = outcome_to_document(
+        outcome, NOW, findings_about((*outcome.upgraded, *outcome.underway.steps, *outcome.held))
+    )
 
     found, findings = outcome_from_document(written(document))
 

@@ -152,6 +152,8 @@ class Simulated:
     looks = 0
     """How often the agent looked at the packages."""
 
+    before_repair: Callable[[], None] | None = None
+    """Called before the next repair."""
     while_waiting: Callable[[], None] | None = None
     """What another program that holds dpkg's locks does until the agent has waited for it."""
 
@@ -424,6 +426,9 @@ class Simulated:
 
     def repair(self) -> TransactionReport:
         self._act("repair")
+        before, self.before_repair = self.before_repair, None
+        if before is not None:
+            before()
         self.journal = self.journal_stays
         return TransactionReport(errors=self._configure(keep_going=True))
 

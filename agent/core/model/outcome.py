@@ -97,6 +97,22 @@ class ProvisionNote:
 
 
 @frozen
+class Underway:
+    """What a run is about to do or has started, and whose end is not recorded yet."""
+
+    steps: tuple[Step, ...] = ()
+    kernels: tuple[Removal, ...] = ()
+    """Obsolete kernels that are removed."""
+    unused: tuple[Removal, ...] = ()
+    """Packages that the run made unneeded and that are removed."""
+    repairs: tuple[Repair, ...] = ()
+    """Packages that dpkg left unfinished and that are finished."""
+
+
+NOTHING_UNDERWAY = Underway()
+
+
+@frozen
 class Outcome:
     """Outcome of a run. Its lists are read from dpkg's state afterwards, never from the plan."""
 
@@ -106,8 +122,8 @@ class Outcome:
     finished_at: datetime | None
     result: Result
     upgraded: tuple[Step, ...] = ()
-    underway: tuple[Step, ...] = ()
-    """Steps of the transaction that has started and whose end is not recorded yet."""
+    underway: Underway = NOTHING_UNDERWAY
+    """Of a run with an end: what dpkg unpacked and did not finish, as the wait for its lock ended."""
     removed: tuple[PackageId, ...] = ()
     """Packages that disappeared: an upgrade took over the last of their files, so dpkg removed them."""
     removed_kernels: tuple[Removal, ...] = ()

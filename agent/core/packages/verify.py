@@ -12,8 +12,6 @@ from agent.core.model.transaction import TransactionReport
 
 HEALTHY_STATES = frozenset({"installed", "triggers-awaited", "triggers-pending"})
 """dpkg states in which the installed version is in service; the next dpkg call runs pending triggers."""
-_WITH_UPGRADED = {Result.UP_TO_DATE: Result.UPDATED, Result.STALE: Result.DEGRADED}
-"""Results that change once a package was upgraded."""
 _LISTS_SUMMARY = {
     ListsState.PARTIAL: ReasonCode.LISTS_PARTIAL,
     ListsState.NEVER: ReasonCode.LISTS_NEVER,
@@ -43,17 +41,6 @@ def failures(
         error = report.error_of(step.id) or of_all or f"not upgraded: dpkg says {dpkg_state}"
         found.append(Failure(package=step.id, stage=stage, error=error, detail=f"dpkg state: {dpkg_state}"))
     return tuple(found)
-
-
-def with_late_arrivals(outcome: Outcome, steps: Iterable[Step], states: Mapping[PackageId, PackageState]) -> Outcome:
-    """Add those steps of an earlier run that are installed by now and that the outcome does not contain yet."""
-    known = {step.id for step in outcome.upgraded}
-    changed = (step for step in steps if step.installed != step.candidate)
-    news = [step for step in changed if step.id not in known and is_installed(step, states)]
-    if not news:
-        return outcome
-    result = _WITH_UPGRADED.get(outcome.result, outcome.result)
-    return replace(outcome, result=result, upgraded=(*outcome.upgraded, *news))
 
 
 def with_cause(outcome: Outcome, cause: str) -> Outcome:

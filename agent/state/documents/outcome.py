@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from agent.core.frozen import replace
 from agent.core.model.facts import Lists
 from agent.core.model.kernels import Removal
-from agent.core.model.outcome import Failure, LockWait, Outcome, Result, Stage, Undo
+from agent.core.model.outcome import Failure, LockWait, Outcome, Result, Stage, Underway, Undo
 from agent.core.model.package import PackageId
 from agent.core.model.plan import Step
 from agent.core.model.scope import Scope
@@ -27,6 +27,8 @@ from agent.state.documents.parts import (
     reboot_to_document,
     removal_from_document,
     removal_to_document,
+    repair_from_document,
+    repair_to_document,
     repairs_from_document,
     repairs_to_document,
     replaces_from_document,
@@ -62,7 +64,8 @@ def outcome_to_document(outcome: Outcome, generated_at: datetime, findings: Find
         **({"provision": note_to_document(outcome.provision)} if outcome.provision else {}),
         "upgraded": [_change_to_document(step, findings) for step in outcome.upgraded if not step.new],
         "new": [_change_to_document(step, findings) for step in outcome.upgraded if step.new],
-        "underway": [_change_to_document(step, findings) for step in outcome.underway],
+        "underway": [_change_to_document(step, findings) for step in outcome.underway.steps],
+        **_underway_to_document(outcome.underway),
         "removed": sorted(map(str, (*outcome.removed, *(removal.id for removal in _planned_removals(outcome))))),
         "superseded": [removal_to_document(removal) for removal in outcome.removed_kernels],
         **unused_to_document(outcome.removed_unused),
@@ -97,7 +100,7 @@ def outcome_from_document(run: JsonReader) -> tuple[Outcome, Findings]:
         finished_at=finished_at,
         result=enum_from_document(run, "result", Result),
         upgraded=tuple(_change_from_document(part) for key in ("upgraded", "new") for part in run.children(key)),
-        underway=tuple(_change_from_document(part) for part in run.optional_children("underway")),
+        underway=_underway_from_document(run),
         removed=removed,
         removed_kernels=removed_kernels,
         removed_unused=removed_unused,
@@ -127,6 +130,25 @@ def _with_later_fields(outcome: Outcome, run: JsonReader) -> Outcome:
         problem=run.optional_text("problem") or "",
         requested_by=run.optional_text("requested_by") or "",
         provision=note_from_document(run.optional_child("provision")),
+    )
+
+
+def _underway_to_document(underway: Underway) -> Document:
+    """Return the fields of the removals and repairs in progress; absent if there are none."""
+    found = {
+        "underway_superseded": [removal_to_document(removal) for removal in underway.kernels],
+        "underway_unused": [removal_to_document(removal) for removal in underway.unused],
+        "underway_repairs": [repair_to_document(item) for item in underway.repairs],
+    }
+    return {key: items for key, items in found.items() if items}
+
+
+def _underway_from_document(run: JsonReader) -> Underway:
+    return Underway(
+        steps=tuple(_change_from_document(part) for part in run.optional_children("underway")),
+        kernels=tuple(removal_from_document(part) for part in run.optional_children("underway_superseded")),
+        unused=tuple(removal_from_document(part) for part in run.optional_children("underway_unused")),
+        repairs=tuple(repair_from_document(part) for part in run.optional_children("underway_repairs")),
     )
 
 
@@ -179,7 +201,7 @@ def _restart_from_document(run: JsonReader) -> tuple[str, ...] | None:
 def _findings(outcome: Outcome, run: JsonReader) -> Findings:
     return {
         **findings_from_document(outcome.upgraded, [*run.children("upgraded"), *run.children("new")]),
-        **findings_from_document(outcome.underway, list(run.optional_children("underway"))),
+        **findings_from_document(outcome.underway.steps, list(run.optional_children("underway"))),
         **findings_from_document(outcome.held, list(run.children("held"))),
     }
 

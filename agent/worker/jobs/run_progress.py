@@ -3,13 +3,12 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from agent.core.frozen import frozen, replace
-from agent.core.model.facts import Repair
-from agent.core.model.outcome import Failure, Outcome
+from agent.core.model.outcome import Failure, Outcome, Underway
 from agent.core.model.package import PackageId
-from agent.core.model.plan import Overridden, Plan, Refusal, Step, Why
+from agent.core.model.plan import Overridden, Plan, Refusal, Why
 from agent.core.model.reasons import Reason, ReasonCode
-from agent.core.packages.batches import Batch
 from agent.core.packages.dropped import NOTHING_DROPPED, Dropped, VersionOf
+from agent.core.packages.settle import with_installed
 from agent.worker.steps.install import TransactionResult
 from agent.worker.steps.remove import RemovalResult
 
@@ -56,18 +55,17 @@ class RunProgress:
         total = self.outcome.downloaded_bytes + size_bytes
         return replace(self, outcome=replace(self.outcome, downloaded_bytes=total))
 
-    def with_underway(self, batch: Batch) -> "RunProgress":
-        """Set the transaction that is about to start; empty once it ended."""
-        return replace(self, outcome=replace(self.outcome, underway=batch))
+    def with_underway(self, underway: Underway) -> "RunProgress":
+        """Set what is about to happen; nothing once it ended."""
+        return replace(self, outcome=replace(self.outcome, underway=underway))
 
     def with_transaction(self, done: TransactionResult) -> "RunProgress":
-        """Add a transaction that ended; a reinstalled version counts as repaired, not as upgraded."""
+        """Add a transaction that ended."""
         outcome = replace(
-            self.outcome,
-            upgraded=(*self.outcome.upgraded, *(step for step in done.upgraded if not _reinstalls(step))),
-            repaired=(*self.outcome.repaired, *map(_repair, filter(_reinstalls, done.upgraded))),
+            with_installed(self.outcome, done.upgraded),
             failed=(*self.outcome.failed, *done.failed),
             removed=(*self.outcome.removed, *done.removed),
+            underway=Underway(steps=done.unfinished),
         )
         return replace(self, outcome=outcome, dropped=self.dropped.with_packages(_failed_before(done.failed)))
 
@@ -97,11 +95,3 @@ def _failed_before(failed: Iterable[Failure]) -> dict[PackageId, Refusal]:
         )
         for failure in failed
     }
-
-
-def _reinstalls(step: Step) -> bool:
-    return step.installed == step.candidate
-
-
-def _repair(step: Step) -> Repair:
-    return Repair(package=step.package, architecture=step.architecture, state="reinst-required")

@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 from agent.core.frozen import replace
 from agent.core.job_kinds import JobKind, JobOption
-from agent.core.model.outcome import Outcome, Result
-from agent.core.model.plan import Plan, Step
+from agent.core.model.outcome import NOTHING_UNDERWAY, Outcome, Result
+from agent.core.model.plan import Plan
 from agent.core.model.scope import Scope
 from agent.errors import BusyError, DeferredError, ExitCode, HostError, StoppedError
 from agent.host import log
@@ -152,8 +152,8 @@ class _Beginning:
         self._context = context
         self._started = started
         self._recorded = False
-        self.left: tuple[Step, ...] = ()
-        """What an interrupted run before this one had left to install."""
+        self.left = NOTHING_UNDERWAY
+        """What an interrupted run before this one had begun and not done."""
 
     def record(self) -> None:
         """Complete the record of an interrupted run, and record that this one has started.

@@ -5,7 +5,7 @@ from contextlib import suppress
 
 from agent.core.frozen import replace
 from agent.core.model.facts import Unseen
-from agent.core.model.outcome import Failure, Outcome, Result
+from agent.core.model.outcome import Failure, Outcome, Result, Underway
 from agent.core.model.package import PackageId
 from agent.core.model.plan import Plan
 from agent.core.model.scope import Scope
@@ -21,7 +21,7 @@ from agent.errors import AgentError, ChangedError, HostError, NoSpaceError
 from agent.report.reasons import sentence
 from agent.report.text import counted
 from agent.worker.context import JobContext
-from agent.worker.jobs.run_progress import RunProgress
+from agent.worker.jobs.run_record import RunRecord
 from agent.worker.steps import plan as planning
 from agent.worker.steps.cve_rules import decided_by_cves
 from agent.worker.steps.install import run_transaction
@@ -47,7 +47,7 @@ class UpgradeRun:
         self._selection = selection
         self._engine = context.engine
         self._control = context.control
-        self._progress = RunProgress(outcome=started)
+        self._run = RunRecord(context, started)
         self._refreshed = context.record.load_refresh()
         self._may_refresh = False
         self._reinstalling = False
@@ -71,12 +71,12 @@ class UpgradeRun:
         """
         if refresh:
             self._refreshed = planning.refresh(self._context)
-        dropped = self._progress.dropped
+        dropped = self._run.progress.dropped
         current = decided_by_cves(self._context, self._observe_and_decide(dropped), dropped)
         self._replaced = planning.record_plan(self._context, current)
         self._may_refresh = refresh and not self._selection.fixed  # newer lists may give another plan than requested
         first = self._selection.first(self._as_requested(current, dropped))
-        self._progress = self._progress.with_overridden(first.plan.overridden)
+        self._run.progress = self._run.progress.with_overridden(first.plan.overridden)
         return first
 
     def execute(self, current: Planned) -> Outcome:
@@ -106,7 +106,7 @@ class UpgradeRun:
             outcome = self._verify()
         except AgentError:  # the machine cannot be observed: the progress on record is the outcome
             outcome = replace(
-                self._progress.outcome,
+                self._run.progress.outcome,
                 finished_at=self._context.machine.now(),
                 reboot=self._context.machine.reboot(),
                 lock=self._engine.lock,
@@ -114,7 +114,7 @@ class UpgradeRun:
         return replace(outcome, result=result, message=message)
 
     def _observe_and_decide(self, dropped: Dropped) -> Planned:
-        return planning.observe_and_decide(self._context, self._progress.outcome.scope, self._refreshed, dropped)
+        return planning.observe_and_decide(self._context, self._run.progress.outcome.scope, self._refreshed, dropped)
 
     def _as_requested(self, planned: Planned, dropped: Dropped) -> Planned:
         return as_named(self._context, planned, self._selection.requested, dropped)
@@ -127,24 +127,25 @@ class UpgradeRun:
         return outcome
 
     def _plan(self) -> Planned:
-        dropped = self._progress.dropped
+        dropped = self._run.progress.dropped
         current = self._selection.later(self._as_requested(self._observe_and_decide(dropped), dropped))
         if not self._reinstalling:
             return current
         return replace(current, plan=with_reinstallations(current.plan, current.snapshot, self._may_touch))
 
     def _may_touch(self, package: PackageId) -> bool:
-        return package not in self._progress.dropped and veto(self._context.policy, package.name) is None
+        return package not in self._run.progress.dropped and veto(self._context.policy, package.name) is None
 
     def _repair(self, plan: Plan) -> Planned:
         self._control.step("finishing what an interrupted dpkg left behind")
-        report = self._engine.repair()
-        self._cause = report.cause
-        failures = not_repaired([item.id for item in plan.repair], self._engine.states(), report)
-        self._unrepaired = {failure.package: failure for failure in failures}
-        self._reinstalling = True
-        after = self._plan()
-        self._progress = self._progress.with_repaired(plan, after.plan)
+        with self._run.underway(Underway(repairs=plan.repair)):
+            report = self._engine.repair()
+            self._cause = report.cause
+            failures = not_repaired([item.id for item in plan.repair], self._engine.states(), report)
+            self._unrepaired = {failure.package: failure for failure in failures}
+            self._reinstalling = True
+            after = self._plan()
+        self._run.save(self._run.progress.with_repaired(plan, after.plan))
         return after
 
     def _remove_obsolete_kernels(self, current: Planned) -> Planned:
@@ -154,11 +155,12 @@ class UpgradeRun:
                 break
             try:
                 self._control.step(f"removing {counted(len(current.plan.remove), 'package')} of obsolete kernels")
-                done = remove_packages(self._engine, current.plan.remove)
+                with self._run.underway(Underway(kernels=current.plan.remove)):
+                    done = remove_packages(self._engine, current.plan.remove)
             except ChangedError:
                 current = self._plan()
                 continue
-            self._record(self._progress.with_removed(done))
+            self._run.save(self._run.progress.with_removed(done))
             if not done.failed:
                 break
             current = self._plan()
@@ -178,7 +180,7 @@ class UpgradeRun:
     def _install_what_follows(self) -> None:
         """Install what the first packages made possible, on a new server only: a later kernel, another library."""
         for _ in range(_MAX_ROUNDS - 1):
-            if self._progress.outcome.scope is not Scope.PROVISION or self._control.stop():
+            if self._run.progress.outcome.scope is not Scope.PROVISION or self._control.stop():
                 return
             current = self._plan()
             if not current.plan.install:
@@ -194,11 +196,13 @@ class UpgradeRun:
             if isinstance(decision, Refresh):
                 self._may_refresh = False
                 self._refreshed = planning.refresh(self._context)
-            elif decision.excluded.keys() <= self._progress.dropped.versions.keys():  # the next plan would be the same
+            elif (
+                decision.excluded.keys() <= self._run.progress.dropped.versions.keys()
+            ):  # the next plan would be the same
                 names = ", ".join(sorted(str(package) for package, _ in decision.excluded))
                 raise HostError(f"the plan still contains packages that this run excluded: {names}")
             else:
-                self._progress = self._progress.without(decision.excluded)
+                self._run.progress = self._run.progress.without(decision.excluded)
             current = self._plan()
         return replace(current.plan, install=())
 
@@ -210,10 +214,10 @@ class UpgradeRun:
         except NoSpaceError as error:
             decision = without_oversized(plan, error)
             if len(decision.excluded) in {0, len(plan.install)}:  # another plan would not fit either
-                self._progress = self._progress.without(decision.excluded)
+                self._run.progress = self._run.progress.without(decision.excluded)
                 raise
             return decision
-        self._progress = self._progress.with_downloaded(download.downloaded_bytes)
+        self._run.progress = self._run.progress.with_downloaded(download.downloaded_bytes)
         prompts = {} if download.failed else self._conffile_conflicts(download)
         return after_download(plan, download.failed, prompts, may_refresh=self._may_refresh)
 
@@ -232,18 +236,15 @@ class UpgradeRun:
         self.hooks.run_before(plan)
         if self._control.stop():
             return
-        batches = pack(plan.install)
+        batches, scope = pack(plan.install), self._run.progress.outcome.scope
         for number, batch in enumerate(batches, start=1):
             packages = counted(len(batch), "package")
             self._control.step(f"installing {packages}, transaction {number} of {len(batches)}")
-            self._record(self._progress.with_underway(batch))
-            try:
-                done = run_transaction(self._engine, batch, self._progress.outcome.scope, repairing=self._reinstalling)
-            finally:
-                self._progress = self._progress.with_underway(())
-            self._record(self._progress.with_transaction(done))
-            if done.changed:
-                raise ChangedError(done.changed)
+            with self._run.underway(Underway(steps=batch)):
+                done = run_transaction(self._engine, batch, scope, repairing=self._reinstalling)
+            self._run.save(self._run.progress.with_transaction(done))
+            if done.ended is not None:
+                raise done.ended
             if done.cause and done.left:
                 raise HostError(done.cause)
             self._cause = done.cause or self._cause
@@ -251,25 +252,22 @@ class UpgradeRun:
                 return
 
     def _remove_unused(self) -> None:
-        done = self._unused.remove(self._progress.outcome, self._refreshed)
+        done = self._unused.remove(self._run.progress.outcome, self._refreshed, self._run.underway)
         if done.removed or done.others:
-            self._record(self._progress.with_unused_removed(done))
+            self._run.save(self._run.progress.with_unused_removed(done))
         self._cause = "; ".join(filter(None, (self._cause, self._unused.problem)))
-
-    def _record(self, progress: RunProgress) -> None:
-        self._progress = progress
-        self._context.record.save_outcome(progress.outcome, self._context.machine.now())
 
     def _verify(self) -> Outcome:
         """Observe the machine, record the plan that is left, and return the outcome."""
-        observed = self._observe_and_decide(self._progress.retryable())
+        observed = self._observe_and_decide(self._run.progress.retryable())
+        self._run.settle(self._engine.states)
         return self._outcome(observed, planning.record_plan(self._context, observed))
 
     def _outcome(self, observed: Planned, replaced: tuple[str, ...] | Unseen) -> Outcome:
         """Return the outcome by the plan that is left and the services that run replaced files."""
-        so_far = self._progress.outcome
-        after, self._after = self._as_requested(observed, self._progress.retryable()).plan, observed.snapshot
-        known = {failure.package for failure in so_far.failed}
+        so_far = self._run.progress.outcome
+        after, self._after = self._as_requested(observed, self._run.progress.retryable()).plan, observed.snapshot
+        known = {*(failure.package for failure in so_far.failed), *(step.id for step in so_far.underway.steps)}
         unfinished = still_unfinished(self._context.policy, after, self._engine.states, self._unrepaired, known)
         failed = (*so_far.failed, *unfinished)
         self.after = after
@@ -295,6 +293,8 @@ class UpgradeRun:
 
     def _kept_conffiles(self, failed: Iterable[Failure]) -> tuple[str, ...]:
         try:
-            return self._engine.kept_conffiles(self._progress.touched(failed), self._progress.outcome.started_at)
+            return self._engine.kept_conffiles(
+                self._run.progress.touched(failed), self._run.progress.outcome.started_at
+            )
         except HostError:  # best effort: a failure here must not lose the rest of the outcome
             return ()

@@ -16,7 +16,7 @@ from agent.core.model.transaction import TransactionReport
 from agent.core.packages import verify
 from agent.core.packages.batches import Batch, split
 from agent.core.ports import PackageEngine
-from agent.errors import BusyError, ChangedError, HostError
+from agent.errors import AgentError, BusyError, ChangedError, HostError, StoppedError
 
 _NOT_REACHED = "dpkg ended before it reached the package, and ended again when the package was retried alone"
 
@@ -31,11 +31,13 @@ class TransactionResult:
     failed: tuple[Failure, ...]
     removed: tuple[PackageId, ...] = ()
     left: tuple[Step, ...] = ()
-    """Steps that dpkg did not reach: because of `cause`, or of `changed`."""
+    """Steps that dpkg did not reach: because of `cause`, or of `ended`."""
     cause: str = ""
     """As in `TransactionReport`; a failed hook may leave no step."""
-    changed: str = ""
-    """What changed on the machine before dpkg reached them: they have to be planned again."""
+    unfinished: tuple[Step, ...] = ()
+    """Of these, the ones that dpkg has begun: they only wait for its lock, which `ended` the attempts."""
+    ended: AgentError | None = None
+    """What ended the attempts: packages changed and have to be planned again, or dpkg's lock was held by another."""
 
 
 def run_transaction(engine: PackageEngine, batch: Batch, scope: Scope, *, repairing: bool) -> TransactionResult:
@@ -44,37 +46,50 @@ def run_transaction(engine: PackageEngine, batch: Batch, scope: Scope, *, repair
     With `repairing`, dpkg continues after an error: it may be of a package that was already unfinished.
 
     Raises:
-        BusyError: dpkg's lock was held by another program until the deadline.
-        HostError: the transaction could not start.
-        ChangedError: packages changed since the steps were planned.
+        BusyError, StoppedError: another program held dpkg's lock until the deadline, or a stop; nothing was done.
+        HostError: the transaction could not start, or ended with an error that is not of dpkg.
+        ChangedError: packages changed since the steps were planned; nothing was done.
     """
     before = engine.states()
     # A package that is still broken may block its own repair: the other half of a Multi-Arch: same pair, for example.
     report = engine.install(batch, scope, keep_going=repairing)
+    report, ended = _finish_and_retry(engine, batch, scope, report)
     states = engine.states()
-    if any(_unfinished(step, states) for step in batch):
-        # dpkg stops at an error and leaves the rest unpacked; configuring that is always safe.
-        report = _finish(engine).followed_by(report)
-        states = engine.states()
-    report, changed = _retry_not_reached(engine, batch, scope, report)
-    states = engine.states()
-    left = tuple(step for group in _not_reached(batch, states, report) for step in group)
+    if isinstance(ended, (BusyError, StoppedError)):  # nothing is known against what no error names
+        left = tuple(step for step in batch if not verify.is_installed(step, states) and not report.names(step.id))
+    else:
+        left = tuple(step for group in _not_reached(batch, states, report) for step in group)
     return TransactionResult(
         upgraded=tuple(step for step in batch if verify.is_installed(step, states)),
         failed=verify.failures((step for step in batch if step not in left), states, report),
         removed=verify.disappeared_packages(before, states),
         left=left,
+        unfinished=tuple(step for step in left if _unfinished(step, states)),
         cause=report.cause,
-        changed=changed,
+        ended=ended,
     )
+
+
+def _finish_and_retry(
+    engine: PackageEngine, batch: Batch, scope: Scope, report: TransactionReport
+) -> tuple[TransactionReport, AgentError | None]:
+    """Finish what dpkg left unpacked and retry what it did not reach; as `_retry_not_reached`."""
+    states = engine.states()
+    if any(_unfinished(step, states) for step in batch):
+        # dpkg stops at an error and leaves the rest unpacked; configuring that is always safe.
+        try:
+            report = _finish(engine).followed_by(report)
+        except (BusyError, StoppedError) as error:
+            return report, error
+    return _retry_not_reached(engine, batch, scope, report)
 
 
 def _retry_not_reached(
     engine: PackageEngine, batch: Batch, scope: Scope, report: TransactionReport
-) -> tuple[TransactionReport, str]:
+) -> tuple[TransactionReport, AgentError | None]:
     """Retry the groups that dpkg did not reach: together while that helps, then one by one.
 
-    Returns the report, and what changed on the machine if that ended the attempts.
+    Returns the report, and `TransactionResult.ended`: no error on the way to dpkg loses what was done before.
     """
     last, before, alone = report, len(split(batch)), False
     while left := _not_reached(batch, engine.states(), report):
@@ -84,8 +99,8 @@ def _retry_not_reached(
         tried = left[:1] if alone else left
         try:
             last = _once_more(engine, tuple(step for group in tried for step in group), scope)
-        except ChangedError as changed:
-            return report, str(changed)
+        except (ChangedError, BusyError, StoppedError) as ended:
+            return report, ended
         report = report.followed_by(last)
         if len(_not_reached(batch, engine.states(), report)) < len(left):
             continue
@@ -93,7 +108,7 @@ def _retry_not_reached(
             error = report.fatal or _NOT_REACHED
             report = report.followed_by(TransactionReport(errors={step.id: error for step in left[0]}))
         alone = True
-    return report, ""
+    return report, None
 
 
 def _not_reached(batch: Batch, states: States, report: TransactionReport) -> tuple[tuple[Step, ...], ...]:
@@ -107,19 +122,28 @@ def _not_reached(batch: Batch, states: States, report: TransactionReport) -> tup
 
 
 def _finish(engine: PackageEngine) -> TransactionReport:
-    """Finish what dpkg can; if that cannot even start, return the error, so that the transaction's result is kept."""
+    """Finish what dpkg can; if that fails as a whole, return the error, so that the transaction's result is kept.
+
+    Raises:
+        BusyError, StoppedError: another program held dpkg's lock until the deadline, or a stop.
+    """
     try:
         return engine.repair()
-    except (BusyError, HostError) as error:
+    except HostError as error:
         return TransactionReport(fatal=f"not finished: {error}")
 
 
 def _once_more(engine: PackageEngine, steps: Batch, scope: Scope) -> TransactionReport:
+    """Try the steps again.
+
+    Raises:
+        BusyError, StoppedError: as `_finish`. ChangedError: packages changed since the steps were planned.
+    """
     try:
         return engine.install(steps, scope, keep_going=True)
     except ChangedError:
         raise
-    except (BusyError, HostError) as error:
+    except HostError as error:
         return TransactionReport(errors={step.id: f"not tried again: {error}" for step in steps})
 
 

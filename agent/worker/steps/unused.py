@@ -4,17 +4,22 @@ Only what a plan showed that the run carried out, and what apt calls unneeded af
 that is left because something failed stays: the next run finds it unneeded before it begins.
 """
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
 from agent.core.model.facts import Facts
 from agent.core.model.kernels import Removal
-from agent.core.model.outcome import Outcome
+from agent.core.model.outcome import Outcome, Underway
 from agent.core.model.plan import Plan
 from agent.core.packages.unused import unused_packages
 from agent.core.ports import RefreshResult
-from agent.errors import BusyError, HostError
+from agent.errors import BusyError, HostError, StoppedError
 from agent.report.text import counted
 from agent.worker.context import JobContext
 from agent.worker.steps.remove import RemovalResult, remove_packages
 
+Recorded = Callable[[Underway], AbstractContextManager[None]]
+"""Records what a block is about to do."""
 _NOTHING = RemovalResult(removed=(), failed=(), others=())
 
 
@@ -37,8 +42,8 @@ class UnusedPackages:
         """Take a plan that is about to be carried out."""
         self._shown.update({str(removal.id): removal.label for removal in plan.unused})
 
-    def remove(self, outcome: Outcome, refreshed: RefreshResult) -> RemovalResult:
-        """Remove it; a failure is kept in `problem`, because the upgrade itself has succeeded."""
+    def remove(self, outcome: Outcome, refreshed: RefreshResult, recorded: Recorded) -> RemovalResult:
+        """Remove it, recorded as underway; a failure is kept in `problem`, because the upgrade itself has succeeded."""
         if self._before is None or not self._shown:
             return _NOTHING
         names = ", ".join(self._shown.values())
@@ -48,8 +53,8 @@ class UnusedPackages:
             self.problem = f"not removed, {reason}: {names}"
             return _NOTHING
         try:
-            done = self._remove(self._removable(self._before, outcome, refreshed))
-        except (BusyError, HostError) as error:
+            done = self._remove(self._removable(self._before, outcome, refreshed), recorded)
+        except (BusyError, HostError, StoppedError) as error:
             self.problem = f"not removed: {names}: {error}"
             return _NOTHING
         if done.failed:
@@ -61,8 +66,9 @@ class UnusedPackages:
         found = unused_packages(self._context.policy, before, snapshot.unneeded_after((), outcome.scope))
         return tuple(removal for removal in found if str(removal.id) in self._shown)
 
-    def _remove(self, removals: tuple[Removal, ...]) -> RemovalResult:
+    def _remove(self, removals: tuple[Removal, ...], recorded: Recorded) -> RemovalResult:
         if not removals:
             return _NOTHING
         self._context.control.step(f"removing {counted(len(removals), 'package')} that nothing needs any more")
-        return remove_packages(self._context.engine, removals)
+        with recorded(Underway(unused=removals)):
+            return remove_packages(self._context.engine, removals)

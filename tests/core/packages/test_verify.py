@@ -8,10 +8,9 @@ import pytest
 from agent.core.model.facts import UNMET_DEPENDENCIES, Lists, ListsState, PackageState
 from agent.core.model.outcome import Failure, Result, Stage
 from agent.core.model.package import PackageId
-from agent.core.model.plan import Step
 from agent.core.model.reasons import Reason, ReasonCode
 from agent.core.model.transaction import TransactionReport
-from agent.core.packages.verify import classify, failures, is_installed, summary, with_late_arrivals
+from agent.core.packages.verify import classify, failures, is_installed, summary
 from tests.core import given
 
 of = PackageId.parse
@@ -135,42 +134,6 @@ def test_an_installed_step_is_no_failure_even_with_an_error() -> None:
         one.package
         for one in failures([given.step("a"), given.step("b")], states, TransactionReport(errors={"a": "noise"}))
     ] == [of("b:amd64")]
-
-
-@pytest.mark.parametrize(
-    ("before", "expected"),
-    [
-        (Result.UP_TO_DATE, Result.UPDATED),
-        (Result.STALE, Result.DEGRADED),
-        (Result.UPDATED, Result.UPDATED),
-        (Result.DEGRADED, Result.DEGRADED),
-        (Result.FAILED, Result.FAILED),
-        (Result.INTERRUPTED, Result.INTERRUPTED),
-        (Result.BUSY, Result.BUSY),
-    ],
-)
-def test_late_arrivals_change_the_result_of_the_run(before: Result, expected: Result) -> None:
-    states = {of("a:amd64"): PackageState(version="2", state="installed")}
-
-    credited = with_late_arrivals(given.outcome(result=before), [given.step()], states)
-
-    assert (credited.result, credited.upgraded) == (expected, (given.step(),))
-
-
-@pytest.mark.parametrize(
-    "left",
-    [
-        [],
-        [given.step("missing")],
-        [given.step("listed")],
-        [given.step("a", installed="2")],
-    ],
-)
-def test_steps_that_are_missing_or_already_listed_change_no_outcome(left: list[Step]) -> None:
-    states = {of(name): PackageState(version="2", state="installed") for name in ("a:amd64", "listed:amd64")}
-    outcome = given.outcome(result=Result.UP_TO_DATE, upgraded=(given.step("listed"),))
-
-    assert with_late_arrivals(outcome, left, states) == outcome
 
 
 def lists(state: ListsState) -> dict[str, Any]:

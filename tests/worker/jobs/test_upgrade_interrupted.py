@@ -9,7 +9,7 @@ from agent.core.model.facts import PackageState
 from agent.core.model.outcome import Result, Stage
 from agent.core.model.plan import Why
 from agent.core.packages.batches import BATCH_SIZE
-from agent.errors import AgentError, BusyError, HostError, NoSpaceError
+from agent.errors import AgentError, BusyError, HostError, NoSpaceError, StoppedError
 from agent.host.log import Level
 from agent.state.json_reader import JsonReader
 from agent.state.store import STATE
@@ -377,7 +377,110 @@ def test_a_stop_after_the_last_transaction_interrupts_nothing(agent: Agent) -> N
     assert agent.upgrade().result is Result.UPDATED
 
 
+@pytest.mark.parametrize(
+    ("error", "result"),
+    [(StoppedError("stopped while waiting"), Result.INTERRUPTED), (BusyError("apt-get (pid 812)"), Result.BUSY)],
+)
+def test_what_waits_for_the_lock_after_a_failure_is_not_failed_and_the_next_run_has_it(
+    agent: Agent, error: AgentError, result: Result
+) -> None:
+    agent.machine.offer("a", "b", "m", "x")
+    agent.machine.fails = {"m": Stage.UNPACK}
+    agent.machine.before_repair = raising(error)
+
+    done = agent.upgrade()
+    later = agent.upgrade()
+
+    assert (done.result, names(done.failed), done.upgraded) == (result, ["m:amd64"], ())
+    assert names(done.underway.steps) == ["a", "b"]
+    assert names(later.repaired) == ["a", "b"]
+    assert [(step.package, step.installed) for step in later.upgraded] == [("x", "1"), ("a", "1"), ("b", "1")]
+    assert [agent.last_run(back=back).count("underway") for back in (0, 1)] == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("error", "result"),
+    [(StoppedError("stopped while waiting"), Result.INTERRUPTED), (BusyError("apt-get (pid 812)"), Result.BUSY)],
+)
+def test_a_wait_for_the_lock_before_a_retry_keeps_the_first_attempt(
+    agent: Agent, error: AgentError, result: Result
+) -> None:
+    agent.machine.offer("a", "b", "m", "x")
+    agent.machine.fails = {"m": Stage.UNPACK}
+    agent.machine.before_install.extend([lambda: None, raising(error)])
+
+    done = agent.upgrade()
+
+    assert (done.result, names(done.upgraded), names(done.failed)) == (result, ["a", "b"], ["m:amd64"])
+    assert names(agent.upgrade().upgraded) == ["x"]
+
+
+def test_what_somebody_finished_after_a_stop_is_in_the_record_of_the_stopped_run(agent: Agent) -> None:
+    agent.machine.offer("a", "m")
+    agent.machine.fails = {"m": Stage.UNPACK}
+    agent.machine.before_repair = raising(StoppedError("stopped while waiting"))
+    message = agent.upgrade().message
+    agent.machine.put("a", 2)
+
+    later = agent.upgrade()
+
+    stopped = agent.last_run(back=1)
+    assert [part.text("package") for part in stopped.children("upgraded")] == ["a"]
+    assert (stopped.text("message"), stopped.count("underway")) == (message, 0)
+    assert names(later.upgraded) == []
+
+
+def test_an_error_in_the_midst_of_a_transaction_keeps_what_dpkg_did(agent: Agent) -> None:
+    agent.machine.offer("a", "b", "c")
+
+    def half_way() -> None:
+        agent.machine.put("a", 2)
+        agent.machine.put("b", 2, "unpacked")
+        raise HostError("internal error")
+
+    agent.machine.before_install.append(half_way)
+
+    done = agent.upgrade()
+
+    assert (done.result, names(done.upgraded), names(done.underway.steps)) == (Result.FAILED, ["a"], ["b"])
+    assert names(agent.upgrade().upgraded) == ["c", "b"]
+
+
 # repair
+
+
+def test_a_repair_that_was_killed_and_that_dpkg_finished_is_on_record(agent: Agent) -> None:
+    agent.machine.put("r", 1, "half-configured")
+    agent.machine.put("s", 1, "half-configured")
+
+    def outlive() -> None:
+        agent.machine.put("r", 1)
+        raise Killed
+
+    agent.machine.before_repair = outlive
+    with pytest.raises(Killed):
+        agent.upgrade()
+    underway = [part.text("package") for part in agent.last_run().children("underway_repairs")]
+
+    done = agent.upgrade()
+
+    interrupted = agent.last_run(back=1)
+    assert underway == ["r", "s"]
+    assert [part.text("package") for part in interrupted.children("repaired")] == ["r"]
+    assert "1 of 2 packages were repaired" in interrupted.text("message")
+    assert not interrupted.raw.get("underway_repairs")
+    assert names(done.repaired) == ["s"]
+
+
+def test_a_repair_is_on_record_before_the_next_transaction(agent: Agent) -> None:
+    agent.machine.offer("a")
+    agent.machine.put("r", 1, "half-configured")
+    agent.machine.before_install.append(raising(Killed()))
+
+    with pytest.raises(Killed):
+        agent.upgrade()
+
+    assert [part.text("package") for part in agent.last_run().children("repaired")] == ["r"]
 
 
 def test_an_interrupted_dpkg_is_finished_first(agent: Agent) -> None:

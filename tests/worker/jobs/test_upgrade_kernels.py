@@ -11,7 +11,7 @@ from agent.core.model.outcome import Result, Stage
 from agent.core.model.scope import Scope
 from agent.errors import HostError, PlanChangedError
 from tests.core import given
-from tests.support.simulated import Offer, package_id
+from tests.support.simulated import Killed, Offer, package_id
 from tests.worker.jobs.simulator import Agent, names, raising
 
 OLD, OLDER, RUNNING, NEWEST = (f"linux-image-6.1.0-{number}-amd64" for number in (2, 1, 3, 4))
@@ -157,6 +157,25 @@ def test_updates_are_installed_even_if_libapt_refuses_the_removal(agent: Agent) 
 
     assert (done.result, names(done.upgraded), done.removed_kernels) == (Result.FAILED, ["a"], ())
     assert {one.error for one in done.failed} == {"libapt would do something else"}
+
+
+def test_a_removal_that_was_killed_is_on_record_as_far_as_dpkg_came(agent: Agent) -> None:
+    def outlive() -> None:
+        agent.machine.take_away(OLDER)
+        raise Killed
+
+    agent.machine.before_remove.append(outlive)
+    with pytest.raises(Killed):
+        agent.upgrade()
+    underway = [part.text("package") for part in agent.last_run().children("underway_superseded")]
+
+    done = agent.upgrade()
+
+    interrupted = agent.last_run(back=1)
+    assert underway == [OLDER, OLD]
+    assert [part.text("package") for part in interrupted.children("superseded")] == [OLDER]
+    assert "1 of 2 packages were removed" in interrupted.text("message")
+    assert names(done.removed_kernels) == [OLD]
 
 
 def test_a_removal_is_planned_again_if_packages_changed(agent: Agent) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from agent.core.model.outcome import Result, Stage
 from agent.core.policy.policy import RemoveUnused
-from agent.errors import PlanChangedError
+from agent.errors import AgentError, BusyError, PlanChangedError, StoppedError
 from agent.state.documents.outcome import outcome_from_document
 from tests.core import given
 from tests.support.simulated import Killed, Offer
@@ -156,6 +156,37 @@ def test_a_kill_between_upgrade_and_removal_leaves_it(agent: Agent) -> None:
 
     assert agent.upgrade().result is Result.UP_TO_DATE
     assert "lib1" in agent.machine.packages
+
+
+def test_a_removal_that_was_killed_and_that_dpkg_finished_is_on_record(agent: Agent) -> None:
+    def outlive() -> None:
+        agent.machine.take_away("lib1")
+        raise Killed
+
+    agent.machine.before_remove.append(outlive)
+    with pytest.raises(Killed):
+        agent.upgrade()
+    underway = [part.text("package") for part in agent.last_run().children("underway_unused")]
+
+    agent.upgrade()
+
+    interrupted = agent.last_run(back=1)
+    assert underway == ["lib1"]
+    assert interrupted.texts("removed") == ["lib1:amd64"]
+    assert [part.text("package") for part in interrupted.children("unused")] == ["lib1"]
+    assert "1 of 1 packages were removed" in interrupted.text("message")
+    assert "underway_unused" not in interrupted.raw
+
+
+@pytest.mark.parametrize("error", [StoppedError("stopped while waiting"), BusyError("apt-get (pid 812)")])
+def test_a_removal_that_waits_in_vain_for_the_lock_leaves_the_upgrade_done(agent: Agent, error: AgentError) -> None:
+    agent.machine.before_remove.append(raising(error))
+
+    done = agent.upgrade()
+
+    assert (done.result, names(done.upgraded)) == (Result.DEGRADED, ["app", "lib2"])
+    assert (done.removed_unused, "lib1" in done.message) == ((), True)
+    assert "underway_unused" not in agent.last_run().raw
 
 
 def test_the_way_back_brings_it_back(agent: Agent) -> None:
