@@ -18,6 +18,10 @@ class UsageError(EndpointError):
     exit_code = 2
 
 
+class SpentKeyError(UsageError):
+    """The operator must act: an enrolment key has expired, or has no use left for this host."""
+
+
 class ConfigError(EndpointError):
     """The operator must act: the configuration is invalid."""
 

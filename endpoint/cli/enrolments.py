@@ -9,11 +9,12 @@ from datetime import datetime, timezone
 
 from endpoint.cli.person import calling_person
 from endpoint.config.read import read_config
-from endpoint.core.enrolment import EnrolmentStatus, EnrolmentWhy
+from endpoint.core.enrolment import LIMITS, EnrolmentStatus, EnrolmentWhy
 from endpoint.core.text import clean, table
 from endpoint.core.timestamps import format_age, format_utc
-from endpoint.errors import UsageError
-from endpoint.store.enrolments import Enrolment, Enrolments
+from endpoint.errors import SpentKeyError, UsageError
+from endpoint.store.enrolment_rows import Enrolment
+from endpoint.store.enrolments import Enrolments
 from endpoint.store.session import open_database
 from endpoint.store.tokens import Tokens
 
@@ -40,12 +41,18 @@ def run(arguments: argparse.Namespace) -> None:
         if approve and arguments.all:
             ids = _unrivalled(enrolments, Tokens(database))
         for identity in ids:
-            decided = enrolments.decide(identity, approve=approve, person=person, now=now)
+            try:
+                decided = enrolments.decide(identity, approve=approve, person=person, now=now)
+            except SpentKeyError:
+                if arguments.id:
+                    raise
+                continue
             if decided is None:
                 raise UsageError(f"no enrolment {clean(identity)!a} can be {arguments.action}d; see `enrolments list`")
             print(f"{decided.id}  {clean(decided.name) or '-'}  {decided.status.value}")
         if approve and arguments.all and (left := enrolments.waiting()):
-            print(f"{left} not approved, each may be another machine: see `enrolments list`", file=sys.stderr)
+            why = "each may be another machine, or its key has expired or no use left"
+            print(f"{left} not approved, {why}: see `enrolments list`", file=sys.stderr)
 
 
 def _unrivalled(enrolments: Enrolments, tokens: Tokens) -> list[str]:
@@ -76,8 +83,11 @@ def _text(found: Sequence[Enrolment], now: datetime) -> str:
 def _row(one: Enrolment, now: datetime) -> tuple[str, ...]:
     decided = f" by {one.decided_by}" if one.decided_by else ""
     why = _WHY[one.why.value] if one.why is not None else "-"
+    limit = one.limit(now)
+    if limit is not None:
+        why = f"{why}; {LIMITS[limit]}"
     asked = f"{format_age(one.asked_at, now)} ago"
-    key = clean(one.key_name) or one.key_id
+    key = clean(one.key.name) or one.key.id
     name, address = clean(one.name) or "-", clean(one.address) or "-"
     return (one.id, name, one.host_id, address, key, clean(f"{one.status.value}{decided}"), why, asked)
 
@@ -89,7 +99,7 @@ def _document(found: Sequence[Enrolment], now: datetime) -> str:
             "host_id": one.host_id,
             "instance_id": one.instance_id,
             "name": one.name or None,
-            "key": {"id": one.key_id, "name": one.key_name or None},
+            "key": {"id": one.key.id, "name": one.key.name or None},
             "address": one.address or None,
             "agent_version": one.agent_version,
             "status": one.status.value,

@@ -49,6 +49,13 @@ class EnrolmentAnswer(Enum):
     """Too many enrolments with this key wait for approval."""
 
 
+LIMITS = {
+    EnrolmentAnswer.EXPIRED: "its key has expired",
+    EnrolmentAnswer.USED_UP: "its key has no use left",
+}
+"""Of the key of an enrolment, for people."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnrolmentKey:
     """An enrolment key, without its secret."""
@@ -59,11 +66,14 @@ class EnrolmentKey:
     max_uses: int | None
     """None: any number."""
     uses: int
+    """How many enrolments it has given a token."""
     approve: bool
     """Whether a person approves each host."""
     tags: tuple[str, ...]
     """What its hosts are tagged with, as the endpoint's own tags."""
     name: str = ""
+    promised: int = 0
+    """How many other enrolments are approved, where one more is to be: each will take a use."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,14 +102,12 @@ def decide_enrolment(
 
     `known_host`: the host has a stream, or has or had a token. `waiting`: how many others wait with this key.
     """
-    if earlier is not None:
-        decided = _go_on(key, earlier)
-        if decided is not None:
-            return decided
-    if key.expires_at is not None and now >= key.expires_at:
-        return EnrolmentDecision(answer=EnrolmentAnswer.EXPIRED)
-    if key.max_uses is not None and key.uses >= key.max_uses:
-        return EnrolmentDecision(answer=EnrolmentAnswer.USED_UP)
+    decided = _whatever_the_key(key, earlier)
+    if decided is None:
+        limit = reached_limit(key, now)
+        decided = EnrolmentDecision(answer=limit) if limit is not None else _as_a_person_said(key, earlier)
+    if decided is not None:
+        return decided
     why = _why_to_wait(key, earlier, known_host=known_host)
     if why is None:
         return EnrolmentDecision(answer=EnrolmentAnswer.ISSUE)
@@ -108,21 +116,41 @@ def decide_enrolment(
     return EnrolmentDecision(answer=EnrolmentAnswer.WAIT, why=why)
 
 
-def _go_on(key: EnrolmentKey, earlier: EarlierEnrolment) -> EnrolmentDecision | None:
-    """Return the answer that follows from what is on record; None: the key decides.
+def reached_limit(key: EnrolmentKey, now: datetime) -> EnrolmentAnswer | None:
+    """Return why the key gives no more tokens, `EXPIRED` or `USED_UP`; None: it does.
 
-    An approval counts although the key has expired or is used up since: a person has named this host. It is for the
-    key that the person saw: another one has other tags, and may be in other hands.
+    That holds for an approved host as well: a person approves hosts, and whoever made the key set its limits.
     """
+    if key.expires_at is not None and now >= key.expires_at:
+        return EnrolmentAnswer.EXPIRED
+    if key.max_uses is not None and key.uses + key.promised >= key.max_uses:
+        return EnrolmentAnswer.USED_UP
+    return None
+
+
+def _whatever_the_key(key: EnrolmentKey, earlier: EarlierEnrolment | None) -> EnrolmentDecision | None:
+    """Return the answer that takes no use of the key; None: its limits count."""
+    if earlier is None:
+        return None
     if earlier.status is EnrolmentStatus.REFUSED:
         return EnrolmentDecision(answer=EnrolmentAnswer.REFUSE)
-    if earlier.key_id != key.id:
+    if earlier.status is EnrolmentStatus.ENROLLED and earlier.key_id == key.id and earlier.token_unused:
+        return EnrolmentDecision(answer=EnrolmentAnswer.REPEAT)
+    return None
+
+
+def _as_a_person_said(key: EnrolmentKey, earlier: EarlierEnrolment | None) -> EnrolmentDecision | None:
+    """Return the answer if a person has approved the host, or is to; None: nobody was asked.
+
+    That is for the key that the person saw: another one has other tags, and may be in other hands.
+    """
+    if earlier is None or earlier.key_id != key.id:
         return None
     if earlier.status is EnrolmentStatus.APPROVED:
         return EnrolmentDecision(answer=EnrolmentAnswer.ISSUE)
     if earlier.status is EnrolmentStatus.WAITING:
         return EnrolmentDecision(answer=EnrolmentAnswer.WAIT, why=earlier.why)
-    return EnrolmentDecision(answer=EnrolmentAnswer.REPEAT) if earlier.token_unused else None
+    return None
 
 
 def _why_to_wait(key: EnrolmentKey, earlier: EarlierEnrolment | None, *, known_host: bool) -> EnrolmentWhy | None:

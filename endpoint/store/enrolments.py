@@ -5,7 +5,7 @@ So two processes never issue two tokens for one host, and a key is never used mo
 
 import secrets
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -25,6 +25,7 @@ from endpoint.core.host_tags import TagSource
 from endpoint.store.audit import note_in
 from endpoint.store.database import Database
 from endpoint.store.enrolment_keys import enrolment_key
+from endpoint.store.enrolment_rows import Enrolment, decide_by_person, lock_enrolments, read_enrolments
 from endpoint.store.enrolment_tables import ENROLMENT_KEYS, ENROLMENTS
 from endpoint.store.tables import HOST_TAGS, STREAMS, TOKENS
 from endpoint.store.tokens import Role, insert_token
@@ -53,25 +54,6 @@ class EnrolmentResult:
     decision: EnrolmentDecision
     token: str | None = None
     token_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Enrolment:
-    """One row, for people."""
-
-    id: str
-    host_id: str
-    instance_id: str
-    name: str
-    key_id: str
-    key_name: str
-    address: str
-    agent_version: str
-    status: EnrolmentStatus
-    why: EnrolmentWhy | None
-    first_asked_at: datetime
-    asked_at: datetime
-    decided_by: str | None
 
 
 class Enrolments:
@@ -104,16 +86,7 @@ class Enrolments:
         Raises:
             StoreError: the database does not answer.
         """
-        wanted = (
-            sa.select(ENROLMENTS, ENROLMENT_KEYS.c.name.label("key_name"))
-            .join(ENROLMENT_KEYS, ENROLMENT_KEYS.c.id == ENROLMENTS.c.key_id)
-            .order_by(ENROLMENTS.c.asked_at.desc(), ENROLMENTS.c.id)
-            .limit(limit)
-        )
-        if statuses:
-            wanted = wanted.where(ENROLMENTS.c.status.in_([status.value for status in statuses]))
-        rows: Any = self._database.read(lambda connection: connection.execute(wanted).all())
-        return [_enrolment(row) for row in rows]
+        return self._database.read(lambda connection: read_enrolments(connection, statuses, limit))
 
     def decide(
         self, identity: str, *, approve: bool, person: str, now: datetime, address: str | None = None
@@ -123,16 +96,19 @@ class Enrolments:
         A refused one can be approved later. One that has its token can be neither: the token is revoked instead.
 
         Raises:
+            SpentKeyError: the key would give an approved host no token.
             StoreError: the database does not answer.
         """
         return self._database.write(
-            lambda connection: _decide(connection, identity, approve=approve, person=person, now=now, address=address)
+            lambda connection: decide_by_person(
+                connection, identity, approve=approve, person=person, now=now, address=address
+            )
         )
 
     def _ask(
         self, connection: Connection, key_id: str, asked: EnrolmentRequest, now: datetime
     ) -> EnrolmentResult | None:
-        _lock(connection)
+        lock_enrolments(connection)
         row = connection.execute(sa.select(ENROLMENT_KEYS).where(ENROLMENT_KEYS.c.id == key_id)).first()
         if row is None or row.revoked_at is not None:
             return None
@@ -176,12 +152,6 @@ class Enrolments:
             host_id=asked.host_id, address=_text(asked.address, _MAX_ADDRESS),
         )  # fmt: skip
         return made
-
-
-def _lock(connection: Connection) -> None:
-    """Let one transaction through at a time; SQLite's are serial from their start."""
-    if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql("LOCK TABLE enrolments IN SHARE ROW EXCLUSIVE MODE")
 
 
 def _row(connection: Connection, asked: EnrolmentRequest) -> Any:
@@ -230,49 +200,6 @@ def _keep(
         return
     identity = {"id": secrets.token_hex(8), "host_id": asked.host_id, "instance_id": asked.instance_id}
     connection.execute(ENROLMENTS.insert(), {**identity, "first_asked_at": now.timestamp(), **latest})
-
-
-def _decide(
-    connection: Connection, identity: str, *, approve: bool, person: str, now: datetime, address: str | None
-) -> Enrolment | None:
-    _lock(connection)
-    status = EnrolmentStatus.APPROVED if approve else EnrolmentStatus.REFUSED
-    others = [one.value for one in EnrolmentStatus if one not in {status, EnrolmentStatus.ENROLLED}]
-    change = (
-        sa.update(ENROLMENTS)
-        .where(ENROLMENTS.c.id == identity, ENROLMENTS.c.status.in_(others))
-        .values(status=status.value, decided_at=now.timestamp(), decided_by=person[:_MAX_ADDRESS])
-    )
-    if connection.execute(change).rowcount == 0:
-        return None
-    wanted = (
-        sa.select(ENROLMENTS, ENROLMENT_KEYS.c.name.label("key_name"))
-        .join(ENROLMENT_KEYS, ENROLMENT_KEYS.c.id == ENROLMENTS.c.key_id)
-        .where(ENROLMENTS.c.id == identity)
-    )
-    decided = _enrolment(connection.execute(wanted).one())
-    action = AuditAction.ENROLMENT_APPROVED if approve else AuditAction.ENROLMENT_REFUSED
-    subject, detail = decided.name or decided.host_id, f"{decided.id} ({_value(decided.why) or 'refused before'})"
-    note_in(connection, now, person, action, subject, detail, host_id=decided.host_id, address=address)
-    return decided
-
-
-def _enrolment(row: Any) -> Enrolment:
-    return Enrolment(
-        id=row.id,
-        host_id=row.host_id,
-        instance_id=row.instance_id,
-        name=row.name,
-        key_id=row.key_id,
-        key_name=row.key_name,
-        address=row.address,
-        agent_version=row.agent_version,
-        status=EnrolmentStatus(row.status),
-        why=EnrolmentWhy(row.why) if row.why else None,
-        first_asked_at=datetime.fromtimestamp(row.first_asked_at, timezone.utc),
-        asked_at=datetime.fromtimestamp(row.asked_at, timezone.utc),
-        decided_by=row.decided_by,
-    )
 
 
 def _value(why: EnrolmentWhy | None) -> str | None:

@@ -3,6 +3,7 @@
 import json
 import re
 import uuid
+from collections import Counter
 from typing import Any
 
 import jsonschema
@@ -240,12 +241,70 @@ def test_a_key_is_used_as_often_as_it_may_be(endpoint: LocalEndpoint) -> None:
     assert found[2].headers["Content-Type"] == "application/problem+json"
 
 
+def expire(endpoint: LocalEndpoint, key: str) -> None:
+    with endpoint.opened.writing() as connection:
+        these = ENROLMENT_KEYS.c.id == key.split("_")[1]
+        connection.execute(sa.update(ENROLMENT_KEYS).values(expires_at=1.0).where(these))
+
+
+def test_a_key_with_approval_is_used_as_often_as_it_may_be_too(endpoint: LocalEndpoint) -> None:
+    key, agents = key_of(endpoint, "--approve", "--uses", "2"), [Newcomer() for _ in range(4)]
+    assert {ask(endpoint, key, agent).status for agent in agents} == {202}
+    decide(endpoint, "approve", agents[0])
+    decide(endpoint, "approve", agents[1])
+
+    refused = endpoint.run("enrolments", "approve", listed(endpoint, agents[2])["id"])
+    decide(endpoint, "refuse", agents[1])
+    decide(endpoint, "approve", agents[3])
+
+    assert (refused.returncode, "no use left" in refused.stderr) == (2, True)
+    assert [ask(endpoint, key, agent).status for agent in agents] == [201, 403, 202, 201]
+    assert ask(endpoint, key, agents[2]).status == 410
+    assert uses(endpoint, key) == 2
+
+
+def test_all_that_wait_are_approved_as_far_as_the_key_goes(endpoint: LocalEndpoint) -> None:
+    key, agents = key_of(endpoint, "--approve", "--uses", "2"), [Newcomer() for _ in range(3)]
+    assert {ask(endpoint, key, agent).status for agent in agents} == {202}
+
+    done = endpoint.run("enrolments", "approve", "--all")
+
+    assert (done.returncode, "not approved" in done.stderr) == (0, True)
+    assert Counter(listed(endpoint, agent)["status"] for agent in agents) == {"approved": 2, "waiting": 1}
+    assert "no use left" in endpoint.run("enrolments", "list").stdout
+    assert sorted(ask(endpoint, key, agent).status for agent in agents) == [201, 201, 202]
+    assert uses(endpoint, key) == 2
+
+
+def test_a_key_with_approval_ends_too(endpoint: LocalEndpoint) -> None:
+    key, approved, waiting = key_of(endpoint, "--approve"), Newcomer(), Newcomer()
+    assert {ask(endpoint, key, agent).status for agent in (approved, waiting)} == {202}
+    decide(endpoint, "approve", approved)
+    expire(endpoint, key)
+
+    refused = endpoint.run("enrolments", "approve", listed(endpoint, waiting)["id"])
+
+    assert (refused.returncode, "expired" in refused.stderr) == (2, True)
+    assert "its key has expired" in endpoint.run("enrolments", "list").stdout
+    assert [ask(endpoint, key, agent).status for agent in (approved, waiting)] == [410, 410]
+    decide(endpoint, "refuse", waiting)
+    assert ask(endpoint, key, waiting).status == 403
+    assert ask(endpoint, key_of(endpoint), approved).status == 201
+
+
+def test_a_lost_answer_is_repeated_after_the_key_has_ended(endpoint: LocalEndpoint) -> None:
+    key, agent = key_of(endpoint, "--approve", "--uses", "1"), Newcomer()
+    ask(endpoint, key, agent)
+    decide(endpoint, "approve", agent)
+    token_of(ask(endpoint, key, agent))
+    expire(endpoint, key)
+
+    assert reports(endpoint, token_of(ask(endpoint, key, agent)), agent) == 200
+
+
 def test_a_key_ends(endpoint: LocalEndpoint) -> None:
     key = key_of(endpoint, "--until", "1h")
-    with endpoint.opened.writing() as connection:
-        connection.execute(
-            sa.update(ENROLMENT_KEYS).values(expires_at=1.0).where(ENROLMENT_KEYS.c.id == key.split("_")[1])
-        )
+    expire(endpoint, key)
 
     assert ask(endpoint, key, Newcomer()).status == 410
 

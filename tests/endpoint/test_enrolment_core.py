@@ -1,5 +1,6 @@
 """Whether an enrolment key gets a token for a host: the whole decision, without a database."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -13,6 +14,7 @@ from endpoint.core.enrolment import (
     EnrolmentStatus,
     EnrolmentWhy,
     decide_enrolment,
+    reached_limit,
 )
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=timezone.utc)
@@ -55,12 +57,13 @@ CASES = {
     "expired at this moment": (OLD, None, False, EXPIRED),
     "used up": (SPENT, None, False, USED_UP),
     "still waiting": (key(), earlier(WAITING, why=KNOWN), True, wait(KNOWN)),
-    "waiting while the key expires": (OLD, earlier(WAITING, why=ASKS), False, wait(ASKS)),
+    "waiting while the key expires": (OLD, earlier(WAITING, why=ASKS), False, EXPIRED),
+    "waiting while the key is used up": (SPENT, earlier(WAITING, why=ASKS), False, USED_UP),
     "waiting, then with another key": (key(), earlier(WAITING, "other", ASKS), False, ISSUE),
     "waiting, then with an expired key": (OLD, earlier(WAITING, "other", ASKS), False, EXPIRED),
     "approved": (key(), earlier(APPROVED), True, ISSUE),
-    "approved, the key has expired": (OLD, earlier(APPROVED), True, ISSUE),
-    "approved, the key is used up": (SPENT, earlier(APPROVED), True, ISSUE),
+    "approved, the key has expired": (OLD, earlier(APPROVED), True, EXPIRED),
+    "approved, the key is used up": (SPENT, earlier(APPROVED), True, USED_UP),
     "approved, then with another key": (key(), earlier(APPROVED, "other"), True, wait(KNOWN)),
     "approved, then with another key that has expired": (OLD, earlier(APPROVED, "other"), True, EXPIRED),
     "refused": (key(), earlier(REFUSED), False, REFUSE),
@@ -89,6 +92,12 @@ def test_a_key_fills_the_list_of_those_that_wait_only_up_to_a_limit() -> None:
     ]
 
     assert found == [wait(ASKS), TOO_MANY]
+
+
+def test_approved_hosts_are_promised_a_use_each() -> None:
+    given = [replace(key(uses=1, max_uses=uses), promised=2) for uses in (3, 4, None)]
+
+    assert [reached_limit(one, NOW) for one in given] == [EnrolmentAnswer.USED_UP, None, None]
 
 
 def test_one_that_waits_already_is_not_counted_against_itself() -> None:

@@ -5,7 +5,10 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from functools import partial
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
@@ -13,8 +16,11 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from endpoint.core.enrolment import EnrolmentStatus
+from endpoint.errors import SpentKeyError
 from endpoint.store.database import Database
-from endpoint.store.enrolment_tables import ENROLMENT_KEYS
+from endpoint.store.enrolment_tables import ENROLMENT_KEYS, ENROLMENTS
+from endpoint.store.enrolments import Enrolments
 from endpoint.store.tables import TOKENS
 from tests.endpoint.conftest import POSTGRESQL, database_url
 from tests.support.authority import Authority
@@ -114,6 +120,35 @@ def test_a_key_is_used_as_often_as_it_may_be_by_many_at_once(servers: list[Endpo
     assert answers.statuses == {201: USES, 410: AGENTS - USES}
     assert uses(servers, key) == USES
     assert sum(valid_tokens(servers, agent.host_id) for agent in agents) == USES
+
+
+def test_approved_hosts_hold_the_limit_of_their_key_too(servers: list[EndpointServer]) -> None:
+    """As many persons approve at once as hosts ask at once afterwards, more than the key may give."""
+    key, answers = servers[0].token("--enrol", "--approve", "--uses", str(USES)), Answers()
+    agents = [Newcomer() for _ in range(AGENTS)]
+    at_once([ask(servers, turn, key, agent, answers) for turn, agent in enumerate(agents)])
+    assert answers.statuses == {202: AGENTS}
+    database = Database(servers[0].database, connections=AGENTS)
+    enrolments = Enrolments(database)
+
+    def approve(identity: str) -> None:
+        with suppress(SpentKeyError):
+            enrolments.decide(identity, approve=True, person="ann", now=datetime.now(timezone.utc))
+
+    waiting = [one.id for one in enrolments.all(EnrolmentStatus.WAITING) if one.key.id == key.split("_")[1]]
+    at_once([partial(approve, identity) for identity in waiting])
+    approved = [one for one in enrolments.all(EnrolmentStatus.APPROVED) if one.key.id == key.split("_")[1]]
+    with database.writing() as connection:  # as an endpoint did that counted no approvals
+        these = sa.and_(ENROLMENTS.c.key_id == key.split("_")[1], ENROLMENTS.c.status == EnrolmentStatus.WAITING.value)
+        connection.execute(sa.update(ENROLMENTS).where(these).values(status=EnrolmentStatus.APPROVED.value))
+    database.close()
+
+    answers = Answers()
+    at_once([ask(servers, turn, key, agent, answers) for turn, agent in enumerate(agents)])
+
+    assert len(approved) == USES
+    assert answers.statuses == {201: USES, 410: AGENTS - USES}
+    assert uses(servers, key) == USES
 
 
 def test_one_of_many_that_claim_a_host_gets_it_and_the_others_wait(servers: list[EndpointServer]) -> None:

@@ -1,13 +1,14 @@
 """`/enrolments`: hosts that ask for a token and wait for a person, who approves or refuses them."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime, timezone
 
 from flask import Response, request
 
-from endpoint.core.enrolment import EnrolmentStatus, EnrolmentWhy
+from endpoint.core.enrolment import LIMITS, EnrolmentStatus, EnrolmentWhy
 from endpoint.core.people import Right
-from endpoint.errors import RefusedError
+from endpoint.errors import RefusedError, SpentKeyError
 from endpoint.http.pages.site import PageContext, PageRoute
 from endpoint.http.people.gate import address
 from endpoint.store.enrolments import Enrolments
@@ -52,6 +53,7 @@ class EnrolmentsPage:
             approved=self._enrolments.all(EnrolmentStatus.APPROVED, limit=_MOST_SHOWN),
             refused=self._enrolments.all(EnrolmentStatus.REFUSED, limit=_MOST_SHOWN),
             why=WHY,
+            limits={limit: text.capitalize() for limit, text in LIMITS.items()},
         )
 
     def decide(self) -> Response:
@@ -64,6 +66,10 @@ class EnrolmentsPage:
         if approve is None or not ids or len(ids) > _MOST_SHOWN or any("\0" in one for one in ids):
             raise RefusedError(400, f"tick 1 to {_MOST_SHOWN} hosts, and approve or refuse them")
         for identity in ids:
-            # One that was decided meanwhile, here or by the command, stays as it is.
-            self._enrolments.decide(identity, approve=approve, person=person.name, now=now, address=address() or None)
+            # One that was decided meanwhile, here or by the command, stays as it is; so does one whose key gives no
+            # more tokens, which the page says of it.
+            with suppress(SpentKeyError):
+                self._enrolments.decide(
+                    identity, approve=approve, person=person.name, now=now, address=address() or None
+                )
         return Response(status=303, headers={"Location": "/enrolments"})

@@ -23,9 +23,9 @@ def endpoint(make_endpoint: MakeEndpoint) -> LocalEndpoint:
     return make_endpoint()
 
 
-def ask(endpoint: LocalEndpoint, *agents: Newcomer) -> str:
+def ask(endpoint: LocalEndpoint, *agents: Newcomer, uses: int = 100) -> str:
     """Let agents ask with a key that needs approval; return the key."""
-    key = endpoint.token("--enrol", "--approve", "--name", "cloud")
+    key = endpoint.token("--enrol", "--approve", "--name", "cloud", "--uses", str(uses))
     assert {agent.ask(endpoint.client(key)).status for agent in agents} == {202}
     return key
 
@@ -74,6 +74,19 @@ def test_the_ticked_hosts_are_approved_and_the_others_wait(endpoint: LocalEndpoi
     with endpoint.opened.reading() as connection:
         wanted = sa.select(AUDIT.c.person, AUDIT.c.address).where(AUDIT.c.action == "enrolment-approved")
         assert connection.execute(wanted).all() == [("ann", person.address)] * 2
+
+
+def test_more_hosts_than_a_key_may_enrol_are_not_approved_and_the_page_says_why(endpoint: LocalEndpoint) -> None:
+    agents = [Newcomer() for _ in range(3)]
+    key, person = ask(endpoint, *agents, uses=2), visitor(endpoint)
+    assert "Its key has no use left" not in page(person)
+
+    assert person.submit("/enrolments", {"id": ids(endpoint, *agents), "do": "approve"}).status == 303
+
+    waiting, approved = EnrolmentStatus.WAITING, EnrolmentStatus.APPROVED
+    assert statuses(endpoint, *agents) == [approved, approved, waiting]
+    assert page(person).count("Its key has no use left") == 1
+    assert [agent.ask(endpoint.client(key)).status for agent in agents] == [201, 201, 410]
 
 
 def test_a_refused_host_can_be_approved_later(endpoint: LocalEndpoint) -> None:
