@@ -13,7 +13,7 @@ _UPDATES_ARE_SECURITY = (
 
 
 def configure_phasing(host: Scenario, setting: str) -> None:
-    """Make the machine an Ubuntu; a throwaway one is a chroot, in which apt takes no notice of rollouts by itself."""
+    """Make the machine an Ubuntu, on which a setting decides about rollouts and not the machine's ID."""
     host.be_ubuntu()
     host.machine.write("/etc/apt/apt.conf.d/99phase", setting)
 
