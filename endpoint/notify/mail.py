@@ -4,6 +4,7 @@ import smtplib
 import socket
 import ssl
 import subprocess
+import tempfile
 from collections.abc import Mapping
 from contextlib import closing, suppress
 from email.message import EmailMessage
@@ -18,6 +19,7 @@ from endpoint.notify.delivery import DeliveryFailure
 
 _TIMEOUT_S = 20.0
 _MAX_SUBJECT = 180
+_MAX_SAID = 4096
 
 
 def send_mail(config: NotifyConfig, document: Mapping[str, Any]) -> DeliveryFailure | None:
@@ -76,8 +78,18 @@ def _by_smtp(config: NotifyConfig, mail: EmailMessage) -> None:
 
 def _by_sendmail(program: str, mail: EmailMessage) -> DeliveryFailure | None:
     text = mail.as_bytes(policy=mail.policy.clone(linesep="\n"))
-    done = subprocess.run([program, "-t", "-oi"], input=text, capture_output=True, timeout=_TIMEOUT_S, check=False)
+    # Not a pipe: what delivers in the background would hold it open, long after the mail was taken.
+    with tempfile.TemporaryFile() as errors:
+        done = subprocess.run(
+            [program, "-t", "-oi"],
+            input=text,
+            stdout=subprocess.DEVNULL,
+            stderr=errors,
+            timeout=_TIMEOUT_S,
+            check=False,
+        )
+        errors.seek(0)
+        said = " ".join(errors.read(_MAX_SAID).decode("utf-8", "replace").split())
     if done.returncode == 0:
         return None
-    said = " ".join(done.stderr.decode("utf-8", "replace").split())
     return DeliveryFailure(reason=clean(f"{program} ended with {done.returncode}: {said}", 300))

@@ -16,6 +16,7 @@ from endpoint.config.read import read_config
 from endpoint.core.notify.model import Notification, NotificationKind, Subject, notification_document
 from endpoint.core.notify.webhook import WebhookTemplate, sign
 from endpoint.errors import ConfigError
+from endpoint.notify import mail as mail_room
 from endpoint.notify import post as post_room
 from endpoint.notify.mail import mail_of, send_mail
 from endpoint.notify.post import post
@@ -251,13 +252,26 @@ def test_sendmail_gets_the_mail_on_its_standard_input(tmp_path: Path) -> None:
     assert read_mail((tmp_path / "mail").read_bytes())["To"] == "root"
 
 
+def test_a_sendmail_that_delivers_in_the_background_has_taken_the_mail(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mail_room, "_TIMEOUT_S", 4.0)
+    program = tmp_path / "sendmail"
+    program.write_text("#!/bin/sh\ncat >/dev/null\nsleep 8 &\n")
+    program.chmod(0o755)
+
+    assert send_mail(NotifyConfig(mail_to=("root",), sendmail=str(program)), document()) is None
+
+
 @pytest.mark.parametrize("script", ["echo no space >&2; exit 75", "kill -9 $$"], ids=["fails", "is-killed"])
 def test_a_sendmail_that_fails_is_a_failure(script: str, tmp_path: Path) -> None:
     program = tmp_path / "sendmail"
     program.write_text(f"#!/bin/sh\ncat >/dev/null\n{script}\n")
     program.chmod(0o755)
 
-    assert send_mail(NotifyConfig(mail_to=("root",), sendmail=str(program)), document()) is not None
+    failure = send_mail(NotifyConfig(mail_to=("root",), sendmail=str(program)), document())
+    assert failure is not None
+    assert ("no space" in failure.reason) == ("no space" in script)
     assert send_mail(NotifyConfig(mail_to=("root",), sendmail=str(tmp_path / "none")), document()) is not None
 
 
