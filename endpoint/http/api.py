@@ -192,8 +192,13 @@ def _add_people(app: Flask, config: Config, database: Database, gate: Gate, flee
 
 
 def _for_people(site: Site, handler: Callable[[Any], Response]) -> Callable[[Any], Response]:
-    """Return a handler whose answer is a page where a page was asked for."""
-    return lambda error: site.as_page(handler(error))
+    """Return a handler whose answer is a page where a page was asked for; a form of an earlier login comes back."""
+
+    def answer(error: Exception) -> Response:
+        problem = handler(error)
+        return site.resend(error) or site.as_page(problem)
+
+    return answer
 
 
 def _receipt(decided: Deduplicated) -> dict[str, Any]:

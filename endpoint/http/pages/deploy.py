@@ -15,10 +15,16 @@ from endpoint.core.people import Person, Right
 from endpoint.errors import RefusedError
 from endpoint.http.deploy_desk import DeployDesk
 from endpoint.http.pages.site import PageContext, PageRoute
-from endpoint.http.people.gate import FORM_FIELD
+from endpoint.http.people.gate import FORM_FIELD, StaleFormError
 
 _OWN = NAMES | {FORM_FIELD, "do", "selection", "digest", "id"}
 """Fields that do not select hosts."""
+_TYPED = {
+    "fixes": "Packages or CVE ids",
+    "at_once": "Hosts at once",
+    "stop_after": "Stop after so many failures",
+    "comment": "Comment",
+}
 _DEFAULTS = dict(DeployOrder().pairs())
 _SHOWN = 1000
 """Hosts in a preview; all of them are in the document of the API."""
@@ -37,7 +43,7 @@ class DeployPages:
         """Return the addresses."""
         return (
             PageRoute(path="/deploy", endpoint="deploy", handler=self.form),
-            PageRoute(path="/deploy", endpoint="deploy-order", handler=self.order, methods=("POST",)),
+            PageRoute(path="/deploy", endpoint="deploy-order", handler=self.order, methods=("POST",), typed=_TYPED),
         )
 
     def form(self) -> Response:
@@ -50,7 +56,7 @@ class DeployPages:
     def order(self) -> Response:
         """Return the form for ticked hosts, the form again, the preview, or the new deployment's address."""
         person = self._gate.person(Right.DEPLOY)
-        self._gate.check_form()
+        stale = self._stale()
         pairs = list(request.form.items(multi=True))
         fields, do = _fields(pairs), request.form.get("do", "")
         selection = request.form.get("selection")
@@ -58,6 +64,8 @@ class DeployPages:
             query = HostQuery.parse(pairs, ignored=_OWN)
             return self._form(query, _suggested(query, fields), person)
         query = HostQuery.parse(parse_qsl(selection))
+        if stale:
+            return self._form(query, fields, person, problem=stale, status=403)
         if do not in {"preview", "create"}:
             return self._form(query, fields, person)
         try:
@@ -65,6 +73,14 @@ class DeployPages:
         except RefusedError as error:
             return self._form(query, fields, person, problem=error.detail)
         return self._confirm(order, query, person) if do == "create" else self._preview(order, query, person)
+
+    def _stale(self) -> str:
+        """Return why a form of an earlier login is only shown again; "": it is of this one."""
+        try:
+            self._gate.check_form()
+        except StaleFormError:
+            return "This form is older than the present login. Check it, and preview it again."
+        return ""
 
     def _confirm(self, order: DeployOrder, query: HostQuery, person: Person) -> Response:
         """Create what was shown, once; if that is not what would be created by now, show the difference first."""
@@ -96,11 +112,13 @@ class DeployPages:
             left_out_text=left_out_text,
         )
 
-    def _form(self, query: HostQuery, fields: Fields, person: Person, *, problem: str = "") -> Response:
+    def _form(
+        self, query: HostQuery, fields: Fields, person: Person, *, problem: str = "", status: int = 400
+    ) -> Response:
         page = self._desk.fleet.hosts(query.at(None), person.scope, datetime.now(timezone.utc))
         return self._site.render(
             "deploy_form.html",
-            status=400 if problem else 200,
+            status=status if problem else 200,
             selection=query.at(None).to_query(),
             total=page.total,
             names=[row.label for row in page.rows[:5]],

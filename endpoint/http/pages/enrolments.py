@@ -1,6 +1,6 @@
 """`/enrolments`: hosts that ask for a token and wait for a person, who approves or refuses them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from datetime import datetime, timezone
 
@@ -10,7 +10,7 @@ from endpoint.core.enrolment import LIMITS, EnrolmentStatus, EnrolmentWhy
 from endpoint.core.people import Right
 from endpoint.errors import RefusedError, SpentKeyError
 from endpoint.http.pages.site import PageContext, PageRoute
-from endpoint.http.people.gate import address
+from endpoint.http.people.gate import StaleFormError, address
 from endpoint.store.enrolments import Enrolments
 
 _MOST_SHOWN = 200
@@ -39,15 +39,23 @@ class EnrolmentsPage:
         """Return the addresses."""
         return (
             PageRoute(path="/enrolments", endpoint="enrolments", handler=self.page),
-            PageRoute(path="/enrolments", endpoint="enrolments-decide", handler=self.decide, methods=("POST",)),
+            PageRoute(
+                path="/enrolments", endpoint="enrolments-decide", handler=self.decide, methods=("POST",), typed={}
+            ),
         )
 
     def page(self) -> Response:
         """Return the page."""
-        context = self._context
-        context.gate.person(Right.ADMIN)
-        return context.site.render(
+        self._context.gate.person(Right.ADMIN)
+        return self._page()
+
+    def _page(self, status: int = 200, ticked: Collection[str] | None = None) -> Response:
+        """Return the page; `ticked`: again, with what was ticked in an earlier login."""
+        return self._context.site.render(
             "enrolments.html",
+            status,
+            stale=ticked is not None,
+            ticked=frozenset(ticked or ()),
             waiting=self._enrolments.all(EnrolmentStatus.WAITING, limit=_MOST_SHOWN),
             total=self._enrolments.waiting(),
             approved=self._enrolments.all(EnrolmentStatus.APPROVED, limit=_MOST_SHOWN),
@@ -60,7 +68,10 @@ class EnrolmentsPage:
         """Approve or refuse the ticked hosts."""
         gate, now = self._context.gate, datetime.now(timezone.utc)
         person = gate.person(Right.ADMIN)
-        gate.check_form()
+        try:
+            gate.check_form()
+        except StaleFormError:
+            return self._page(403, request.form.getlist("id"))
         approve = _DO.get(request.form.get("do", ""))
         ids = list(dict.fromkeys(request.form.getlist("id")))
         if approve is None or not ids or len(ids) > _MOST_SHOWN or any("\0" in one for one in ids):

@@ -50,8 +50,20 @@ class HostPages:
         return (
             PageRoute(path="/hosts/<host_id>", endpoint="host", handler=self.page),
             PageRoute(path="/v1/hosts/<host_id>", endpoint="host-document", handler=self.document),
-            PageRoute(path="/hosts/<host_id>/tags", endpoint="host-tags", handler=self.change_tags, methods=_POST),
-            PageRoute(path="/hosts/<host_id>/notes", endpoint="host-notes", handler=self.add_note, methods=_POST),
+            PageRoute(
+                path="/hosts/<host_id>/tags",
+                endpoint="host-tags",
+                handler=self.change_tags,
+                methods=_POST,
+                typed={"tags": "Tags, separated by spaces"},
+            ),
+            PageRoute(
+                path="/hosts/<host_id>/notes",
+                endpoint="host-notes",
+                handler=self.add_note,
+                methods=_POST,
+                typed={"text": "A new note"},
+            ),
             PageRoute(
                 path="/hosts/<host_id>/notes/<int:note>/delete",
                 endpoint="host-note-delete",

@@ -33,7 +33,13 @@ class LocksPage:
         """Return the addresses."""
         return (
             PageRoute(path="/locks", endpoint="locks-page", handler=self.page),
-            PageRoute(path="/locks/release", endpoint="locks-release", handler=self.release, methods=("POST",)),
+            PageRoute(
+                path="/locks/release",
+                endpoint="locks-release",
+                handler=self.release,
+                methods=("POST",),
+                typed={"why": "Why, for the record, the slot is released"},
+            ),
         )
 
     def page(self) -> Response:

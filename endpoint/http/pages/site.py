@@ -5,7 +5,7 @@ A page module is a class that takes a `PageContext` and has `routes()`; registry
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from http import HTTPStatus
@@ -21,7 +21,7 @@ from endpoint.http.pages.filters import FILTERS, finalize
 from endpoint.http.pages.host_looks import result_look
 from endpoint.http.pages.looks import host_look
 from endpoint.http.pages.static_files import StaticFiles
-from endpoint.http.people.gate import Gate
+from endpoint.http.people.gate import FORM_FIELD, Gate, LoginRequiredError, StaleFormError, came_from
 from endpoint.store.database import Database
 from endpoint.store.fleet_pages import FleetPages
 
@@ -73,6 +73,11 @@ class PageRoute:
     endpoint: str
     handler: Callable[..., Response]
     methods: tuple[str, ...] = ("GET",)
+    typed: Mapping[str, str] | None = None
+    """Labels of what a person types there, by the names of the fields: it comes back if the login has ended meanwhile.
+
+    None: nothing of it may come back, as of a form with a password, or is worth it.
+    """
 
 
 class Visitor(Protocol):
@@ -96,6 +101,7 @@ class Site:
     def __init__(self, visitor: Callable[[], Visitor | None], form_token: Callable[[], str]) -> None:
         self._static = StaticFiles()
         self._visitor = visitor
+        self._typed: dict[str, Mapping[str, str]] = {}
         self._templates = Environment(
             loader=FileSystemLoader(_TEMPLATES),
             autoescape=True,
@@ -141,6 +147,8 @@ class Site:
         own = PageRoute(path="/static/<name>", endpoint="static-file", handler=self._static.answer)
         routes = (own, *(route for module in modules for route in module.routes()))
         for route in (route for route in routes if pages or route.path.startswith(_API)):
+            if route.typed is not None:
+                self._typed[route.endpoint] = route.typed
             app.add_url_rule(
                 route.path,
                 route.endpoint,
@@ -149,6 +157,26 @@ class Site:
                 provide_automatic_options=False,
             )
         app.after_request(_with_headers)
+
+    def resend(self, error: Exception) -> Response | None:
+        """Return a form that was sent after its login had ended, with its values; None: it is another error.
+
+        Only the person sends it again: what it asks for may be wrong by now. Before the next login it has no token, so
+        that it comes back once more, with one.
+        """
+        has_ended = isinstance(error, LoginRequiredError) and error.has_form
+        labels = self._typed.get(request.endpoint or "")
+        if labels is None or not (has_ended or isinstance(error, StaleFormError)):
+            return None
+        sent = [(name, text) for name, text in request.form.items(multi=True) if name != FORM_FIELD]
+        return self.render(
+            "resend.html",
+            HTTPStatus.FORBIDDEN,
+            has_ended=has_ended,
+            came_from=came_from(),
+            typed=[(labels[name], name, text.replace("\r\n", "\n")) for name, text in sent if name in labels],
+            kept=[(name, text) for name, text in sent if name not in labels],
+        )
 
     def as_page(self, problem: Response) -> Response:
         """Return an error as a page, if the request was not one of the API's."""

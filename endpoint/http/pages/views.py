@@ -25,7 +25,13 @@ class ViewsPages:
     def routes(self) -> Sequence[PageRoute]:
         """Return the addresses."""
         return (
-            PageRoute(path="/hosts/views", endpoint="view-save", handler=self.save, methods=("POST",)),
+            PageRoute(
+                path="/hosts/views",
+                endpoint="view-save",
+                handler=self.save,
+                methods=("POST",),
+                typed={"name": "Save what is shown as"},
+            ),
             PageRoute(path="/hosts/views/delete", endpoint="view-delete", handler=self.delete, methods=("POST",)),
         )
 

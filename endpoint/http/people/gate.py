@@ -9,13 +9,13 @@ import secrets
 from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import TypeVar
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from flask import Response, after_this_request, g, request
 
 from endpoint.config.model import Config
 from endpoint.core.audit import AuditAction
-from endpoint.core.people import Person, PersonVia, Right
+from endpoint.core.people import Person, PersonVia, Right, local_path
 from endpoint.errors import EndpointError, RefusedError
 from endpoint.http.auth import Authenticator
 from endpoint.http.people.cookies import Cookies
@@ -35,11 +35,22 @@ _NOT_OURS = "this form was not sent from a page of this site, or is too old: ope
 
 
 class LoginRequiredError(EndpointError):
-    """The browser must log in; becomes a redirect to the login page, and from there back to `path`."""
+    """The browser must log in; becomes a redirect to the login page, and from there back to `path`.
 
-    def __init__(self, path: str) -> None:
+    `has_form`: it sent a form of this site, whose values may come back instead.
+    """
+
+    def __init__(self, path: str, *, has_form: bool = False) -> None:
         super().__init__("not logged in")
         self.path = path
+        self.has_form = has_form
+
+
+class StaleFormError(RefusedError):
+    """A form of this site is of another login than the present one: its values may come back, with a new token."""
+
+    def __init__(self) -> None:
+        super().__init__(403, _NOT_OURS)
 
 
 def answer_login_required(error: LoginRequiredError) -> Response:
@@ -71,7 +82,9 @@ class Gate:
         """
         found = self._bearer() if _is_api() else self.known()
         if found is None:
-            raise LoginRequiredError(request.full_path.rstrip("?") if request.method == "GET" else "/")
+            if request.method == "GET":
+                raise LoginRequiredError(request.full_path.rstrip("?"))
+            raise LoginRequiredError(came_from(), has_form=self._is_proved_same_site() and _form_fault() is None)
         if not found.may(right):
             raise RefusedError(403, f"this needs the right to {right.value}; an administrator can give it")
         _mark_authenticated()
@@ -125,20 +138,18 @@ class Gate:
         """Check that a form was sent from a page of ours, before anything it asks for is done; not for the API.
 
         Raises:
+            StaleFormError: the browser says that it is one of ours, but it is of an earlier login.
             RefusedError: 403, or 411, 413, 415: it is no form of a browser.
         """
         if not self._is_same_site():
             raise RefusedError(403, _NOT_OURS)
-        if request.mimetype != _FORM:
-            raise RefusedError(415, f"the body must be {_FORM}")
-        if request.content_length is None or "Transfer-Encoding" in request.headers:
-            raise RefusedError(411, "the request needs a Content-Length")
-        if request.content_length > _MAX_FORM_BYTES:
-            raise RefusedError(413, f"the form is longer than {_MAX_FORM_BYTES} bytes")
+        fault = _form_fault()
+        if fault is not None:
+            raise fault
         secret = self.cookies.session() if self._has_session() else self.cookies.form()
         sent = request.form.get(FORM_FIELD, "")
         if not secret or not hmac.compare_digest(self._token(secret).encode(), sent.encode("utf-8", "replace")):
-            raise RefusedError(403, _NOT_OURS)
+            raise StaleFormError if self._is_proved_same_site() else RefusedError(403, _NOT_OURS)
 
     def note(
         self,
@@ -217,6 +228,14 @@ class Gate:
             return site in {"same-origin", "none"}
         return origin is None or (bool(self._url) and origin == self._url) or self._is_own(origin)
 
+    def _is_proved_same_site(self) -> bool:
+        """Whether the browser says so, and not only nothing to the contrary.
+
+        Another site must not fill in a form of ours that then needs one click.
+        """
+        site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
+        return site == "same-origin" or (site is None and origin is not None and self._is_same_site())
+
     def _is_own(self, origin: str) -> bool:
         scheme, _, rest = origin.partition("://")
         if scheme != ("https" if self.cookies.secure else "http"):
@@ -229,6 +248,23 @@ class Gate:
 def address() -> str:
     """Return the address that the request came from; "": unknown, as on a unix socket without a proxy's header."""
     return str(request.remote_addr or "")[:64]
+
+
+def came_from() -> str:
+    """Return the page that a form was on as a path of this site, with its query; "/": unknown."""
+    parts = urlsplit(request.referrer or "")
+    return local_path(urlunsplit(("", "", parts.path, parts.query, "")))
+
+
+def _form_fault() -> RefusedError | None:
+    """Return why the body is no form of a browser that may be read; None: it is one."""
+    if request.mimetype != _FORM:
+        return RefusedError(415, f"the body must be {_FORM}")
+    if request.content_length is None or "Transfer-Encoding" in request.headers:
+        return RefusedError(411, "the request needs a Content-Length")
+    if request.content_length > _MAX_FORM_BYTES:
+        return RefusedError(413, f"the form is longer than {_MAX_FORM_BYTES} bytes")
+    return None
 
 
 def _is_api() -> bool:
