@@ -76,7 +76,7 @@ def test_a_note_of_an_ended_session_comes_back_until_it_is_sent_in_a_new_one(
     assert f'href="/login?next=%2Fhosts%2F{box.host}%3Fx%3D1" target="_blank"' in ended.body.decode()
 
     new_login(endpoint, ann)
-    late = ann.post_form(*shown_again(ended), **OURS)
+    late = ann.post_form(f"{place}/notes", shown_again(ended)[1], **OURS)
     action, values = shown_again(late)
     assert (late.status, action, values["text"]) == (403, f"{place}/notes", NOTE)
     assert "ask &lt;Bob&gt;" not in ann.get(place).body.decode()
