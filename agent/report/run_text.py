@@ -10,7 +10,7 @@ from agent.state.json_reader import JsonReader
 from agent.state.reboot_outcome_view import RebootOutcomeView
 from agent.state.restart_outcome_view import RestartOutcomeView
 from agent.state.run_views import AnyRunView, OutcomeView, run_view
-from agent.state.timestamps import format_human
+from agent.state.timestamps import format_human, seconds_between
 
 _MOST_NAMES = 5
 
@@ -33,7 +33,8 @@ def run_lines(run: JsonReader, *, running: bool = False, verbose: bool = False) 
 
 def their_cells(run: TheirRun) -> tuple[str, ...]:
     """Return a run of unattended-upgrades as cells of the history; it has no id, and its log is dpkg's."""
-    duration = f"{(run.finished_at - run.started_at).total_seconds():.0f} s"
+    took_s = seconds_between(run.started_at, run.finished_at)
+    duration = f"{took_s:.0f} s" if took_s is not None else "-"
     names = ", ".join(f"{name} {after}" for name, _, _, after in run.changes[:_MOST_NAMES])
     more = f" and {len(run.changes) - _MOST_NAMES} more" if len(run.changes) > _MOST_NAMES else ""
     failed = f"; {len(run.unconfirmed)} not installed" if run.unconfirmed else ""

@@ -2,6 +2,7 @@
 
 from agent.state.engine_view import EngineChangeView
 from agent.state.json_reader import JsonReader
+from agent.state.timestamps import seconds_between
 
 
 class EngineOutcomeView:
@@ -55,7 +56,7 @@ class EngineOutcomeView:
     @property
     def duration_s(self) -> float | None:
         """How long the run took."""
-        return (self.finished_at - self.started_at).total_seconds() if self.finished_at else None
+        return seconds_between(self.started_at, self.finished_at)
 
 
 def _number(part: JsonReader, key: str) -> float | None:

@@ -1,6 +1,7 @@
 """Read-only view of `maestro.reboot-outcome/1` for `reboot`, `history` and `follow`. Light."""
 
 from agent.state.json_reader import JsonReader
+from agent.state.timestamps import seconds_between
 
 
 class RebootGateView:
@@ -64,4 +65,4 @@ class RebootOutcomeView:
     @property
     def duration_s(self) -> float | None:
         """How long the run took, the time until the machine was back included."""
-        return (self.finished_at - self.started_at).total_seconds() if self.finished_at else None
+        return seconds_between(self.started_at, self.finished_at)

@@ -1,6 +1,7 @@
 """Read-only view of `maestro.restart-outcome/1` for `restart-services`, `history` and `follow`. Light."""
 
 from agent.state.json_reader import JsonReader
+from agent.state.timestamps import seconds_between
 
 
 class RestartUnitView:
@@ -50,4 +51,4 @@ class RestartOutcomeView:
     @property
     def duration_s(self) -> float | None:
         """How long the run took."""
-        return (self.finished_at - self.started_at).total_seconds() if self.finished_at else None
+        return seconds_between(self.started_at, self.finished_at)

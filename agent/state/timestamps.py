@@ -28,6 +28,16 @@ def minus_clamped(when: datetime, by: timedelta) -> datetime:
     return when - min(by, when - datetime.min.replace(tzinfo=timezone.utc))
 
 
+def seconds_between(start: datetime, end: datetime | None) -> float | None:
+    """Return the time from start to end in seconds.
+
+    None: there is no end, or it is before the start because the clock was set back, so that it is unknown.
+    """
+    if end is None or end < start:
+        return None
+    return (end - start).total_seconds()
+
+
 def parse_utc(text: str) -> datetime:
     """Parse the output of `format_utc`.
 

@@ -6,7 +6,7 @@ from datetime import datetime, timezone
 
 import pytest
 
-from agent.state.timestamps import format_human, parse_utc
+from agent.state.timestamps import format_human, parse_utc, seconds_between
 
 SUMMER, WINTER = parse_utc("2026-07-01T22:30:00Z"), parse_utc("2026-11-23T05:10:00Z")
 
@@ -74,3 +74,16 @@ def test_without_the_variable_the_zone_is_that_of_the_machine(use_zone: Callable
     use_zone(None)
 
     assert format_human(WINTER).startswith("2026-11-2")
+
+
+@pytest.mark.parametrize(
+    ("end", "expected"),
+    [
+        (SUMMER, 0.0),
+        (WINTER, (WINTER - SUMMER).total_seconds()),
+        (None, None),
+        (parse_utc("2026-07-01T22:29:59Z"), None),
+    ],
+)
+def test_a_time_that_ended_before_it_began_is_of_unknown_length(end: datetime | None, expected: float | None) -> None:
+    assert seconds_between(SUMMER, end) == expected

@@ -39,7 +39,7 @@ from agent.state.documents.parts import (
 )
 from agent.state.documents.provision import note_from_document, note_to_document
 from agent.state.json_reader import JsonReader
-from agent.state.timestamps import format_utc
+from agent.state.timestamps import format_utc, seconds_between
 
 
 def outcome_to_document(outcome: Outcome, generated_at: datetime, findings: Findings = NO_FINDINGS) -> Document:
@@ -77,7 +77,7 @@ def outcome_to_document(outcome: Outcome, generated_at: datetime, findings: Find
         "lists": lists_to_document(outcome.lists) if outcome.lists else None,
         "lock": {"waited_s": outcome.lock.waited_s, "held_s": outcome.lock.held_s, "by": outcome.lock.by},
         "downloaded_bytes": outcome.downloaded_bytes,
-        "duration_s": round((finished - outcome.started_at).total_seconds(), 3) if finished else None,
+        "duration_s": _rounded(seconds_between(outcome.started_at, finished)),
     }
 
 
@@ -209,12 +209,20 @@ def _findings(outcome: Outcome, run: JsonReader) -> Findings:
 def _times_from_document(run: JsonReader) -> tuple[datetime, datetime | None]:
     """Return start and end, both within their recorded second, such that they are `duration_s` apart."""
     start, end = run.time("started_at"), run.optional_time("finished_at")
-    if end is None or abs((end - start).total_seconds() - run.number("duration_s")) > 1:
+    if (
+        end is None
+        or run.raw.get("duration_s") is None
+        or abs((end - start).total_seconds() - run.number("duration_s")) > 1
+    ):
         return start, end
     duration = timedelta(seconds=run.number("duration_s"))
     fraction = timedelta(microseconds=999_999)
     start = min(max(start, end - duration), start + fraction)
     return start, max(end, min(start + duration, end + fraction))  # the duration is rounded to milliseconds
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return round(seconds, 3) if seconds is not None else None
 
 
 def _change_to_document(step: Step, findings: Findings) -> Document:

@@ -112,9 +112,9 @@ def _run(event: StoredEvent) -> RunView:
 def _duration(document: Part) -> float | None:
     started, finished = document.moment("started_at"), document.moment("finished_at")
     measured = document.number("duration_s")
-    if measured is not None or started is None or finished is None:
-        return measured
-    return max(0.0, (finished - started).total_seconds())
+    if measured is None and started is not None and finished is not None:
+        measured = (finished - started).total_seconds()
+    return measured if measured is not None and measured >= 0 else None  # negative: the host's clock was set back
 
 
 def _changes(kind: str, document: Part) -> Iterator[PackageChange]:
