@@ -124,8 +124,10 @@ def _changed_lines(outcome: OutcomeView, *, verbose: bool) -> list[str]:
         lines.append(f"{counted(len(outcome.unused), 'package')} removed that nothing needs after this upgrade:")
     lines += [f"  {name} {part.installed}" for name, part in zip(names(outcome.unused), outcome.unused, strict=True)]
     planned = {f"{part.package}:{part.architecture}" for part in (*outcome.superseded, *outcome.unused)}
+    taken_by = outcome.replaced_by
+    lines += [f"Removed {label_of(name)}: replaced by {taken_by[name]}" for name in outcome.removed if name in taken_by]
     return lines + [
         f"GONE {label_of(name)}: removed by dpkg, because an upgrade took over its last file"
         for name in outcome.removed
-        if name not in planned
+        if name not in planned and name not in taken_by
     ]

@@ -8,6 +8,7 @@ from agent.report.text import (
     lists_lines,
     names,
     origin_of,
+    others_text,
     overridden_lines,
     reboot_line,
     requested_lines,
@@ -33,7 +34,7 @@ def plan_lines(plan: PlanView, *, verbose: bool = False, working: bool = False, 
     lines += _unfinished_lines(plan, working=working)
     if plan.other_updates:
         count = counted(plan.other_updates, "other update")
-        lines.append(f"{count} available; `maestro-agent upgrade --all` installs them.")
+        lines.append(f"{count} available; {others_text(plan.other_updates, plan.other_held)}.")
     if plan.hidden_security:
         lines.append(f"{counted(len(plan.hidden_security), 'other update')} with a security fix:")
         lines += update_lines(plan.hidden_security, verbose=verbose)

@@ -202,6 +202,15 @@ def names(parts: Sequence[PackageView]) -> list[str]:
     return package_labels([(part.package, part.architecture) for part in parts])
 
 
+def others_text(count: int, held: int) -> str:
+    """Return what `upgrade --all` does with updates that are no security updates, some of which a gate holds."""
+    if count == held:
+        return "held back: `maestro-agent upgrade --all --dry-run` says why"
+    if held:
+        return f"`maestro-agent upgrade --all` installs {count - held}, {held} held back"
+    return "`maestro-agent upgrade --all` installs them"
+
+
 def result_text(run: RunView, *, running: bool = False) -> str:
     """Return a run's result in words: "done, 3 held back"; `running`: it is in progress now."""
     if running:

@@ -41,6 +41,8 @@ class OutcomeView(RunView):
         self.underway = [UpdateView(part, "from", "to") for part in run.optional_children("underway")]
         """Once the run has ended: what dpkg has begun and the next run finishes."""
         self.removed = run.texts("removed")
+        self.replaced_by = {name: part.label for part in self.changed for name in part.replaces}
+        """Labels of the packages that took the place of others as planned, by `name:architecture` of these."""
         self.superseded = [RemovalView(part) for part in run.optional_children("superseded")]
         self.unused = [RemovalView(part) for part in run.optional_children("unused")]
         self.repaired = [RepairView(part) for part in run.children("repaired")]

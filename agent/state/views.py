@@ -58,6 +58,8 @@ class UpdateView(PackageView):
         self.candidate = part.text(candidate)
         self.source = part.optional_text("source") or self.package
         """Source package; the package itself in documents of earlier versions."""
+        self.replaces = part.optional_texts("replaces") or []
+        """Installed packages that it takes the place of, as `name:architecture`."""
         self.cves = part.optional_texts("cves")
         """None if no changelog was read."""
         self.cves_complete = part.boolean("cves_complete") if self.cves else part.raw.get("cves_complete") is True
@@ -165,6 +167,8 @@ class PlanView:
         """Packages that the plan makes unneeded, and removes."""
         self.repair = [RepairView(part) for part in plan.children("repair")]
         self.other_updates = int(plan.number("other_updates"))
+        self.other_held = int(plan.number("other_held")) if "other_held" in plan.raw else 0
+        """How many of them `upgrade --all` would hold back; not known in documents of earlier versions."""
         self.hidden_security = [StepView(part) for part in plan.optional_children("hidden_security")]
         self.esm_only = [HeldView(part) for part in plan.optional_children("esm_only")]
         self.overridden = overridden_views(plan)
@@ -246,4 +250,6 @@ class RunView:
         self.requested_by = run.optional_text("requested_by") or ""
         """`schedule`, or a user's name; empty in documents of earlier versions."""
         ended = self.finished_at is not None and run.raw.get("duration_s") is not None
-        self.duration_s = run.number("duration_s") if ended else None
+        measured_s = run.number("duration_s") if ended else -1.0
+        self.duration_s = measured_s if measured_s >= 0 else None
+        """None: unknown, as if the clock was set back; documents of earlier versions then have a negative number."""

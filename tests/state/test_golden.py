@@ -161,6 +161,7 @@ def full_plan() -> Plan:
         repair=(given.REPAIR,),
         reboot=REBOOT,
         other_updates=7,
+        other_held=2,
         others=(OTHER,),
         esm_only=(given.held("libavcodec59", Why.ESM_ONLY, "only Ubuntu Pro has it", source="ffmpeg"),),
     )
@@ -186,8 +187,8 @@ def full_outcome() -> Outcome:
     return given.outcome(
         finished_at=NOW + timedelta(seconds=42, milliseconds=250),
         result=Result.FAILED,
-        upgraded=(NEW, LIBSSL, OPENSSL),
-        removed=(PackageId.parse("libold1:amd64"),),
+        upgraded=(replace(NEW, replaces=(PackageId.parse("libnew0:amd64"),)), LIBSSL, OPENSSL),
+        removed=(PackageId.parse("libnew0:amd64"), PackageId.parse("libold1:amd64")),
         removed_kernels=(given.REMOVAL,),
         held=HELD,
         failed=(

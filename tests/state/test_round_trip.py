@@ -32,7 +32,7 @@ from agent.state.documents.outcome import outcome_from_document, outcome_to_docu
 from agent.state.documents.plan import plan_from_document, plan_to_document
 from agent.state.json_reader import JsonReader
 from agent.state.run_views import OutcomeView
-from agent.state.views import PlanView
+from agent.state.views import PlanView, RunView
 from tests.conftest import CHECKOUT
 from tests.core import given
 
@@ -118,6 +118,7 @@ PLANS = st.builds(
     journal=st.booleans(),
     reboot=REBOOTS,
     other_updates=st.integers(0, 999),
+    other_held=st.integers(0, 999),
     remove=lists_of(REMOVALS),
     kept=lists_of(REMOVALS),
 )
@@ -316,3 +317,15 @@ def test_a_malformed_outcome_is_an_error(field: str, value: object) -> None:
 
     with pytest.raises(RecordError):
         outcome_from_document(written(document))
+
+
+def test_a_run_whose_clock_was_set_back_is_of_unknown_length() -> None:
+    outcome = given.outcome(started_at=NOW, finished_at=NOW - timedelta(minutes=59))
+
+    document = outcome_to_document(outcome, NOW)
+    found, _ = outcome_from_document(written(document))
+
+    assert document["duration_s"] is None
+    assert (found.started_at, found.finished_at) == (outcome.started_at, outcome.finished_at)
+    for duration_s in (None, -3540.0):  # earlier versions wrote the negative number
+        assert RunView(written({**document, "duration_s": duration_s})).duration_s is None

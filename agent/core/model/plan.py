@@ -164,6 +164,8 @@ class Plan:
     reboot: Reboot | Unseen
     other_updates: int
     """How many available updates are neither security updates nor in this plan: the number of `others`."""
+    other_held: int = 0
+    """How many of them a gate holds: the plan of all updates would not install them."""
     remove: tuple[Removal, ...] = ()
     """Obsolete kernels."""
     kept: tuple[Removal, ...] = ()

@@ -70,7 +70,8 @@ def decide(
     resolution = replace(resolution, refused=(*held, *resolution.refused))
     kernels = plan_kernel_removal(policy, facts, resolution.steps, untouchable)
     plan = build_plan(facts, scope, admission, resolution, kernels)
-    return replace(plan, overridden=overridden(policy, observed, plan.install))
+    other_held = _held_of(plan.others, policy, facts, dropped, groups) if plan.others else 0
+    return replace(plan, overridden=overridden(policy, observed, plan.install), other_held=other_held)
 
 
 def plan_kernel_removal(policy: Policy, facts: Facts, install: Iterable[Step], untouchable: Veto) -> ObsoleteKernels:
@@ -145,6 +146,14 @@ def plan_id(
     lines += [f"-{r.id} {r.version}" for r in remove]
     lines += [f"~{r.id} {r.version}" for r in unused]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
+
+
+def _held_of(
+    others: Iterable[Update], policy: Policy, facts: Facts, dropped: Dropped, groups: Sequence[AtomicGroup]
+) -> int:
+    """Return how many of these updates a plan of all updates would hold, as far as the gates tell."""
+    admitted = {update.id for update in admit(policy, facts, Scope.ALL, dropped, groups).admitted}
+    return sum(update.id not in admitted for update in others)
 
 
 def _others(facts: Facts, install: Iterable[Step], held: Iterable[Held]) -> list[Update]:

@@ -13,6 +13,7 @@ from agent.report.text import (
     counted,
     cve_suffix,
     held_update_lines,
+    others_text,
     reboot_line,
     result_text,
     update_lines,
@@ -120,8 +121,8 @@ def _plan_lines(plan: PlanView, *, verbose: bool) -> list[str]:
         lines.append(_field("To remove", counted(len(plan.remove), "obsolete kernel package")))
     lines.append(_field("Held back", str(len(plan.held) or nothing), Tone.HELD if plan.held else None))
     lines += held_update_lines(plan.held, indent=WIDTH, verbose=verbose)
-    others = f"{plan.other_updates} (`maestro-agent upgrade --all` installs them)" if plan.other_updates else nothing
-    lines.append(_field("Other updates", others))
+    count = plan.other_updates
+    lines.append(_field("Other updates", f"{count} ({others_text(count, plan.other_held)})" if count else nothing))
     hidden = plan.hidden_security
     if hidden:
         lines.append(f"{'':{WIDTH}}{len(hidden)} with a security fix:")

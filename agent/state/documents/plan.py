@@ -61,6 +61,7 @@ def plan_to_document(plan: Plan, generated_at: datetime, findings: Findings = NO
         "install": [_step_to_document(step, findings) for step in plan.install],
         "held": [held_to_document(held, findings) for held in plan.held],
         "other_updates": plan.other_updates,
+        "other_held": plan.other_held,
         "hidden_security": [
             _hidden_to_document(update, found) for update, found in unlabelled_security_fixes(plan, findings)
         ],
@@ -95,6 +96,7 @@ def plan_from_document(plan: JsonReader) -> tuple[Plan, Findings]:
         journal=journal,
         reboot=reboot_from_document(plan.optional_child("reboot")),
         other_updates=int(plan.number("other_updates")),
+        other_held=int(plan.number("other_held")) if "other_held" in plan.raw else 0,
         remove=tuple(removal_from_document(part) for part in plan.optional_children("remove")),
         kept=tuple(removal_from_document(part) for part in plan.optional_children("kept")),
         unused=tuple(removal_from_document(part) for part in plan.optional_children("unused")),

@@ -271,6 +271,26 @@ def test_a_plan_counts_other_updates_that_it_does_not_contain() -> None:
     assert plan.other_updates == 2  # a's higher version, and c
 
 
+def test_a_plan_counts_those_that_the_plan_of_all_updates_would_hold() -> None:
+    offered = [
+        given.other("free"),
+        given.other("held", on_hold=True),
+        given.other("blocked"),
+        given.other("part", phased=20),
+    ]
+    policy = given.policy(blocklist=("blocked",))
+
+    plan = decide(
+        policy,
+        given.facts(*offered),
+        Scope.SECURITY,
+        NOTHING_DROPPED,
+        lambda _updates, _veto: Resolution(steps=(), refused=()),
+    )
+
+    assert (plan.other_updates, plan.other_held) == (4, 3)
+
+
 def id_of_plan(facts: Any, scope: Scope, *steps: Any) -> str:
     return build_plan(facts, scope, admit(given.policy(), facts, scope), Resolution(steps=steps, refused=())).id
 
