@@ -247,14 +247,16 @@ class _ExporterProcess:
                 self._child.kill()
             return True
         self._child = None
-        if code != 0:  # perhaps before it queued what was new
-            self._processed = None
+        if code != 0:
             self._record_end(code, policy, now)
         return False
 
     def _record_end(self, code: int, policy: Policy, now: datetime) -> None:
         """Record the end of a process that failed and wrote no status file: only this process knows of it."""
-        if code == ExitCode.BUSY or status_version(self._run_dir, self._name) != self._status_version:
+        recorded = status_version(self._run_dir, self._name) != self._status_version
+        if code == ExitCode.BUSY or not recorded:
+            self._processed = None  # perhaps it ended before it queued what was new
+        if code == ExitCode.BUSY or recorded:
             return  # another process runs the exporter and writes the file, or it is written
         how = f"with exit code {code}" if code > 0 else f"by signal {-code}"
         # By its start, as the schedule counts it: the next slot may have passed since.

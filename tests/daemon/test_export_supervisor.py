@@ -477,6 +477,15 @@ def test_process_that_failed_has_processed_nothing(code: int, own: InDaemonWorld
     assert own.own.abandoned == []
 
 
+def test_process_that_could_not_send_has_processed_what_was_new(own: InDaemonWorld) -> None:
+    own.tick(NOON)
+    own.leaves_status(ExportState(last=NOON, failures=1))
+    own.started[-1].code = 1
+
+    assert own.tick(NOON + 6 * MINUTE) == 1
+    assert own.own.applied == [False, True]
+
+
 def test_hanging_attempt_is_abandoned_and_no_other_is_started(
     own: InDaemonWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
