@@ -80,7 +80,7 @@ class ExportSchedule:
 
     settings: object = None
     reconfigured: bool = False
-    """The settings changed after the last start: previous failures no longer delay the next attempt."""
+    """The settings may have changed after the last start: previous failures no longer delay the next attempt."""
     exported: object = None
     """`ExportTick.seen` at the last start."""
     started_at: datetime | None = None
@@ -92,7 +92,7 @@ class ExportSchedule:
         """Return the schedule under these settings."""
         if settings == self.settings:
             return self
-        return replace(self, settings=settings, reconfigured=self.settings is not None)
+        return replace(self, settings=settings, reconfigured=True)
 
     def started(self, tick: ExportTick) -> "ExportSchedule":
         """Return the schedule after a start."""

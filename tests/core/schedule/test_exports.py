@@ -143,6 +143,12 @@ def test_schedule_starts_at_once_only_for_something_new() -> None:
     assert is_due(STARTED, state, exporter_tick(1, seen="new"))
 
 
+def test_schedule_of_a_new_daemon_ignores_the_backoff_of_an_earlier_one() -> None:
+    state = ExportState(last=NOON, failures=9, not_before=NOON + timedelta(hours=1))
+
+    assert is_due(ExportSchedule().configured("settings"), state, exporter_tick(10))
+
+
 def test_schedule_after_new_settings_ignores_the_backoff() -> None:
     failing = ExportState(last=NOON, failures=9, not_before=NOON + 60 * MINUTE)
     changed = STARTED.configured("other settings")
