@@ -77,7 +77,9 @@ class HeartbeatInDaemon:
             return AttemptResult.DONE  # by another process, which recorded what came of it later than this began
         entry, export_state = state_after(status.entry, status.export_state, result)
         recorded = ExporterLog(ExporterName.ENDPOINT, self._recent.run_dir, policy.endpoint.url)
-        result = replace(result, lease=lease)
+        # Only the process records durably that an outage begins or ends: it makes the next attempt.
+        turned = bool(result.why) != bool(status.entry.get("why"))
+        result = replace(result, lease=None if turned else lease)
         recorded.record(result, status.entry, {**status.entry, **entry}, export_state, status.instance_id)
         return AttemptResult.DONE if result.response_class is ResponseClass.OK else AttemptResult.FAILED
 

@@ -85,7 +85,8 @@ class ExporterRun:
             attempt, export_state = state_after(before, state_before, result)
             with outbox.transaction() as tx:
                 reserved = result.lease.last if result.lease else tx.state.state_sequence
-                tx.state = replace(tx.state, last_attempt=attempt, export_state=export_state, state_sequence=reserved)
+                kept = _durable(attempt, result)
+                tx.state = replace(tx.state, last_attempt=kept, export_state=export_state, state_sequence=reserved)
             section = outbox_section(outbox.stats())
             self._log.record(result, before, {**attempt, **section}, export_state, outbox.state.instance_id)
             return result
@@ -114,6 +115,14 @@ class ExporterRun:
         known = status.entry if problem else {}
         self._log.record(result, status.entry, {**queue, **known, **attempt}, export_state, status.instance_id)
         return result
+
+
+def _durable(attempt: Document, result: ExportResult) -> Document:
+    """Return what may be said of an attempt after a boot, when the status file is gone.
+
+    While all is well, the daemon sends on without writing to the disk: the time of the last success is not known then.
+    """
+    return {**attempt, "last_success_at": None} if result.lease and not result.why else attempt
 
 
 def _is_later(last: datetime | None, known: datetime | None, now: datetime) -> bool:

@@ -27,6 +27,8 @@ from agent.report.source import boot_time_of
 from agent.state.timestamps import utc_now
 
 _UNAUTHENTICATED = 401
+_LATER = frozenset({ResponseClass.RETRY, ResponseClass.SERVER_ERROR})
+"""Failures after which the next heartbeat needs no process, either."""
 
 
 def create(policy: Policy) -> "EndpointExporter":
@@ -179,8 +181,9 @@ def _report(context: ExportContext, state: StreamState, stats: OutboxStats | Non
 
 
 def _lease(context: ExportContext, outbox: Outbox, result: ExportResult, report: Document) -> HeartbeatLease | None:
-    """Return what the daemon may send from now on without this process, once everything was sent."""
-    if result.why or outbox.stats().events > 0:
+    """Return what the daemon may send from now on without this process, once everything but heartbeats was sent."""
+    settled = result.response_class in _LATER or not result.why
+    if not settled or outbox.stats().events > 0:
         return None
     return lease_after(outbox.state, context.lease_holder, str(report["hash"]), utc_now())
 

@@ -66,7 +66,7 @@ def _exporter_line(view: ExporterView, now: datetime) -> str:
     line = f"{view.target}  " if view.target else ""
     if view.failing_since is not None:
         line += f"failing since {format_human(view.failing_since)}: {view.why}; "
-    line += f"last sent {format_age(view.last_success_at, now)}" if view.last_success_at else "nothing sent yet"
+    line += f"last sent {format_age(view.last_success_at, now)}" if view.last_success_at else "no success on record"
     queued = view.counts["depth"]
     line += f", {queued} event{'s' if queued > 1 else ''} queued" if queued else ""
     lost = [f"; {view.counts[name]} {label}" for name, label in _LOST.items() if view.counts[name]]

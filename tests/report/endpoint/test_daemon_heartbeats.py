@@ -3,8 +3,10 @@
 import json
 import random
 import re
+import shutil
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timezone
@@ -90,14 +92,75 @@ def test_fault_of_the_network_is_recorded_without_a_process(fault: str, between:
     proxy.choose = lambda faults: fault if fault in faults else ""
 
     daemon.round()
-    status = agent.endpoint_status
+    status, processes = agent.endpoint_status, daemon.processes
     proxy.choose = no_fault
     daemon.round()
 
-    assert daemon.processes == 1
+    assert processes == 1
     assert status["why"]
     assert status["failing_since"] is not None
     assert (agent.endpoint_status["why"], agent.endpoint_status["failing_since"]) == ("", None)
+
+
+def away(faults: tuple[str, ...]) -> str:
+    return "http-503" if faults is EXCHANGE else ""
+
+
+def failing(agent: ReportingAgent) -> tuple[str, str]:
+    status = agent.endpoint_status
+    return status["last_success_at"], status["failing_since"]
+
+
+def test_an_outage_is_one_process_at_its_begin_and_one_at_its_end(between: Between) -> None:
+    agent, proxy = between(no_fault)
+    daemon = FastDaemon(agent.directory)
+    for _ in range(2):
+        daemon.round()
+    found = []
+    for proxy.choose in (*[away] * 5, *[no_fault] * 4):
+        daemon.round()
+        found.append(daemon.processes)
+
+    assert found == [1, 2, 2, 2, 2, 2, 3, 3, 3]
+    assert agent.endpoint_status["why"] == ""
+    assert len(beats(proxy)) == len(set(beats(proxy)))
+
+
+def test_an_outage_goes_on_after_a_boot(between: Between) -> None:
+    agent, proxy = between(no_fault)
+    daemon = FastDaemon(agent.directory)
+    for _ in range(2):
+        daemon.round()
+    proxy.choose = away
+    daemon.round()
+    begun = failing(agent)
+    time.sleep(1)  # times have whole seconds
+    for _ in range(2):
+        daemon.round()
+    shutil.rmtree(agent.directory / "run")
+    (agent.directory / "run").mkdir()
+
+    FastDaemon(agent.directory).round()
+
+    assert failing(agent) == begun
+
+
+@pytest.mark.parametrize("boots", [False, True], ids=["restart", "boot"])
+def test_an_old_success_is_not_shown_as_the_last_one(between: Between, *, boots: bool) -> None:
+    agent, proxy = between(no_fault)
+    daemon = FastDaemon(agent.directory)
+    daemon.round()
+    time.sleep(1)
+    daemon.round()
+    last = agent.endpoint_status["last_success_at"]
+    if boots:
+        shutil.rmtree(agent.directory / "run")
+        (agent.directory / "run").mkdir()
+    proxy.choose = away
+
+    FastDaemon(agent.directory).round()
+
+    assert failing(agent)[0] == (None if boots else last)
 
 
 @pytest.mark.parametrize("fault", ["redirect", "garbage", "page-400", "endless", "wrong-certificate"])

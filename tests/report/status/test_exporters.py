@@ -53,7 +53,7 @@ def test_a_failing_endpoint_is_shown_with_its_queue() -> None:
 def test_the_line_names_where_it_is_sent_to() -> None:
     (line,) = lines(target="https://fleet.example.org", last_success_at=None, depth=1)
 
-    assert line == "Endpoint     https://fleet.example.org  nothing sent yet, 1 event queued"
+    assert line == "Endpoint     https://fleet.example.org  no success on record, 1 event queued"
 
 
 def test_an_unknown_queue_length_is_not_shown() -> None:
