@@ -6,6 +6,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 import pytest
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
 from endpoint.store.deployments import Actor
@@ -116,6 +117,28 @@ def test_a_refresh_leaves_the_focus_on_the_cancel_of_the_same_host_or_nowhere(
     assert "cancelled" not in made.find("tbody").text.lower()
 
 
+def test_what_is_about_to_be_clicked_stays_below_the_pointer(
+    endpoint: LocalEndpoint, site: tuple[Browser, str, Visitor]
+) -> None:
+    made, address, _ = site
+    hosts = [deployable(endpoint, f"web{number}") for number in range(1, 3)]
+    deployed(made, address)
+    made.open(f"{made.url}?status=queued")
+    rows = made.find("tbody").text
+    first = next(host for host in hosts if rows.startswith(host.name))
+    (request,) = first.offered()
+    first.step(request["id"], "done")
+
+    made.script("const later = Date.now() + 30_000; Date.now = () => later")
+    ActionChains(made.driver).move_to_element(made.find("tbody button")).perform()
+    made.script('document.dispatchEvent(new Event("visibilitychange"))')
+    made.wait_for("Not refreshed since")
+    assert made.find("tbody").text == rows
+
+    assert refresh(made) == "Refreshed every 10 s."  # as the pointer rests
+    assert not made.find("tbody").text.startswith(first.name)
+
+
 def test_an_opened_run_stays_open_and_a_closed_one_closed_when_another_one_is_above_them(
     endpoint: LocalEndpoint, site: tuple[Browser, str, Visitor]
 ) -> None:
@@ -203,6 +226,23 @@ def test_the_list_is_refreshed_around_a_note_that_is_being_typed(
     assert "ask Bob first" in made.find("[data-live=notes]").text
     assert "prod" in made.find("[data-live=tags]").text
     assert made.find("textarea").get_attribute("value") == "the disk is"
+
+
+def test_a_chosen_condition_stays_until_it_is_taken_back(
+    endpoint: LocalEndpoint, site: tuple[Browser, str, Visitor]
+) -> None:
+    made, address, _ = site
+    reporting_host(endpoint)
+    made.open(f"{address}/hosts?state=held")
+
+    made.choose("state", "silent")
+    made.script("document.activeElement.blur()")
+    assert refresh(made).startswith("Not refreshed since")
+    assert made.find("[name=state]").get_attribute("value") == "silent"
+
+    made.choose("state", "held")
+    made.script("document.activeElement.blur()")
+    assert refresh(made) == "Refreshed every 10 s."
 
 
 @pytest.mark.parametrize("path", ["/audit", "/enrolments", "/deploy", "/account"])
