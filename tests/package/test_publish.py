@@ -12,7 +12,7 @@ from agent.version import VERSION
 from tests.conftest import CHECKOUT
 from tests.support import bases
 from tests.support.machine import Machine, machine
-from tests.support.repository import Ready
+from tests.support.repository import Package, Ready
 from tests.support.server import Archive, serving
 
 pytestmark = pytest.mark.xdist_group("package")
@@ -39,15 +39,15 @@ def published(deb: Path, tmp_path: Path) -> Iterator[Archive]:
         yield archive
 
 
-def publish(place: Path, uri: str, *packages: Path) -> "subprocess.CompletedProcess[str]":
+def publish(place: Path, uri: str, *packages: Path, to: str = "www") -> "subprocess.CompletedProcess[str]":
     """Run it; nothing temporary is left, whether it succeeds or fails."""
-    command = [CHECKOUT / "tools/publish", "--keys", place / KEYS, "--uri", uri, place / "www", *packages]
+    command = [CHECKOUT / "tools/publish", "--keys", place / KEYS, "--uri", uri, place / to, *packages]
     with TemporaryDirectory() as temporary:  # its path is short, unlike that of `place`
         environment = {**os.environ, "TMPDIR": temporary}
         done = subprocess.run(
             [str(word) for word in command], capture_output=True, text=True, check=False, env=environment
         )
-        assert [*Path(temporary).iterdir(), *(place / "www").glob(".new.*")] == []
+        assert [*Path(temporary).iterdir(), *(place / to).glob(".new.*")] == []
     return done
 
 
@@ -95,7 +95,6 @@ def test_publishing_again_changes_no_package_and_no_key(published: Archive, deb:
     changed = Ready(name="maestro-agent", version=VERSION, architecture="all", deb=deb).build()
     (tmp_path / "older.deb").write_bytes(older)
     (tmp_path / "changed.deb").write_bytes(changed)
-    (tmp_path / KEYS / "db/lockfile").touch()  # of a run that was killed
 
     codes = [
         publish(tmp_path, published.url, file).returncode
@@ -105,6 +104,93 @@ def test_publishing_again_changes_no_package_and_no_key(published: Archive, deb:
     assert codes == [0, 1, 1, 1]
     assert {path: path.read_bytes() for path in before} == before
     assert (tmp_path / KEYS).stat().st_mode & 0o077 == 0
+
+
+def small(place: Path, name: str, version: str) -> Path:
+    """Build a package that has nothing but its name."""
+    file = place / f"{name}_{version}.deb"
+    fields = (("Section", "admin"), ("Priority", "optional"))
+    file.write_bytes(Package(name=name, version=version, fields=fields).build())
+    return file
+
+
+def seen(place: Path, repository: str = "www") -> set[str]:
+    """Return what clients find in the index, of all architectures, each with its file in the pool."""
+    found = set()
+    indexes = list((place / repository).glob("dists/stable/main/binary-*/Packages"))
+    for index in indexes:
+        for stanza in index.read_text().split("\n\n")[:-1]:
+            fields = dict(line.split(": ", 1) for line in stanza.strip().splitlines())
+            assert (place / repository / fields["Filename"]).is_file()
+            found.add(f"{fields['Package']} {fields['Version']}")
+    assert len(indexes) == 7
+    return found
+
+
+def test_each_repository_of_one_key_gets_what_is_published_in_it(tmp_path: Path) -> None:
+    agent, endpoint = (small(tmp_path, name, "1") for name in ("maestro-agent", "maestro-endpoint"))
+    newer = small(tmp_path, "maestro-agent", "2")
+    for repository in ("staging", "production"):
+        assert publish(tmp_path, "file:/x", agent, endpoint, to=repository).returncode == 0
+
+    first = publish(tmp_path, "file:/x", newer, to="staging")
+    between = seen(tmp_path, "staging"), seen(tmp_path, "production")
+    second = publish(tmp_path, "file:/x", newer, to="production")
+
+    assert (first.returncode, second.returncode) == (0, 0)
+    assert between == ({"maestro-agent 2", "maestro-endpoint 1"}, {"maestro-agent 1", "maestro-endpoint 1"})
+    assert seen(tmp_path, "production") == {"maestro-agent 2", "maestro-endpoint 1"}
+    assert {file.name for file in tmp_path.glob("production/pool/main/m/*/*")} == {
+        "maestro-agent_2_all.deb",
+        "maestro-endpoint_1_all.deb",
+    }
+
+
+def test_a_repository_that_was_moved_keeps_its_other_packages(tmp_path: Path) -> None:
+    files = [small(tmp_path, name, "1") for name in ("maestro-agent", "maestro-endpoint")]
+    assert publish(tmp_path, "file:/x", *files).returncode == 0
+    (tmp_path / "www").rename(tmp_path / "moved")
+
+    done = publish(tmp_path, "file:/x", small(tmp_path, "maestro-agent", "2"), to="moved")
+
+    assert done.returncode == 0, done.stderr
+    assert seen(tmp_path, "moved") == {"maestro-agent 2", "maestro-endpoint 1"}
+
+
+def test_after_a_run_whose_index_could_not_be_written_the_next_one_publishes(tmp_path: Path) -> None:
+    older, newer = small(tmp_path, "maestro-agent", "1"), small(tmp_path, "maestro-agent", "2")
+    assert publish(tmp_path, "file:/x", older).returncode == 0
+    in_the_way = tmp_path / "www/dists/stable/main/binary-arm64/Packages.new"
+    in_the_way.mkdir()
+
+    failed = publish(tmp_path, "file:/x", newer)
+    between = seen(tmp_path)
+    in_the_way.rmdir()
+    again = publish(tmp_path, "file:/x", newer)
+
+    assert (failed.returncode, between) == (1, {"maestro-agent 1"})
+    assert "published: " not in failed.stdout
+    assert again.returncode == 0, again.stderr
+    assert seen(tmp_path) == {"maestro-agent 2"}
+
+
+def test_what_the_key_has_not_signed_is_not_taken_from_the_repository(tmp_path: Path) -> None:
+    files = [small(tmp_path, name, "1") for name in ("maestro-agent", "maestro-endpoint")]
+    assert publish(tmp_path, "file:/x", *files).returncode == 0
+    newer, codes = small(tmp_path, "maestro-agent", "2"), []
+
+    for name in ("pool/main/m/maestro-endpoint/maestro-endpoint_1_all.deb", "dists/stable/main/binary-amd64/Packages"):
+        file = tmp_path / "www" / name
+        content = file.read_bytes()
+        file.write_bytes(content + b"more")
+        codes.append(publish(tmp_path, "file:/x", newer).returncode)
+        file.write_bytes(content)
+    release = tmp_path / "www/dists/stable/InRelease"
+    release.write_text(release.read_text().replace("Label: maestro-agent", "Label: somebody-else"))
+    codes.append(publish(tmp_path, "file:/x", newer).returncode)
+
+    assert codes == [1, 1, 1]
+    assert seen(tmp_path) == {"maestro-agent 1", "maestro-endpoint 1"}
 
 
 @pytest.mark.parametrize(
