@@ -1,10 +1,12 @@
 """Copies the database to one file while it is in use, and verifies the copy."""
 
 import contextlib
+import glob
 import os
 import shlex
 import sqlite3
 import subprocess
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -15,6 +17,8 @@ import sqlalchemy as sa
 from endpoint.errors import ConfigError, EndpointError, StoreError, UsageError
 
 _MARK = "alembic_version"
+_STALE_S = 12 * 3600.0
+"""A copy that nobody has written to for so long is of no run that goes on."""
 _POSTGRES_ENV = {"LC_ALL": "C.UTF-8", "PATH": "/usr/bin:/bin"}
 
 
@@ -51,21 +55,30 @@ def back_up(url: str, file: Path, *, replace: bool = False) -> Backup:
         if place.get_backend_name() == "sqlite":
             _copy_sqlite(Path(place.database or ""), partial)
             _verify_sqlite(partial)
-            old, copy = (shlex.quote(str(name)) for name in (place.database, file))
-            owner = "-o maestro-endpoint -g maestro-endpoint -m 0600"
-            # The log of the replaced database must not be applied to the copy.
-            restore = f"rm -f {old}-wal {old}-shm && install {owner} {copy} {old}"
+            restore = _restore_sqlite(Path(place.database or "").resolve(), file.absolute())
         else:
             _run("pg_dump", ["--format=custom", "--no-password", f"--file={partial}"], place)
             _verify_dump(partial)
-            name, copy = (shlex.quote(str(one)) for one in (place.database, file))
+            name, copy = (shlex.quote(str(one)) for one in (place.database, file.absolute()))
             restore = f"pg_restore --clean --if-exists --no-owner --single-transaction --dbname={name} {copy}"
     return Backup(file=file, size_bytes=file.stat().st_size, restore_with=restore)
+
+
+def _restore_sqlite(database: Path, copy: Path) -> str:
+    """Return the command, for any working directory: until the copy is on disk beside it the database is untouched.
+
+    The log of the replaced database must not be applied to the copy, and has what the database does not have yet.
+    """
+    old, made, new = (shlex.quote(str(name)) for name in (database, copy, database.with_name(f"{database.name}.new")))
+    owner = "-o maestro-endpoint -g maestro-endpoint -m 0600"
+    put = f"install {owner} {made} {new} && sync {new} && rm -f {old}-wal {old}-shm && mv -f {new} {old}"
+    return f"{put} || {{ rm -f {new}; false; }}"
 
 
 @contextmanager
 def _completed(file: Path) -> Iterator[Path]:
     """Return the name to write to; after the block it is synced and renamed to `file`, after an error removed."""
+    _remove_stale(file)
     partial = file.with_name(f".{file.name}.{os.getpid()}.partial")
     os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     try:
@@ -75,8 +88,21 @@ def _completed(file: Path) -> Iterator[Path]:
         partial.replace(file)
         _sync(file.parent)
     finally:
-        with contextlib.suppress(FileNotFoundError):
-            partial.unlink()
+        _remove(partial)
+
+
+def _remove(partial: Path) -> None:
+    """Remove an incomplete copy, with what SQLite makes beside it."""
+    for suffix in ("", "-journal", "-wal", "-shm"):
+        partial.with_name(partial.name + suffix).unlink(missing_ok=True)
+
+
+def _remove_stale(file: Path) -> None:
+    """Remove what runs have left that were killed, or the power was cut: it has secrets, and takes space."""
+    for found in file.parent.glob(f".{glob.escape(file.name)}.[0-9]*.partial"):
+        with contextlib.suppress(OSError):  # it has just got its name, or is another person's
+            if time.time() - found.stat().st_mtime > _STALE_S:
+                _remove(found)
 
 
 def _sync(name: Path) -> None:

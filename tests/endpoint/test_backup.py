@@ -3,13 +3,19 @@
 import os
 import pwd
 import shutil
+import signal
+import sqlite3
 import subprocess
+import sys
 import threading
+import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from endpoint.store.backup import back_up
+from tests.conftest import CHECKOUT
 from tests.endpoint.conftest import MakeEndpoint, MakeServer
 from tests.support.local_endpoint import LocalEndpoint
 from tests.support.messages import Outbox
@@ -59,6 +65,101 @@ def restore(command: str) -> None:
     _, _, shell = command.partition(": ")
     owner = pwd.getpwuid(os.getuid()).pw_name
     subprocess.run(["sh", "-ec", shell.replace("-o maestro-endpoint -g maestro-endpoint", f"-o {owner}")], check=True)
+
+
+def test_the_command_restores_from_any_directory_what_was_named_by_a_relative_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_database(tmp_path / "live" / "endpoint.db", 3)
+    monkeypatch.chdir(tmp_path)
+    made = back_up("sqlite:///live/endpoint.db", Path("today.db"))
+    make_database(tmp_path / "live" / "endpoint.db", 2)
+
+    monkeypatch.chdir("/")
+    restore(f"run: {made.restore_with}")
+
+    assert rows(tmp_path / "live" / "endpoint.db") == 3
+    assert [path.name for path in (tmp_path / "live").iterdir()] == ["endpoint.db"]
+
+
+def test_a_restore_that_fails_leaves_the_database_with_its_log_and_no_copy(tmp_path: Path) -> None:
+    live = tmp_path / "live" / "endpoint.db"
+    make_database(live, 50)
+    made = back_up(f"sqlite:///{live}", tmp_path / "today.db")
+    (tmp_path / "today.db").unlink()
+    log = live.with_name("endpoint.db-wal").stat().st_size
+
+    with pytest.raises(subprocess.CalledProcessError):
+        restore(f"run: {made.restore_with}")
+
+    assert log > 0
+    assert not live.with_name("endpoint.db.new").exists()
+    assert rows(live) == 50
+
+
+def make_database(file: Path, count: int) -> None:
+    """Add rows in a process that is killed afterwards: they are only in the log."""
+    file.parent.mkdir(exist_ok=True)
+    script = """
+import os, sqlite3, sys
+opened = sqlite3.connect(sys.argv[1], isolation_level=None)
+opened.execute("PRAGMA journal_mode=WAL")
+opened.execute("CREATE TABLE IF NOT EXISTS alembic_version (version_num TEXT)")
+for number in range(int(sys.argv[2])):
+    opened.execute("INSERT INTO alembic_version VALUES ('1')")
+os._exit(0)
+"""
+    subprocess.run([sys.executable, "-c", script, str(file), str(count)], check=True)
+
+
+def rows(file: Path) -> int:
+    with closing(sqlite3.connect(file)) as opened:
+        return int(opened.execute("SELECT count(*) FROM alembic_version").fetchone()[0])
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_backup_that_is_ended_leaves_no_incomplete_copy(number: signal.Signals, tmp_path: Path) -> None:
+    program = tmp_path / "bin" / "pg_dump"
+    program.parent.mkdir()
+    program.write_text(
+        '#!/bin/sh\nfor word; do case $word in --file=*) echo secret >"${word#--file=}" ;; esac; done\nexec sleep 60\n'
+    )
+    program.chmod(0o755)
+    script = f"""
+import argparse, pathlib
+from endpoint.cli import backup
+from endpoint.store import backup as store
+store._POSTGRES_ENV["PATH"] = {f"{program.parent}:/usr/bin:/bin"!r}
+backup.run(argparse.Namespace(config=pathlib.Path({str(tmp_path / "config.toml")!r}),
+    file=pathlib.Path({str(tmp_path / "nightly")!r}), replace=False))
+"""
+    (tmp_path / "config.toml").write_text('[database]\nurl = "postgresql+psycopg2://maestro@db.example/fleet"\n')
+    running = subprocess.Popen([sys.executable, "-c", script], cwd=CHECKOUT)
+    deadline = time.monotonic() + 30
+    while not any(path.stat().st_size for path in tmp_path.glob(".nightly.*")):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+    running.send_signal(number)
+    running.wait(timeout=30)
+
+    assert running.returncode == 128 + number
+    assert list(tmp_path.glob("*nightly*")) == []
+
+
+def test_what_a_run_left_that_was_killed_long_ago_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    make_database(tmp_path / "live" / "endpoint.db", 1)
+    names = (".nightly.7.partial", ".nightly.7.partial-journal", ".nightly.8.partial", ".weekly.7.partial")
+    for name in names:
+        (tmp_path / name).touch()
+        if ".8." not in name:
+            os.utime(tmp_path / name, (time.time() - 86400,) * 2)
+
+    back_up(f"sqlite:///{tmp_path}/live/endpoint.db", tmp_path / "nightly")
+
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "live", "nightly", ".nightly.8.partial", ".weekly.7.partial",
+    }  # fmt: skip
 
 
 def test_an_existing_file_is_overwritten_only_if_asked_for(make_endpoint: MakeEndpoint, tmp_path: Path) -> None:
