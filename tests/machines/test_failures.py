@@ -429,6 +429,55 @@ def test_a_killed_agent_lets_dpkg_finish_and_the_next_run_reports_it(host: Scena
     assert host.machine.check("dpkg --audit") == ""
 
 
+def test_a_removal_that_dpkg_finishes_after_a_kill_is_on_record(host: Scenario) -> None:
+    host.configuration('[security]\nremove_unused = "new"\n')
+    host.install(package("libapp1", "1", prerm="sleep 2"), package("app", "1", depends="libapp1"))
+    host.machine.check("apt-mark auto libapp1")
+    host.repository("security", package("app", "2"))
+    with host.machine.start("maestro-agent upgrade --json") as running:
+        host.machine.wait_for("libapp1.prerm")
+        caller, job = host.machine.processes(AGENT)[:2]
+        host.machine.check(f"kill -KILL {caller} {job}")
+        running.communicate()
+    host.machine.wait_for("dpkg", gone=True)
+    killed = host.agent("status --json").json["last_run"]
+
+    host.upgrade()
+
+    recovered = host.agent(f"history {killed['id']} --json").json
+    assert names(killed["underway_unused"]) == ["libapp1"]
+    assert (names(recovered["upgraded"]), recovered["removed"]) == (["app"], ["libapp1:amd64"])
+    assert "underway_unused" not in recovered
+
+
+TAKE_LOCK = """import fcntl, time
+file = open("/var/lib/dpkg/lock-frontend", "r+")
+fcntl.lockf(file, fcntl.LOCK_EX)
+open("/srv/held", "w").close()
+time.sleep(60)
+"""
+
+
+def test_a_stop_while_the_rest_of_a_transaction_waits_for_the_lock_blames_no_other_package(host: Scenario) -> None:
+    host.machine.write("/srv/take_lock.py", TAKE_LOCK)
+    hold = "setsid python3 /srv/take_lock.py < /dev/null > /dev/null 2>&1 & sleep 0.3; exit 1"
+    host.offer("security", package("a", "2"), package("m", "2", preinst=hold), package("x", "2"))
+    with host.machine.start("exec maestro-agent upgrade --json") as running:
+        host.machine.check("until test -e /srv/held; do sleep 0.05; done")
+        host.machine.kill("TERM", AGENT)
+        out, err = running.communicate()
+    host.machine.kill("KILL", "take_lock.py")
+    stopped = host.agent("status --json").json["last_run"]
+
+    later = host.upgrade().json
+
+    assert (running.returncode, stopped["result"]) == (1, "interrupted"), (out, err)
+    assert [one["package"] for one in stopped["failed"]] == ["m:amd64"]
+    begun = set(names(stopped["underway"]))
+    assert begun
+    assert begun <= {"a", "x"} == set(names(stopped["upgraded"])) | set(names(later["upgraded"]))
+
+
 def test_a_killed_client_does_not_stop_the_job(host: Scenario) -> None:
     host.offer("security", package("a", "2", postinst="sleep 2"))
     with host.machine.start("exec maestro-agent upgrade --json") as running:
