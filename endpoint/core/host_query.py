@@ -98,6 +98,8 @@ class HostQuery:
     """Pending or held there."""
     cve: str | None = None
     """Not yet active there."""
+    exposed: bool = False
+    """Only hosts that are on the exposure clock, with a fix that is not active: `exposed=1`."""
     text: str | None = None
     """Part of the name, or a host id."""
     sort: HostSort = HostSort.NAME
@@ -147,6 +149,8 @@ class HostQuery:
         host_ids = tuple(text.lower() for text in values.get("host", ()))
         if not all(map(UUID.fullmatch, host_ids)):
             raise RefusedError(400, "host: must be a host id")
+        if _one(values, "exposed") not in {None, "1"}:
+            raise RefusedError(400, "exposed: must be 1")
         return cls(
             states=tuple(_choice(HostState, "state", text) for text in values.get("state", ())),
             tags=values.get("tag", ()),
@@ -156,6 +160,7 @@ class HostQuery:
             host_ids=host_ids,
             package=_one(values, "package"),
             cve=cve,
+            exposed="exposed" in values,
             text=_one(values, "q"),
             sort=_choice(HostSort, "sort", sort.removeprefix("-")),
             descending=sort.startswith("-"),
@@ -174,6 +179,7 @@ class HostQuery:
             *(("version", version) for version in self.versions),
             *(("host", host_id) for host_id in self.host_ids),
             *((name, text) for name, text in (("package", self.package), ("cve", self.cve), ("q", self.text)) if text),
+            *([("exposed", "1")] if self.exposed else []),
             *([("sort", sort)] if sort != HostSort.NAME.value else []),
         ]
 
@@ -198,7 +204,7 @@ class HostQuery:
 
 
 _REPEATED = frozenset({"state", "tag", "group", "release", "version", "host"})
-_KNOWN = _REPEATED | {"package", "cve", "q", "sort", "after", "before", "limit"}
+_KNOWN = _REPEATED | {"package", "cve", "exposed", "q", "sort", "after", "before", "limit"}
 
 
 def _one(values: dict[str, tuple[str, ...]], name: str) -> str | None:

@@ -183,8 +183,14 @@ def _counted_by_stage(connection: Connection, cve: str, view: View) -> dict[FixS
 
 
 def _by_stage(connection: Connection, cve: str, view: View) -> dict[FixStage, int]:
-    # SQLite takes distinct rows from the index, in order; distinct ones of an aggregate, and groups, it would sort.
-    hosts = _of_cve(cve, view, HOST_FIXES.c.stage, HOST_FIXES.c.host).distinct().subquery()
-    sums = [sa.func.sum(sa.case((hosts.c.stage == stage.value, 1), else_=0)) for stage in FixStage]
-    row = connection.execute(sa.select(*sums)).one()
-    return {stage: int(number or 0) for stage, number in zip(FixStage, row, strict=True)}
+    """Return the hosts by stage, each once, by the least advanced of its packages as `FixHost.stage`."""
+    hosts = _of_cve(cve, view, HOST_FIXES.c.host)
+    counts = []
+    for number, stage in enumerate(stages := [stage.value for stage in FixStage]):
+        # SQLite takes both sides of EXCEPT from the index, in order; groups of hosts it would sort.
+        reached = hosts.where(HOST_FIXES.c.stage == stage)
+        behind = hosts.where(HOST_FIXES.c.stage.in_(stages[:number]))
+        only = reached.except_(behind) if number else reached.distinct()
+        counts.append(sa.select(sa.func.count()).select_from(only.subquery()).scalar_subquery())
+    row = connection.execute(sa.select(*counts)).one()
+    return dict(zip(FixStage, row, strict=True))

@@ -13,13 +13,13 @@ from endpoint.core.host_columns import NO_FIX_S
 from endpoint.core.host_states import HostState
 from endpoint.core.host_tags import TagSource
 from endpoint.core.people import Scope
-from endpoint.store.host_conditions import StateConditions, in_scope, state_times
+from endpoint.store import scopes
+from endpoint.store.host_conditions import IS_EXPOSED, StateConditions, in_scope, state_times
 from endpoint.store.host_list import View
 from endpoint.store.host_tables import EXPOSURE_DAYS, HOSTS
 from endpoint.store.tables import HOST_TAGS, STREAMS
 
 _NUMBER = sa.func.count()
-_EXPOSED = HOSTS.c.exposed_since < NO_FIX_S
 _WITH_STREAMS = HOSTS.outerjoin(STREAMS, STREAMS.c.id == HOSTS.c.stream)
 _FROM_STREAMS = STREAMS.join(HOSTS, HOSTS.c.stream == STREAMS.c.id)
 
@@ -29,7 +29,7 @@ def overview_of(connection: Connection, view: View) -> Overview:
     scoped = in_scope(view.scope)
     counts = _whole_counts(connection, view) if not scoped else _scoped_counts(connection, view)
     exposed, fixes = connection.execute(
-        sa.select(_NUMBER, sa.func.coalesce(sa.func.sum(HOSTS.c.inactive_fixes), 0)).where(_EXPOSED, *scoped)
+        sa.select(_NUMBER, sa.func.coalesce(sa.func.sum(HOSTS.c.inactive_fixes), 0)).where(IS_EXPOSED, *scoped)
     ).one()
     return Overview(
         as_of_s=view.now_s,
@@ -82,7 +82,7 @@ def _scoped_counts(connection: Connection, view: View) -> dict[HostState, int]:
 
 
 def _oldest(connection: Connection, scoped: list[Any]) -> Oldest | None:
-    wanted = sa.select(HOSTS.c.host_id, HOSTS.c.name, HOSTS.c.exposed_since).where(_EXPOSED, *scoped)
+    wanted = sa.select(HOSTS.c.host_id, HOSTS.c.name, HOSTS.c.exposed_since).where(IS_EXPOSED, *scoped)
     row = connection.execute(wanted.order_by(HOSTS.c.exposed_since, HOSTS.c.id).limit(1)).first()
     return None if row is None else Oldest(host_id=row.host_id, name=row.name, since_s=row.exposed_since)
 
@@ -113,9 +113,23 @@ def _tags(connection: Connection, scope: Scope) -> tuple[tuple[str, int], ...]:
     return tuple(sorted((tag, number) for tag, number in connection.execute(by_tag)))
 
 
+def hosts_by_tag(connection: Connection, view: View) -> tuple[tuple[str, int], ...]:
+    """Return the tags of `_tags`, with the hosts that a list by each has: also those that give it to themselves."""
+    found = dict(_tags(connection, view.scope))
+    tag, host, source = HOST_TAGS.c.tag, HOST_TAGS.c.host_id, HOST_TAGS.c.source
+    own = source == TagSource.ENDPOINT.value
+    scoped = [] if view.scope.is_whole else [scopes.in_scope(host, view.scope)]
+    reported = sa.select(tag, host).where(source == TagSource.AGENT.value, tag.in_(sa.select(tag).where(own)), *scoped)
+    more = reported.except_(sa.select(tag, host).where(own)).subquery()
+    for name, number in connection.execute(sa.select(more.c.tag, _NUMBER).group_by(more.c.tag)):
+        if name in found:
+            found[name] += number
+    return tuple(sorted(found.items()))
+
+
 def exposure_today(connection: Connection, view: View) -> CurveDay:
     """Return the exposure at this time."""
-    exposed = sa.case((_EXPOSED, 1), else_=0)
+    exposed = sa.case((IS_EXPOSED, 1), else_=0)
     figures = sa.select(
         _NUMBER, sa.func.sum(exposed), sa.func.min(HOSTS.c.exposed_since), sa.func.sum(HOSTS.c.inactive_fixes)
     ).select_from(HOSTS)

@@ -15,7 +15,7 @@ from endpoint.core.host_states import FleetSettings
 from endpoint.core.people import Scope
 from endpoint.store.database import Database
 from endpoint.store.fix_pages import exploited_of, fix_of, fixes_of, reach_of
-from endpoint.store.fleet_overview import exposure_days, overview_of
+from endpoint.store.fleet_overview import exposure_days, hosts_by_tag, overview_of
 from endpoint.store.host_detail import detail_of, host_curve
 from endpoint.store.host_list import View, count_of, ids_of, page_and_ids_of, rows_of, selection_of
 from endpoint.store.timed_cache import TimedCache
@@ -40,6 +40,10 @@ class FleetPages:
     def overview(self, scope: Scope, now: datetime) -> Overview:
         """Return the counts of a scope."""
         return self._cached(("overview", scope), overview_of, self._view(scope, now))
+
+    def tags(self, scope: Scope, now: datetime) -> tuple[tuple[str, int], ...]:
+        """Return the endpoint's own tags in a scope, with the number of hosts that a list by each has."""
+        return self._cached(("tags", scope), hosts_by_tag, self._view(scope, now))
 
     def hosts(self, query: HostQuery, scope: Scope, now: datetime) -> HostPage:
         """Return one page of hosts.

@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from endpoint.core.host_columns import NO_FIX_S
 from endpoint.core.host_id import UUID
 from endpoint.core.host_query import HostQuery
 from endpoint.core.host_states import FleetSettings, HostState
@@ -29,6 +30,8 @@ _FLAGS = {
     HostState.UNFINISHED: HOSTS.c.is_unfinished,
     HostState.UNKNOWN: HOSTS.c.is_unknown,
 }
+IS_EXPOSED: Condition = HOSTS.c.exposed_since < NO_FIX_S
+"""Whether the host is on the exposure clock."""
 _OPEN_STAGES = ("pending", "held", "installed")
 _FEW = 8
 """One in so many hosts are few to PostgreSQL: their rows are read sooner than a whole index of hosts."""
@@ -222,11 +225,7 @@ def _filters(query: HostQuery, scope: Scope, states: StateConditions) -> Iterato
         yield _member(HOST_TAGS.c.host_id, HOSTS.c.host_id, own)
     if query.tags:
         yield _member(HOST_TAGS.c.host_id, HOSTS.c.host_id, HOST_TAGS.c.tag.in_(query.tags))
-    if query.package is not None:
-        yield _member(HOST_PACKAGES.c.host, HOSTS.c.id, HOST_PACKAGES.c.package == query.package)
-    if query.cve is not None:
-        inactive = sa.and_(HOST_FIXES.c.cve == query.cve, HOST_FIXES.c.stage.in_(_OPEN_STAGES))
-        yield _member(HOST_FIXES.c.host, HOSTS.c.id, inactive)
+    yield from _update_filters(query)
     if query.states:
         yield _Filter(
             condition=sa.or_(*map(states.of, query.states)),
@@ -241,8 +240,27 @@ def _filters(query: HostQuery, scope: Scope, states: StateConditions) -> Iterato
             yield _Filter(
                 condition=column.in_(values),
                 rows=sa.select(HOSTS.c.id).where(column.in_(values)),
-                checked=sa.sql.expression.UnaryExpression(column, operator=_NO_INDEX).in_(values),
+                checked=_unindexed(column).in_(values),
             )
+
+
+def _update_filters(query: HostQuery) -> Iterator[_Filter]:
+    """Yield those by what a host lacks."""
+    if query.package is not None:
+        yield _member(HOST_PACKAGES.c.host, HOSTS.c.id, HOST_PACKAGES.c.package == query.package)
+    if query.cve is not None:
+        inactive = sa.and_(HOST_FIXES.c.cve == query.cve, HOST_FIXES.c.stage.in_(_OPEN_STAGES))
+        yield _member(HOST_FIXES.c.host, HOSTS.c.id, inactive)
+    if query.exposed:
+        yield _Filter(
+            condition=IS_EXPOSED,
+            rows=sa.select(HOSTS.c.id).where(IS_EXPOSED),
+            checked=_unindexed(HOSTS.c.exposed_since) < NO_FIX_S,
+        )
+
+
+def _unindexed(column: sa.Column) -> Condition:
+    return sa.sql.expression.UnaryExpression(column, operator=_NO_INDEX)
 
 
 def _member(rows: sa.Column, key: sa.Column, wanted: Condition) -> _Filter:

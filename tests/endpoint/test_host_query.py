@@ -28,10 +28,11 @@ HOST = "0f0e0d0c-0b0a-4908-8706-050403020100"
         HostQuery(),
         HostQuery(states=(HostState.PENDING, HostState.HELD), tags=("web",), groups=("default",)),
         HostQuery(releases=("debian 12",), versions=("0.1.0",), host_ids=(HOST,), package="libc6", cve=CVE, text="a&b"),
+        HostQuery(exposed=True),
         HostQuery(sort=HostSort.EXPOSED, descending=True, limit=7, cursor=Cursor(value=1.5, row=3)),
         HostQuery(cursor=Cursor(value="wéb", row=3, back=True)),
     ],
-    ids=["all", "states", "values", "order", "back"],
+    ids=["all", "states", "values", "exposed", "order", "back"],
 )
 def test_a_query_survives_its_address(query: HostQuery) -> None:
     assert HostQuery.parse(parse_qsl(query.to_query())) == query
@@ -58,7 +59,8 @@ def test_named_hosts_are_never_the_whole_fleet() -> None:
     ("name", "text"),
     [
         ("state", "green"), ("colour", "red"), ("cve", "1234"), ("host", "web1"), ("limit", "0"), ("limit", "1e3"),
-        ("limit", "1001"), ("sort", "size"), ("after", "x"), ("after", "bnVsbA"), ("before", "WzEsIngiXQ"),
+        ("limit", "1001"), ("sort", "size"), ("exposed", "yes"), ("after", "x"), ("after", "bnVsbA"),
+        ("before", "WzEsIngiXQ"),
         ("after", "W251bGwsMV0"), ("after", "Wzf9LDFd"), ("q", "a\0"), ("q", "a" * 257), ("after", "é"),
         ("limit", "\u0661"), ("limit", "9" * 200), ("after", cursor("[1e999,1]")), ("after", cursor("[NaN,1]")),
         ("after", cursor(f"[{10**30},1]")), ("after", cursor('["\\ud800",1]')),

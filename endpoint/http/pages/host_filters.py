@@ -10,7 +10,7 @@ from endpoint.http.pages.looks import HOST_LOOKS, host_look
 
 _LABELS = {
     "state": "state", "tag": "tag", "group": "lock group", "release": "release", "version": "agent",
-    "host": "host", "package": "package", "cve": "fix", "q": "name",
+    "host": "host", "package": "package", "cve": "fix", "exposed": "exposed", "q": "name",
 }  # fmt: skip
 _IN_FORM = ("state", "tag", "release", "group", "package", "cve", "q")
 _MOST_CHIPS = 12
@@ -37,11 +37,11 @@ class SortLink:
 class Filters:
     """What the form shows for a query."""
 
-    def __init__(self, query: HostQuery, overview: Overview) -> None:
+    def __init__(self, query: HostQuery, overview: Overview, tags: Sequence[tuple[str, int]]) -> None:
         self.query = query
         self._pairs = query.pairs()
         self.states: Sequence[tuple[str, str]] = [(state, look.label) for state, look in HOST_LOOKS.items()]
-        self.tags = _options(overview.tags)
+        self.tags = _options(tags)
         self.groups = _options(overview.groups)
         self.releases = _options([(name, hosts) for name, hosts in overview.hosts_by_release if name is not None])
 
@@ -66,7 +66,7 @@ class Filters:
         return [
             Chip(
                 label=_LABELS[name],
-                value=host_look(value).label if name == "state" else value,
+                value=_shown(name, value),
                 without=_address([pair for pair in self._pairs if pair != (name, value)]),
             )
             for name, value in conditions[:_MOST_CHIPS]
@@ -80,6 +80,13 @@ class Filters:
         turned = replace(query, sort=by, descending=descending, cursor=None)
         order = ("descending" if query.descending else "ascending") if is_current else None
         return SortLink(address=_address(turned.pairs()), order=order)
+
+
+def _shown(name: str, value: str) -> str:
+    """Return a condition as people read it."""
+    if name == "exposed":
+        return "by a fix that is not active"
+    return host_look(value).label if name == "state" else value
 
 
 def _options(counts: Sequence[tuple[str, int]]) -> list[tuple[str, str]]:

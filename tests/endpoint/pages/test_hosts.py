@@ -5,7 +5,7 @@ import io
 import json
 import re
 from html import unescape
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 import jsonschema
 import pytest
@@ -27,6 +27,7 @@ QUERIES = (
     "release=debian+12&sort=-pending",
     "q=db-",
     "sort=exposed",
+    "exposed=1&sort=name",
     "version=0.4.2&sort=-seen",
     "group=web",
     "package=curl",
@@ -59,6 +60,24 @@ def test_page_csv_json_and_api_have_the_same_hosts_in_the_same_order(demo: Local
     validator = jsonschema.Draft7Validator(strict("maestro.hosts-1"))
     validator.validate(document)
     validator.validate(api)
+
+
+@pytest.mark.parametrize("tags", [None, "web", "web db"])
+def test_each_option_of_the_form_has_the_number_of_the_list_that_it_opens(
+    demo: LocalEndpoint, tags: str | None
+) -> None:
+    browser = visitor(demo, PersonRole.VIEWER, tags=None if tags is None else set(tags.split()))
+    form = browser.get("/hosts").body.decode()
+    options = [
+        (name, unescape(value), int(number.replace(",", "")))
+        for name, select in re.findall(r'<select name="(tag|release)">(.*?)</select>', form, re.DOTALL)
+        for value, number in re.findall(r'<option value="([^"]+)"[^>]*>[^<]*\(([0-9,]+)\)', select)
+    ]
+
+    listed = [browser.get(f"/hosts.json?{urlencode({name: value})}").json["total"] for name, value, _ in options]
+
+    assert listed == [number for *_, number in options]
+    assert {name for name, *_ in options} == {"tag", "release"}
 
 
 def test_the_api_goes_on_where_a_page_ends(demo: LocalEndpoint) -> None:

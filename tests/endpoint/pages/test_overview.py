@@ -54,6 +54,15 @@ def test_a_release_has_one_number_that_of_its_list_whatever_its_support(make_end
     ] * 2
 
 
+def test_the_number_of_exposed_hosts_is_that_of_the_list_behind_it(demo: LocalEndpoint) -> None:
+    browser = visitor(demo, PersonRole.VIEWER)
+
+    found = re.search(r'<a href="(/hosts\?exposed[^"]*)">([0-9]+) hosts</a>', browser.get("/").body.decode())
+
+    assert found is not None
+    assert 0 < int(found[2]) == total(browser.get(unescape(found[1])).body.decode()) < 200
+
+
 def test_the_document_is_valid_and_has_what_the_page_shows(demo: LocalEndpoint) -> None:
     document = demo.client(demo.token("--admin")).get("/v1/overview").json
 
