@@ -111,9 +111,9 @@ def host_flags(state: Report) -> HostFlags:
         attention=health not in {"healthy", "unknown", None}
         or unfinished
         or rebooted in _UNHEALTHY_REBOOTS
-        or bool(exposure.get("installed"))
+        or bool(exposure.get("installed") or updates.get("hidden_security"))
         or (bool(exposure.get("pending")) and not (updates.get("security_pending") or updates.get("held"))),
-        pending=bool(updates.get("security_pending")),
+        pending=bool(updates.get("security_pending")) or _names_fix(updates.get("items") or ()),
         held=bool(updates.get("held")),
         reboot=bool(reboot),
         restart=any(bool(engine.get("restart_pending")) for engine in engines),
@@ -121,7 +121,7 @@ def host_flags(state: Report) -> HostFlags:
         unknown=health in {"unknown", None}
         or any(value is None for value in needed)
         or _part(state, "release").get("support") not in _KNOWN_SUPPORT
-        or any(engine.get("unseen") is not None for engine in engines),
+        or any(engine.get("unseen") is not None or engine.get("running_known") is False for engine in engines),
     )
 
 
@@ -191,6 +191,11 @@ def moment_s(text: object) -> float | None:
         return parse_utc(str(text)).timestamp() if text is not None else None
     except (ValueError, OverflowError):
         return None
+
+
+def _names_fix(items: Iterable[Report]) -> bool:
+    """Return whether an update fixes a CVE: those from other than security sources are not counted as security ones."""
+    return any(item.get("cves") for item in items)
 
 
 def _package(stage: PackageStage, item: Report) -> PackageRow:

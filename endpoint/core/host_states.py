@@ -16,11 +16,15 @@ class HostState(Enum):
     __hash__ = object.__hash__
 
     PATCHED = "patched"
-    """Heard of lately, fresh lists, nothing pending, held, unfinished or inactive, and a supported release."""
+    """Heard of lately, fresh lists, nothing pending, held, unfinished or inactive, and a supported release.
+
+    A fix that only Ubuntu Pro brings is none of these: the agent calls a host without it healthy.
+    """
     ATTENTION = "attention"
-    """The host asks for a person, has an inactive fix, was ill after a reboot, or several machines share its id."""
+    """The host asks for a person, has an inactive fix or one that it does not install, was ill after a reboot, or
+    several machines share its id."""
     PENDING = "pending"
-    """Security fixes are to be installed."""
+    """Fixes are to be installed."""
     HELD = "held"
     REBOOT_REQUIRED = "reboot-required"
     RESTART_PENDING = "restart-pending"
@@ -32,7 +36,7 @@ class HostState(Enum):
     UNFINISHED = "unfinished"
     """dpkg or the last run was interrupted, or a package failed."""
     UNKNOWN = "unknown"
-    """Something that `PATCHED` needs was not reported."""
+    """Something that `PATCHED` needs was not reported, or the host itself does not know it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

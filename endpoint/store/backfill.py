@@ -1,7 +1,7 @@
 """Fills the rows of hosts from the states of a database that was made before them, in the migration's transaction.
 
-A few hundred hosts are in memory at a time. It uses the tables as they are now, not those of its revision: it runs
-after all migrations.
+Also the flags that older versions derived from the states by other rules. A few hundred hosts are in memory at a time.
+It uses the tables as they are now, not those of its revision: it runs after all migrations.
 """
 
 import json
@@ -16,7 +16,7 @@ from endpoint import log
 from endpoint.core.host_columns import agent_tags, host_columns, package_rows, part_digests, state_digest
 from endpoint.core.host_fixes import FixStage, next_fixes
 from endpoint.core.host_tags import TagSource
-from endpoint.store.host_tables import FIX_COUNTS, HOST_FIXES, HOST_PACKAGES, HOSTS
+from endpoint.store.host_tables import FIX_COUNTS, FLAGS, HOST_FIXES, HOST_PACKAGES, HOSTS
 from endpoint.store.host_values import fix_values, package_values
 from endpoint.store.tables import HOST_TAGS, STATES, STREAMS
 
@@ -35,24 +35,66 @@ _OUTBOX = (
     .where(STREAMS.c.id == sa.bindparam("of"))
     .values(outbox_depth=sa.bindparam("depth"), outbox_last=sa.bindparam("last"))
 )
+_SHOWN = (
+    sa.select(HOSTS.c.id, *FLAGS, STATES.c.body)
+    .join_from(HOSTS, STATES, STATES.c.stream == HOSTS.c.stream)
+    .where(HOSTS.c.id > sa.bindparam("last"))
+    .order_by(HOSTS.c.id)
+    .limit(_CHUNK)
+)
+_FLAGS = tuple(flag.name for flag in FLAGS)
+_FLAG = (
+    sa.update(HOSTS)
+    .where(HOSTS.c.id == sa.bindparam("of"))
+    .values({name: sa.bindparam(f"new_{name}") for name in _FLAGS})
+)
 Rows = dict[sa.Table, list[dict[str, Any]]]
 
 
 def backfill(connection: Connection) -> None:
     """Fill the tables, which are empty."""
+    _prepare(connection)
+    done = 0
+    for names in _chunks(connection):
+        _fill(connection, names)
+        done = _progress(done, len(names))
+    if done:
+        _count_fixes(connection)
+        log.event("migration.done", hosts=done)
+
+
+def derive_flags(connection: Connection) -> None:
+    """Write the flags of the hosts anew, by the rules of today."""
+    _prepare(connection)
+    done = last = 0
+    while rows := connection.execute(_SHOWN, {"last": last}).all():
+        changed = [values for row in rows if (values := _changed_flags(row)) is not None]
+        if changed:
+            connection.execute(_FLAG, changed)
+        last, done = rows[-1].id, _progress(done, len(rows))
+    if done:
+        log.event("migration.done", hosts=done)
+
+
+def _changed_flags(row: Any) -> dict[str, Any] | None:
+    columns = host_columns(json.loads(row.body))
+    if all(columns[name] == getattr(row, name) for name in _FLAGS):
+        return None
+    return {"of": row.id, **{f"new_{name}": columns[name] for name in _FLAGS}}
+
+
+def _prepare(connection: Connection) -> None:
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
     else:
         connection.exec_driver_sql(f"PRAGMA cache_size = -{_CACHE_KIB}")
-    done = 0
-    for names in _chunks(connection):
-        _fill(connection, names)
-        done += len(names)
-        if done % _PROGRESS < _CHUNK <= done:
-            log.event("migration.progress", hosts=done)
-    if done:
-        _count_fixes(connection)
-        log.event("migration.done", hosts=done)
+
+
+def _progress(done: int, more: int) -> int:
+    done += more
+    if done % _PROGRESS < _CHUNK <= done:
+        log.event("migration.progress", hosts=done)
+    return done
 
 
 def _chunks(connection: Connection) -> Iterator[list[str]]:

@@ -10,11 +10,13 @@ from sqlalchemy.engine import Connection
 
 from endpoint import log
 from endpoint.errors import ConfigError
-from endpoint.store.backfill import backfill
+from endpoint.store.backfill import backfill, derive_flags
 
 MIGRATIONS = Path(__file__).resolve().parent / "migrations"
 _BACKFILLED = "0008"
 """The rows of this revision are derived from the states of older databases."""
+_FLAGGED = "0015"
+"""By the rules of this revision the flags of hosts are derived from their states."""
 
 
 def upgrade(connection: Connection, revision: str | None, head: str) -> None:
@@ -35,8 +37,9 @@ def upgrade(connection: Connection, revision: str | None, head: str) -> None:
             f"database.url: the database has revision {revision}, this version of maestro-endpoint knows those up to "
             f"{head}: use the newer version, or restore a backup"
         ) from error
-    if revision is not None and revision < _BACKFILLED:
-        backfill(connection)
+    if revision is not None and revision < _FLAGGED:
+        fill = backfill if revision < _BACKFILLED else derive_flags
+        fill(connection)
 
 
 def _adopted_revision(inspector: sa.engine.Inspector) -> str:

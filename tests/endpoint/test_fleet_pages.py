@@ -11,6 +11,7 @@ import pytest
 
 from endpoint.cli.demo import fill
 from endpoint.core.fix_query import FixQuery
+from endpoint.core.host_fixes import FixStage
 from endpoint.core.host_query import Cursor, HostQuery, HostSort
 from endpoint.core.host_states import FleetSettings, HostState
 from endpoint.core.people import WHOLE_FLEET, Scope
@@ -21,11 +22,12 @@ from endpoint.store.fleet_pages import FleetPages
 from endpoint.store.host_retention import HostRetention
 from endpoint.store.tags import HostTags
 from tests.endpoint.test_retention import NOW, put
-from tests.support.host_reports import patched, pending, update
+from tests.support.host_reports import held, patched, pending, update
 from tests.support.messages import Outbox, Raw
 
 SETTINGS = FleetSettings()
 EVERY = HostQuery()
+CVE = "CVE-2026-12345"
 
 
 @pytest.fixture
@@ -57,8 +59,11 @@ def test_a_host_is_patched_only_while_all_is_known_and_recent(database: Database
         ({"exposure": {"pending": 1}}, HostState.ATTENTION),
         ({"lists": {"state": "fresher"}}, HostState.STALE_LISTS),
         ({"health": "odd"}, HostState.ATTENTION),
+        ({"updates": {"other": 1, "hidden_security": 1}}, HostState.ATTENTION),
+        ({"updates": {"scope": "all", "items": [{**update("curl", CVE), "security": False}]}}, HostState.PENDING),
+        ({"docker": {"unseen": None, "restart_pending": False, "running_known": False}}, HostState.UNKNOWN),
     ],
-    ids=["support", "exposure", "lists", "health"],
+    ids=["support", "exposure", "lists", "health", "fix-elsewhere", "fix-of-no-security-source", "engine"],
 )
 def test_a_host_is_not_patched_if_a_part_of_its_report_is_of_another_opinion_or_of_a_later_version(
     changes: Raw, state: HostState, database: Database, pages: FleetPages
@@ -67,6 +72,48 @@ def test_a_host_is_not_patched_if_a_part_of_its_report_is_of_another_opinion_or_
     put(database, box, NOW, patched(box, **changes))
 
     assert pages.hosts(EVERY, WHOLE_FLEET, NOW).rows[0].states == {state}
+
+
+def test_a_fix_that_only_ubuntu_pro_brings_leaves_a_host_patched(database: Database, pages: FleetPages) -> None:
+    box = Outbox()
+    only: Raw = {"esm_only": 1, "esm_only_items": [held("vim", "esm-only", CVE)]}
+    put(database, box, NOW, patched(box, updates=only))
+
+    assert pages.hosts(EVERY, WHOLE_FLEET, NOW).rows[0].states == {HostState.PATCHED}
+    assert [row.held for row in pages.fixes(FixQuery(), WHOLE_FLEET, NOW).rows] == [1]
+
+
+def test_a_host_counts_at_the_stage_of_its_least_advanced_package(database: Database, pages: FleetPages) -> None:
+    libraries, web = ("linux-libc-dev", "linux-image-amd64"), Scope(tags=frozenset({"web"}))
+    image: Raw = {"package": "linux-image-amd64", "stage": "installed", "pending_since": None, "installed_at": None}
+    boxes = [Outbox() for _ in range(3)]
+    for box in boxes:
+        put(database, box, NOW, patched(box, updates=pending(*(update(name, CVE) for name in libraries))))
+    for box in boxes[1:]:
+        put(database, box, NOW, patched(box, exposure={"pending": 0, "installed": 1, "fixes": [image]}))
+    put(database, boxes[2], NOW, patched(boxes[2]))
+    HostTags(database).change(boxes[1].host, add=["web"], remove=[])
+
+    found = [pages.fix(CVE, scope, NOW) for scope in (WHOLE_FLEET, web)]
+
+    assert [list(one.hosts_by_stage.values()) for one in found if one is not None] == [[1, 0, 1, 1], [0, 0, 1, 0]]
+    assert [[host.stage for host in one.hosts] for one in found if one is not None] == [
+        [FixStage.PENDING, FixStage.INSTALLED],
+        [FixStage.INSTALLED],
+    ]
+
+
+def test_a_tag_has_the_number_of_hosts_that_a_list_by_it_has(database: Database, pages: FleetPages) -> None:
+    web = Scope(tags=frozenset({"web"}))
+    for number, (own, reported) in enumerate(product((["web"], ["db"], ["web", "db"], []), (["web", "rack"], ["db"]))):
+        box = Outbox()
+        put(database, box, NOW, patched(box, name=f"host{number}", host={"tags": reported}))
+        HostTags(database).change(box.host, add=own, remove=[])
+    HostTags(database).change("00000000-0000-4000-8000-000000000000", add=["new", "web"], remove=[])
+
+    for scope, named in ((WHOLE_FLEET, ["db", "web"]), (web, ["web"])):
+        counts = dict(pages.tags(scope, NOW))
+        assert counts == {tag: len(names(pages, HostQuery(tags=(tag,)), scope)) for tag in named}
 
 
 def test_a_fix_goes_from_pending_to_active(database: Database, pages: FleetPages) -> None:
@@ -238,6 +285,9 @@ def test_each_figure_of_the_overview_is_that_of_the_hosts(scope: Scope, database
 
     assert (len(hosts) > 0) is (scope.tags != frozenset())
     assert (found.hosts, found.exposed) == (len(hosts), len(exposed))
+    assert {host.host_id for host in pages.each_host(HostQuery(exposed=True), scope, now)} == {
+        host.host_id for host in exposed
+    }
     assert found.inactive_fixes == sum(host.inactive_fixes or 0 for host in exposed)
     assert {(one.release, one.support): one.hosts for one in found.releases} == Counter(
         (host.release, host.release_support) for host in hosts

@@ -23,7 +23,7 @@ from endpoint.store.backfill import backfill
 from endpoint.store.database import Database
 from endpoint.store.fleet_pages import FleetPages
 from endpoint.store.host_retention import HostRetention
-from endpoint.store.host_tables import EXPOSURE_DAYS, FIX_COUNTS, HOST_FIXES, HOST_PACKAGES, HOSTS
+from endpoint.store.host_tables import EXPOSURE_DAYS, FIX_COUNTS, FLAGS, HOST_FIXES, HOST_PACKAGES, HOSTS
 from endpoint.store.queries import FleetQueries
 from endpoint.store.retention import RetentionStore
 from endpoint.store.tables import HOST_TAGS, STATES, STREAMS, seen_slot
@@ -111,18 +111,34 @@ def test_the_slot_of_each_stream_is_that_of_its_last_contact(database: Database)
     assert [one.last_seen_slot for one in streams] == [seen_slot(one.last_seen_at) for one in streams]
 
 
-def test_the_page_of_a_fix_counts_each_host_once_in_a_stage(database: Database) -> None:
+def test_the_page_of_a_fix_counts_each_host_once(database: Database) -> None:
     report_at_random(database)
-    hosts: dict[str, dict[FixStage, set[str]]] = {}
+    order, hosts = list(FixStage), dict[str, dict[str, int]]()
     for row in dump(database, HOST_FIXES):
-        hosts.setdefault(row["cve"], {}).setdefault(FixStage(row["stage"]), set()).add(row["of"])
+        stages = hosts.setdefault(row["cve"], {})
+        stages[row["of"]] = min(stages.get(row["of"], len(order)), order.index(FixStage(row["stage"])))
     pages = FleetPages(database, SETTINGS)
 
     found = {cve: pages.fix(cve, WHOLE_FLEET, NOW) for cve in hosts}
 
     assert {cve: fix.hosts_by_stage for cve, fix in found.items() if fix is not None} == {
-        cve: {stage: len(stages.get(stage, ())) for stage in FixStage} for cve, stages in hosts.items()
+        cve: {stage: list(stages.values()).count(place) for place, stage in enumerate(order)}
+        for cve, stages in hosts.items()
     }
+
+
+def test_no_patched_host_lacks_a_fix_but_those_that_only_ubuntu_pro_brings(database: Database) -> None:
+    report_at_random(database, hosts=200, contacts=600)
+    green = HostQuery(states=(HostState.PATCHED,))
+    patched = {row.host_id for row in FleetPages(database, SETTINGS).each_host(green, WHOLE_FLEET, NOW)}
+
+    lacking = {(row["of"], row["package"]) for row in dump(database, HOST_FIXES)
+               if row["stage"] != "active" and row["of"] in patched}  # fmt: skip
+
+    only = {(row["of"], row["package"]) for row in dump(database, HOST_PACKAGES) if row["stage"] == "esm-only"}
+    assert patched
+    assert lacking
+    assert lacking <= only
 
 
 def test_random_reports_are_in_every_state(database: Database) -> None:
@@ -237,6 +253,19 @@ def test_a_database_of_5e725e98_is_upgraded_with_rows_for_all_its_hosts(
     newer.close()
     assert after == before
     assert differences(database) == []
+
+
+def test_flags_of_a_database_of_an_older_version_are_derived_again(database: Database) -> None:
+    report_at_random(database)
+    before, flags = dump(database, HOSTS), [column.name for column in FLAGS]
+    with database.writing() as connection:
+        connection.execute(sa.update(HOSTS).values({**dict.fromkeys(flags, False), "is_green": True}))
+        connection.execute(sa.update(HOSTS).where(HOSTS.c.health.is_(None)).values(is_unknown=True, is_green=False))
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0014'")
+
+    database.create()
+
+    assert dump(database, HOSTS) == before
 
 
 def test_a_command_that_migrates_prints_its_progress_on_standard_error(make_server: MakeServer) -> None:

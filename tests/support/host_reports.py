@@ -26,6 +26,7 @@ def patched(box: Outbox, name: str = "web1", **changes: Any) -> Raw:
     }  # fmt: skip
     body |= healthy
     body["updates"] |= {"security_pending": 0, "held": 0, "items": [], "held_items": [], "repair": []}
+    body["updates"] |= {"other": 0, "hidden_security": 0, "esm_only": 0, "esm_only_items": []}
     for part, value in changes.items():
         body[part] = body[part] | value if isinstance(value, dict) and isinstance(body.get(part), dict) else value
     return {"key": f"s-{box.others}-{box.instance}", "kind": "state", "sequence": box.others, "created_at": at,
@@ -83,6 +84,9 @@ def _updates(chance: random.Random, _now: datetime) -> Raw:
             {"security_pending": None, "held": None, "items": None, "held_items": None, "repair": None},
             {"security_pending": 2, "items": items},
             {"held": 1, "held_items": kept},
+            {"scope": "all", "items": [{**items[0], "security": False, "archive": "stable"}]},
+            {"other": 2, "hidden_security": 1},
+            {"esm_only": 1, "esm_only_items": [{**kept[0], "why": "esm-only"}]},
             {"security_pending": 2, "items": items, "held": 1, "held_items": kept},
             {"repair": repair},
         ]
@@ -108,8 +112,9 @@ def _exposure(chance: random.Random, now: datetime) -> Raw | None:
 
 def _engine(chance: random.Random, _now: datetime) -> Raw | None:
     known: Raw = {"schema": "maestro.engine-plan/1", "component": "docker", "unseen": None, "installed": "28.1",
-             "restart_pending": chance.random() < 0.5}  # fmt: skip
-    return chance.choice([None, known, {**known, "unseen": "no-socket"}])
+             "restart_pending": chance.random() < 0.5, "running_known": True}  # fmt: skip
+    unknown = {"restart_pending": False, "running_known": False}
+    return chance.choice([None, known, {**known, "unseen": "no-socket"}, {**known, **unknown}])
 
 
 def _reboot(chance: random.Random, now: datetime) -> Raw | None:

@@ -33,8 +33,12 @@ class Look:
 
 
 HOST_LOOKS: Mapping[str, Look] = {
-    "patched": Look(label="Patched", tone=Tone.GOOD, meaning="nothing is open; seen lately, fresh lists, supported"),
-    "attention": Look(label="Needs attention", tone=Tone.BAD, meaning="its agent reports a problem or open fixes"),
+    "patched": Look(
+        label="Patched", tone=Tone.GOOD, meaning="no fix of its sources is open; seen lately, fresh lists, supported"
+    ),
+    "attention": Look(
+        label="Needs attention", tone=Tone.BAD, meaning="its agent reports a problem, or a fix that is left out"
+    ),
     "pending": Look(label="Fixes pending", tone=Tone.INFO, meaning="security fixes not installed yet"),
     "held": Look(label="Held", tone=Tone.WARN, meaning="a fix is held back"),
     "reboot-required": Look(label="Reboot required", tone=Tone.WARN, meaning="a fix becomes active with a reboot"),
