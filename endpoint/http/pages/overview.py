@@ -50,7 +50,6 @@ class OverviewPages:
             "overview.html",
             now=now,
             overview=overview,
-            limited=not scope.is_whole,
             exploited=context.fleet.exploited(scope, now),
             cards=cards(overview),
             releases=_bars(overview.hosts_by_release, "release"),

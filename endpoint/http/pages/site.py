@@ -16,6 +16,7 @@ from flask import Flask, Response, request
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from endpoint.config.model import Config
+from endpoint.core.people import Scope
 from endpoint.errors import EndpointError
 from endpoint.http.pages.filters import FILTERS, finalize
 from endpoint.http.pages.host_looks import result_look
@@ -87,6 +88,10 @@ class Visitor(Protocol):
     def name(self) -> str:
         """Return the person's name."""
 
+    @property
+    def scope(self) -> Scope:
+        """Return the hosts that the person sees."""
+
 
 class PageModule(Protocol):
     """What registry.py lists."""
@@ -125,15 +130,19 @@ class Site:
     def render(self, template: str, status: int = HTTPStatus.OK, **values: Any) -> Response:
         """Return a page; `now` is the current time, and `person` the visitor, unless given.
 
+        `limited` tells each page whether it may speak of the fleet, or only of the hosts that the visitor sees.
+
         Raises:
             StoreError: the database does not answer, so that the visitor is unknown.
             jinja2.UndefinedError: the template names a value that was not given.
         """
         if "person" not in values:
             values["person"] = self._visitor()
+        person: Visitor | None = values["person"]
         frame = {
             "now": datetime.now(timezone.utc),
-            "navigation": NAVIGATION if values["person"] is not None else (),
+            "navigation": NAVIGATION if person is not None else (),
+            "limited": person is not None and not person.scope.is_whole,
             "path": request.path,
         }
         text = self._templates.get_template(template).render({**frame, **values})

@@ -9,7 +9,9 @@ from endpoint.core.people import PersonRole
 from tests.core.test_advisories import ENTRY, USN
 from tests.endpoint.conftest import MakeEndpoint
 from tests.endpoint.test_validation import faults
+from tests.support.host_reports import patched, pending, update
 from tests.support.local_endpoint import LocalEndpoint
+from tests.support.messages import Outbox
 from tests.support.reporting import CVE, reporting_host
 from tests.support.visitor import Visitor
 from tests.support.visitor import visitor as log_in
@@ -97,6 +99,25 @@ def test_somebody_sees_the_fixes_of_the_own_hosts_only(fleet: LocalEndpoint) -> 
     for page in ("/", "/fixes"):
         assert "1 CVE known to be exploited</strong>" in text(own, page)
         assert "known to be exploited</strong>" not in text(nobody, page)
+
+
+def test_a_person_who_is_limited_to_tags_is_told_of_the_own_hosts_and_not_of_the_fleet(fleet: LocalEndpoint) -> None:
+    box, cve = Outbox(), "CVE-2026-77777"
+    for state in (patched(box, updates=pending(update("openssl", cve))), patched(box)):
+        assert fleet.client(fleet.any_host_token).post(box.batch(state)).statuses == ["accepted"]
+    assert fleet.run("tag", box.host, "--add", "db").returncode == 0
+    whole, own = log_in(fleet), log_in(fleet, tags={"db"})
+
+    assert "No host of this fleet lacks it" in text(whole, f"/fixes/{cve}")
+    assert "Deploy to the whole fleet" in text(whole, "/deployments")
+    pages = {path: text(own, path) for path in (f"/fixes/{cve}", "/fixes", "/", "/deployments", "/audit")}
+    assert [
+        path for path, page in pages.items() for word in ("fleet lacks", "whole fleet", "everywhere") if word in page
+    ] == []
+    assert "No host of yours lacks it" in pages[f"/fixes/{cve}"]
+    assert "No host of yours lacks a fix" in pages["/fixes"]
+    assert "No host of yours reports" in pages["/"]
+    assert "Deploy to all your hosts" in pages["/deployments"]
 
 
 def test_programs_read_the_same(fleet: LocalEndpoint) -> None:
