@@ -64,7 +64,7 @@ def backfill(connection: Connection) -> None:
 
 
 def derive_flags(connection: Connection) -> None:
-    """Write the flags of the hosts anew, by the rules of today."""
+    """Write the flags of all hosts again, by the rules of today."""
     _prepare(connection)
     done = last = 0
     while rows := connection.execute(_SHOWN, {"last": last}).all():
