@@ -124,10 +124,11 @@ def note_event(connection: Connection, put: Any, kind: NotificationKind, subject
 def note_each(connection: Connection, kind: NotificationKind, subject: Subject, now: float) -> None:
     """Put on record an event that is notified however soon it follows another of its subject, in its transaction.
 
-    The caller holds a lock of the subject: two of one subject at a time would fail.
+    The caller holds a lock of the subject: two of one subject at a time would fail. Old ones of the kind are deleted,
+    which nobody else does where nobody is to be notified.
     """
-    these = sa.and_(_COLUMNS.kind == kind.value, _COLUMNS.subject == subject.id)
-    connection.execute(sa.delete(NOTIFY_CONDITIONS).where(these))
+    gone = sa.or_(_COLUMNS.subject == subject.id, _COLUMNS.since < now - _OLD_S)
+    connection.execute(sa.delete(NOTIFY_CONDITIONS).where(_COLUMNS.kind == kind.value, gone))
     connection.execute(sa.insert(NOTIFY_CONDITIONS), _row(kind, Condition(subject=subject, since=now)))
 
 

@@ -224,6 +224,14 @@ def test_a_deployment_that_stops_because_a_host_never_answered_is_notified(scene
     assert scene.kinds == [("deployment-stopped", 1)]
 
 
+def test_stops_that_nobody_is_to_be_notified_of_do_not_pile_up(scene: Scene) -> None:
+    for number in range(4):
+        add_stopped(scene, f"{number}f0b6c1e-0000-4000-8000-000000000000")
+        scene.now += timedelta(days=1)
+
+    assert conditions(scene) == 3
+
+
 def test_a_stop_by_the_clock_of_another_machine_that_is_ahead_is_notified_once(scene: Scene) -> None:
     rollout, sender = Rollout(scene=scene), scene.sender()
     rollout.contact(rollout.hosts[0])
