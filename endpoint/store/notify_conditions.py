@@ -127,7 +127,7 @@ def note_each(connection: Connection, kind: NotificationKind, subject: Subject, 
     The caller holds a lock of the subject: two of one subject at a time would fail. Old ones of the kind are deleted,
     which nobody else does where nobody is to be notified.
     """
-    gone = sa.or_(_COLUMNS.subject == subject.id, _COLUMNS.since < now - _OLD_S)
+    gone = sa.or_(_COLUMNS.subject == subject.id, _COLUMNS.since < now - OLD_S)
     connection.execute(sa.delete(NOTIFY_CONDITIONS).where(_COLUMNS.kind == kind.value, gone))
     connection.execute(sa.insert(NOTIFY_CONDITIONS), _row(kind, Condition(subject=subject, since=now)))
 
