@@ -1,7 +1,7 @@
 """Opens libapt's package cache: sources, dependency marks, and which index files are trusted."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
@@ -63,6 +63,8 @@ class PackageCache:
         self._stamp = _stamp()
         self._priorities: dict[int, int] = {}
         """Priority of each index file by id, before any restriction."""
+        self.withheld: set[int] = set()
+        """IDs of the versions that `withhold` keeps from libapt."""
         self.overlaid: Mapping[PackageId, str] = {}
         """Real states, by name and architecture, of packages whose state the overlay hides (`write_overlay`)."""
         try:
@@ -270,3 +272,17 @@ class PackageCache:
                 priority = self._priorities.setdefault(file.id, policy.get_priority(file))
                 policy.set_priority(file, priority if file.id in files else _NEVER)
         self.forget_marks()
+
+    def withhold(self, versions: Iterable[apt_pkg.Version]) -> bool:
+        """Keep libapt from choosing these versions by itself, from `forget_marks` on; return whether any is new to it.
+
+        For as long as the cache is open: libapt cannot take the pin of a version back.
+        """
+        policy, fresh = self.depcache.policy, [version for version in versions if version.id not in self.withheld]
+        for version in fresh:
+            # The first pin of a version counts. This takes away one of the preferences, but libapt reads no priority
+            # from it (pkgPolicy::SetPriority), so that it takes another pin to set one.
+            policy.set_priority(version, _NEVER)
+            policy.create_pin("Version", version.parent_pkg.get_fullname(False), version.ver_str, _NEVER)
+        self.withheld.update(version.id for version in fresh)
+        return bool(fresh)

@@ -112,7 +112,7 @@ class _Search:
             )
         if package.selected_state == apt_pkg.SELSTATE_HOLD:
             return Refusal(why=Why.HELD_BY_ADMIN, reason=text_reason("is on hold"))
-        if self._cache.depcache.policy.get_priority(target) < 0:
+        if target.id not in self._cache.withheld and self._cache.depcache.policy.get_priority(target) < 0:
             return Refusal(
                 why=Why.PINNED, reason=text_reason(f"{version_text(target)} is kept out by apt's preferences")
             )

@@ -142,11 +142,14 @@ class AptEngine:
         return self._snapshot.open_cache if self._snapshot else None
 
     def take_cache(self) -> Any:
-        """Return the same cache and give it up: a snapshot that is used again opens another one."""
+        """Return the same cache and give it up: a snapshot that is used again opens another one.
+
+        None also if versions are withheld from libapt in it, as vetoed packages are.
+        """
         cache = self.shared_cache()
         if cache is not None and self._snapshot is not None:
             self._snapshot.release()
-        return cache
+        return cache if cache is not None and not cache.withheld else None
 
     def install(self, steps: Sequence[Step], scope: Scope, *, keep_going: bool = False) -> TransactionReport:
         """Install the steps in one transaction, in a child process, which takes over the cache of the last snapshot."""
