@@ -22,13 +22,13 @@ _ROUTES: Mapping[FixRoute, str] = {
 
 
 def with_held_fixes(plan: Plan, fixes: Iterable[HeldFix]) -> Plan:
-    """Return the plan with the command of each held fix in its sentence."""
+    """Return the plan with the command of each held fix in its sentence; not of those that only need one."""
     known = {one.package: one for one in fixes}
     return replace(
         plan,
         held=tuple(
             replace(one, detail=f"belongs to the container runtime: {_text(known[one.package])}")
-            if one.cause.code is ReasonCode.CONTAINER_RUNTIME and one.package in known
+            if one.cause.code is ReasonCode.CONTAINER_RUNTIME and one.blocker is None and one.package in known
             else one
             for one in plan.held
         ),

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from agent.core.model.engine_plan import Downtime, FixRoute, HeldFix
-from agent.core.model.plan import Why
+from agent.core.model.plan import Blocker, Why
 from agent.core.model.reasons import Reason, ReasonCode
 from agent.core.packages.explain import GateReport, GateVerdict
 from agent.report.held_fixes import fix_wording, with_held_fixes
@@ -45,6 +45,17 @@ def test_explain_names_the_same_as_what_opens_the_gate(route: FixRoute) -> None:
     assert opens is not None
     assert _COMMANDS[route] in opens
     assert "3-12 s" in opens
+
+
+def test_an_update_that_needs_one_of_the_runtime_keeps_its_own_sentence() -> None:
+    needs = replace(
+        given.held("lib", Why.RUNTIME_MANAGED),
+        cause=_CAUSE.after("the installed docker.io needs lib"),
+        blocker=Blocker(package="docker.io", why=Why.RUNTIME_MANAGED),
+    )
+    plan = given.plan(held=(needs,))
+
+    assert with_held_fixes(plan, (fix(FixRoute.UPGRADE, "lib"),)) == plan
 
 
 def test_other_packages_and_gates_keep_their_sentences() -> None:
