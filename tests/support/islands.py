@@ -86,28 +86,21 @@ class Island:
 
 
 def make_island(prefix: str, random: Random) -> Island:
-    """Return a random island whose packages' names begin with a prefix.
-
-    What is recommended changes no installed package: libapt would not do without (docs/differences.md).
-    """
+    """Return a random island whose packages' names begin with a prefix."""
     names = tuple(f"{prefix}-{letter}" for letter in "abcde")
-    installed, last = names[:INSTALLED], names[-1]
+    installed = names[:INSTALLED]
+    depends = {(name, "2"): _clauses(name, names, random, most=2) for name in names}
+    for name in installed:
+        if random.random() < _OLD_LOCKED:
+            depends[name, "1"] = (((random.choice([one for one in installed if one != name]), "1"),),)
     blocked, elsewhere, on_hold = (
         frozenset(name for name in some if random.random() < share)
         for some, share in ((names, 0.2), (names, 0.1), (installed, 0.1))
     )
-    fixed = [name for name in installed if name in blocked | elsewhere | on_hold]
-    depends: dict[tuple[str, str], tuple[Clause, ...]] = {}
-    for name in installed:
-        if random.random() < _OLD_LOCKED:
-            depends[name, "1"] = (((random.choice([one for one in installed if one != name]), "1"),),)
-    for name in names:
-        depends[name, "2"] = _clauses(name, fixed if name == last else names, random, most=2)
-    recommends = {name: _clauses(name, [*fixed, last], random, most=1) for name in names if name != last}
     return Island(
         names=names,
         depends=depends,
-        recommends=recommends,
+        recommends={name: _clauses(name, names, random, most=1) for name in names},
         elsewhere=elsewhere,
         blocked=blocked,
         on_hold=on_hold,
@@ -116,11 +109,8 @@ def make_island(prefix: str, random: Random) -> Island:
 
 def _clauses(name: str, names: Sequence[str], random: Random, *, most: int) -> tuple[Clause, ...]:
     others = [one for one in names if one != name]
-    clauses = []
-    for _ in range(random.randint(0, most if others else 0)):
-        chosen = random.sample(others, min(len(others), 2 if random.random() < _ALTERNATIVE else 1))
-        clauses.append(tuple((one, "2" if random.random() < _LOCKED else "") for one in chosen))
-    return tuple(clauses)
+    chosen = [random.sample(others, 2 if random.random() < _ALTERNATIVE else 1) for _ in range(random.randint(0, most))]
+    return tuple(tuple((one, "2" if random.random() < _LOCKED else "") for one in clause) for clause in chosen)
 
 
 def _format(clause: Clause) -> str:

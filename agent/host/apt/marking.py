@@ -55,6 +55,9 @@ class Marking:
         for _, version in pairs:
             if version.parent_pkg.id not in self._accepted:
                 self._try_one(version)
+        stopped = [version for _, version in pairs if version.parent_pkg.id not in self._accepted]
+        if len(stopped) > 1 and self._cache.withhold(stopped):
+            self._try_apart(stopped)
         self.result = self._marked([version.parent_pkg for version in self._accepted.values()])
         if not self._all_allowed():
             self._accept_again()
@@ -69,6 +72,17 @@ class Marking:
 
     def _all_allowed(self) -> bool:
         return self._cache.breaks_nothing() and all(map(self.allows, self.result))
+
+    def _try_apart(self, stopped: Sequence[apt_pkg.Version]) -> None:
+        """Try versions again that did not fit, each without what libapt need not choose of the others."""
+        self._wanted = {}
+        self._restart()
+        for version in stopped:
+            package, current = version.parent_pkg, version.parent_pkg.current_ver
+            if package.id not in self._accepted:
+                self._try_one(version)
+            if package.id not in self._accepted and current is not None:
+                self._depcache.set_candidate_ver(package, current)
 
     def _try_one(self, version: apt_pkg.Version) -> None:
         """Accept a version, and what libapt marks with it, if that obeys every rule; else leave the marks as before."""

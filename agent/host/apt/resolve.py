@@ -48,12 +48,14 @@ def resolve(
     if not pairs:
         return Resolution(steps=(), refused=tuple(refused))
     bounds = SearchScope(allowed=allowed, veto=veto)
-    stopped = [pair for pair in pairs if unattainable(cache, pair[1], bounds)]
-    if not marks.all_at_once([version for _, version in pairs if not any(version is other for _, other in stopped)]):
+    lacking = {version.id for _, version in pairs if unattainable(cache, version, bounds)}
+    stopped = [pair for pair in pairs if pair[1].id in lacking]
+    tried = [pair for pair in pairs if pair[1].id not in lacking]
+    if not marks.all_at_once([version for _, version in tried]):
         cache.restrict_to(allowed)
         marks = Marking(cache, allowed, veto)
         with apt_pkg.ActionGroup(cache.depcache):
-            stopped = marks.one_by_one(pairs)
+            stopped += marks.one_by_one(tried)
     replaced = Replaced(versions=tuple(marks.result))
     if replacing and stopped:
         replaced = replace_packages(
