@@ -115,3 +115,15 @@ def test_packages_whose_basis_is_another_or_unknown_are_opened(
 
     assert len(opened) == 1
     assert (snapshot.remembered is None) is (basis == "")
+
+
+@pytest.mark.parametrize("withheld", [frozenset(), frozenset({7})])
+def test_a_cache_is_given_away_only_if_libapt_may_choose_every_version(
+    opened: Opened, engine: AptEngine, withheld: frozenset[int]
+) -> None:
+    """Docker's own upgrade takes it, and looks for the packages that a plan must leave alone."""
+    engine.open(given.NOW, NEVER)
+    (cache,) = opened
+    vars(cache).update(is_current=True, withheld=withheld)
+
+    assert engine.take_cache() is (None if withheld else cache)
