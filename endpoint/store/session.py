@@ -27,8 +27,8 @@ def _drop_root(url: str) -> None:
 
 
 @contextmanager
-def open_database(config: Config) -> Iterator[Database]:
-    """Open the database for the block.
+def open_database(config: Config, *, migrates: bool = True) -> Iterator[Database]:
+    """Open the database for the block; with `migrates` it has the tables of this version.
 
     Raises:
         ConfigError: the URL is invalid.
@@ -38,7 +38,8 @@ def open_database(config: Config) -> Iterator[Database]:
     _drop_root(url)
     database = Database(url, connections=1)
     try:
-        database.create()
+        if migrates:
+            database.create()
         yield database
     finally:
         database.close()

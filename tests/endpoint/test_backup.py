@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from endpoint.core.people import local_person
+from endpoint.store.audit import Audit
 from endpoint.store.backup import back_up
 from tests.conftest import CHECKOUT
 from tests.endpoint.conftest import MakeEndpoint, MakeServer
@@ -271,3 +273,19 @@ def test_the_copy_is_one_file_that_other_programs_open_read_only(make_endpoint: 
     )
 
     assert shown.stdout.strip() == "delete"
+
+
+def test_a_backup_is_recorded_and_an_earlier_database_is_not_changed_for_that(
+    make_endpoint: MakeEndpoint, tmp_path: Path
+) -> None:
+    endpoint, copy = make_endpoint(), tmp_path / "copy.db"
+
+    done = endpoint.run("backup", str(copy))
+    entries = [(entry.action, entry.subject) for entry in Audit(endpoint.opened).page(local_person("root"))]
+    endpoint.opened.write(lambda connection: connection.exec_driver_sql("ALTER TABLE audit RENAME TO later"))
+    earlier = endpoint.run("backup", str(tmp_path / "earlier.db"))
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert entries == [("backup-made", str(copy))]
+    assert (earlier.returncode, "not recorded" in earlier.stderr) == (0, True)
+    assert (tmp_path / "earlier.db").exists()
