@@ -19,6 +19,8 @@ from endpoint.store.host_list import View
 from endpoint.store.host_tables import EXPOSURE_DAYS, HOSTS
 from endpoint.store.tables import HOST_TAGS, STREAMS
 
+TAGS_BY_NAME = 1000
+"""So many are named in a query, which is faster; SQLite takes no more than 32,766 values."""
 _NUMBER = sa.func.count()
 _WITH_STREAMS = HOSTS.outerjoin(STREAMS, STREAMS.c.id == HOSTS.c.stream)
 _FROM_STREAMS = STREAMS.join(HOSTS, HOSTS.c.stream == STREAMS.c.id)
@@ -118,9 +120,10 @@ def hosts_by_tag(connection: Connection, view: View) -> tuple[tuple[str, int], .
     found = dict(_tags(connection, view.scope))
     tag, host, source = HOST_TAGS.c.tag, HOST_TAGS.c.host_id, HOST_TAGS.c.source
     own = source == TagSource.ENDPOINT.value
+    listed = tag.in_(sorted(found) if len(found) <= TAGS_BY_NAME else sa.select(tag).where(own))
     scoped = [] if view.scope.is_whole else [scopes.in_scope(host, view.scope)]
-    reported = sa.select(tag, host).where(source == TagSource.AGENT.value, tag.in_(sa.select(tag).where(own)), *scoped)
-    more = reported.except_(sa.select(tag, host).where(own)).subquery()
+    reported = sa.select(tag, host).where(source == TagSource.AGENT.value, listed, *scoped)
+    more = reported.except_(sa.select(tag, host).where(own, listed)).subquery()
     for name, number in connection.execute(sa.select(more.c.tag, _NUMBER).group_by(more.c.tag)):
         if name in found:
             found[name] += number

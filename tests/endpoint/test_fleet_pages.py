@@ -16,7 +16,7 @@ from endpoint.core.host_query import Cursor, HostQuery, HostSort
 from endpoint.core.host_states import FleetSettings, HostState
 from endpoint.core.people import WHOLE_FLEET, Scope
 from endpoint.errors import RefusedError
-from endpoint.store import fleet_pages
+from endpoint.store import fleet_overview, fleet_pages
 from endpoint.store.database import Database
 from endpoint.store.fleet_pages import FleetPages
 from endpoint.store.host_retention import HostRetention
@@ -103,7 +103,11 @@ def test_a_host_counts_at_the_stage_of_its_least_advanced_package(database: Data
     ]
 
 
-def test_a_tag_has_the_number_of_hosts_that_a_list_by_it_has(database: Database, pages: FleetPages) -> None:
+@pytest.mark.parametrize("by_name", [1000, 0], ids=["few", "many"])
+def test_a_tag_has_the_number_of_hosts_that_a_list_by_it_has(
+    by_name: int, database: Database, pages: FleetPages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fleet_overview, "TAGS_BY_NAME", by_name)
     web = Scope(tags=frozenset({"web"}))
     for number, (own, reported) in enumerate(product((["web"], ["db"], ["web", "db"], []), (["web", "rack"], ["db"]))):
         box = Outbox()
