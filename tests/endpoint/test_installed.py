@@ -138,12 +138,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
 http.server.HTTPServer(("127.0.0.1", 8099), Handler).serve_forever()
 """
 STOPPED = """\
-import sqlite3, time
+import sys, time
+sys.path.insert(0, "/usr/share/maestro-endpoint")
+from endpoint.store.database import Database
+from endpoint.store.notify_events import note_stop
 now = time.time()
 values = ("3f0b6c1e-0000-4000-8000-000000000000", "check", "{}", "", "alice", now, now + 86400, 1, 1, "stopped", 0, 1)
 names = "id,verb,arguments,comment,requested_by,created_at,expires_at,at_once,stop_after,status,in_flight,failures"
-with sqlite3.connect("/var/lib/maestro-endpoint/endpoint.db", timeout=30) as connection:
-    connection.execute(f"INSERT INTO deployments ({names}) VALUES ({','.join('?' * 12)})", values)
+with Database("sqlite:////var/lib/maestro-endpoint/endpoint.db").writing() as connection:
+    connection.exec_driver_sql(f"INSERT INTO deployments ({names}) VALUES ({','.join('?' * 12)})", values)
+    note_stop(connection, values[0], 1, now)
 """
 
 

@@ -1,6 +1,7 @@
 """docker.service from systemctl's text."""
 
 import subprocess
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -92,6 +93,10 @@ def _running(*arguments: str) -> Iterator[str]:
     """Have a process with these arguments; yields its id."""
     shell = ("-c", "read line", *arguments[1:])  # is there until its input ends
     with subprocess.Popen((arguments[0], *shell), executable="/bin/sh", stdin=subprocess.PIPE) as process:
+        deadline = time.monotonic() + 60
+        # The kernel lets the parent go on a moment before a new program has its arguments.
+        while not Path(f"/proc/{process.pid}/cmdline").read_bytes() and time.monotonic() < deadline:
+            time.sleep(0.001)
         yield str(process.pid)
 
 
