@@ -9,7 +9,6 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from endpoint.core.fleet_model import CurveDay, Oldest, Overview, ReleaseCount
-from endpoint.core.host_columns import NO_FIX_S
 from endpoint.core.host_states import HostState
 from endpoint.core.host_tags import TagSource
 from endpoint.core.people import Scope
@@ -130,24 +129,19 @@ def hosts_by_tag(connection: Connection, view: View) -> tuple[tuple[str, int], .
     return tuple(sorted(found.items()))
 
 
-def exposure_today(connection: Connection, view: View) -> CurveDay:
-    """Return the exposure at this time."""
-    exposed = sa.case((IS_EXPOSED, 1), else_=0)
-    figures = sa.select(
-        _NUMBER, sa.func.sum(exposed), sa.func.min(HOSTS.c.exposed_since), sa.func.sum(HOSTS.c.inactive_fixes)
-    ).select_from(HOSTS)
-    hosts, count, since, fixes = connection.execute(figures.where(*in_scope(view.scope))).one()
+def _today(overview: Overview, now_s: float) -> CurveDay:
+    since_s = overview.oldest.since_s if overview.oldest is not None else None
     return CurveDay(
-        day=_day(view.now_s),
-        hosts=hosts,
-        exposed=int(count or 0),
-        oldest_age_s=max(0.0, view.now_s - since) if since is not None and since < NO_FIX_S else None,
-        fixes=int(fixes or 0),
+        day=_day(now_s),
+        hosts=overview.hosts,
+        exposed=overview.exposed,
+        oldest_age_s=max(0.0, now_s - since_s) if since_s is not None else None,
+        fixes=overview.inactive_fixes,
     )
 
 
-def exposure_days(connection: Connection, view: View, days: int) -> tuple[CurveDay, ...]:
-    """Return the recorded days and today, the oldest first; a day that was not recorded has no figures.
+def exposure_days(connection: Connection, view: View, days: int, now: Overview) -> tuple[CurveDay, ...]:
+    """Return the recorded days, the oldest first, and today by the overview; one that was not recorded has no figures.
 
     Of a scope with several tags, a host that has two of them is counted twice on the days before today.
     """
@@ -165,7 +159,7 @@ def exposure_days(connection: Connection, view: View, days: int) -> tuple[CurveD
         .group_by(EXPOSURE_DAYS.c.day)
     )
     found = {row.day: _curve_day(row._mapping) for row in rows}  # noqa: SLF001 - its public name
-    found[wanted[-1]] = exposure_today(connection, view)
+    found[wanted[-1]] = _today(now, view.now_s)
     return tuple(found.get(day, CurveDay(day=day)) for day in wanted)
 
 

@@ -108,9 +108,9 @@ class FleetPages:
 
     def exposure_curve(self, scope: Scope, now: datetime, days: int = CURVE_DAYS) -> tuple[CurveDay, ...]:
         """Return the exposure of each day, the oldest first; the last one is today."""
-        view = self._view(scope, now)
+        view, overview = self._view(scope, now), self.overview(scope, now)
         return self._cached(
-            ("curve", scope, days), lambda connection, view: exposure_days(connection, view, days), view
+            ("curve", scope, days), lambda connection, view: exposure_days(connection, view, days, overview), view
         )
 
     def host_exposure_curve(
