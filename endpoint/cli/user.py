@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from functools import partial
 
 from endpoint.cli.person import calling_person
 from endpoint.cli.rights import granted_scope, rights_text
@@ -61,7 +62,8 @@ def run(arguments: argparse.Namespace) -> None:
         call = _Call(
             arguments=arguments, config=config, database=database, caller=caller, now=datetime.now(timezone.utc)
         )
-        done = database.together(lambda: _ACTIONS[arguments.action](call))
+        act = partial(_ACTIONS[arguments.action], call)
+        done = act() if arguments.action == "list" else database.together(act)  # a list waits for no writer
     if done.text:
         print(done.text)
     if done.remark:
