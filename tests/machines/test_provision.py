@@ -23,6 +23,7 @@ def test_everything_is_brought_to_its_latest_and_what_is_replaced_is_removed(hos
         package("user", "1", depends="old"),
         package("lib1", "1"),
         package("tool", "1", depends="lib1"),
+        package("doc", "1"),
     )
     host.repository("security", package("a", "2"))
     host.repository(
@@ -31,16 +32,18 @@ def test_everything_is_brought_to_its_latest_and_what_is_replaced_is_removed(hos
         SUCCESSOR,
         package("lib1t64", "1", provides="lib1", replaces="lib1", breaks="lib1"),
         package("tool", "2", depends="lib1t64, more"),
-        package("more", "1"),
+        package("more", "1", depends="manual"),
+        package("manual", "1", breaks="doc", replaces="doc"),
     )
 
     done = provision(host)
 
     print(done)
     assert (done.code, done.json["result"], done.json["scope"]) == (0, "updated", "provision")
-    assert sorted(done.json["removed"]) == ["lib1:amd64", "old:amd64"]
+    assert sorted(done.json["removed"]) == ["doc:amd64", "lib1:amd64", "old:amd64"]
     assert {one["package"]: one["replaces"] for one in done.json["new"] if "replaces" in one} == {
         "lib1t64": ["lib1:amd64"],
+        "manual": ["doc:amd64"],
         "new": ["old:amd64"],
     }
     assert host.versions("a", "user", "new", "tool", "lib1t64", "more", "old", "lib1") == {
@@ -61,10 +64,14 @@ def test_everything_is_brought_to_its_latest_and_what_is_replaced_is_removed(hos
     [
         (package("a", "2", conflicts="b"), package("b", "1")),
         (package("a", "2", breaks="b"), package("b", "1")),
+        (package("a", "2", breaks="b (<< 2)", replaces="b (<< 2)"), package("b", "1")),
         (package("a", "2", conflicts="b", replaces="b"), package("b", "1", essential="yes")),
         (package("a", "2", depends="new"), package("old", "1")),
     ],
-    ids=["conflict-without-replacement", "break-without-replacement", "essential", "dependant-of-the-replaced"],
+    ids=[
+        *("conflict-without-replacement", "break-without-replacement", "files-moved"),
+        *("essential", "dependant-of-the-replaced"),
+    ],
 )
 def test_an_update_that_removes_what_nothing_replaces_is_held(
     host: Scenario, candidate: Package, other: Package

@@ -1,11 +1,12 @@
 """Installs updates that replace other packages, by the rules of a dist-upgrade and one more.
 
 A package is removed only if a package of the result takes its place: one that replaces it and conflicts with it or
-breaks it, or one that provides its name (Debian Policy 7.5, 7.6.2). An update that would remove anything else is
-refused.
+breaks every version of it, or one that provides its name (Debian Policy 7.5, 7.6.2). One that replaces and breaks only
+versions below another has taken over some files (Policy 7.6.1): the package itself goes on, in a later version that
+may be held or not offered here. An update that would remove anything else is refused.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import apt_pkg
 
@@ -128,16 +129,12 @@ def takes_the_place_of(version: apt_pkg.Version, package: apt_pkg.Package) -> bo
         return False
     if any(name == package.name for name, _, _ in version.provides_list):
         return True
-    excludes = _names(version, ("Conflicts", "Breaks"), current)
-    return excludes and _names(version, ("Replaces",), current)
+    breaks = (one for one in _about(version, "Breaks", current) if not one.comp_type)
+    excludes = any(_about(version, "Conflicts", current)) or any(breaks)
+    return excludes and any(_about(version, "Replaces", current))
 
 
-def _names(version: apt_pkg.Version, kinds: Iterable[str], target: apt_pkg.Version) -> bool:
-    """Return whether a relation of one of these kinds is about a target version."""
-    return any(
-        one.id == target.id
-        for kind in kinds
-        for group in version.depends_list.get(kind, ())
-        for dependency in group
-        for one in dependency.all_targets()
-    )
+def _about(version: apt_pkg.Version, kind: str, target: apt_pkg.Version) -> Iterator[apt_pkg.Dependency]:
+    """Yield the relations of a kind that are about a target version."""
+    for group in version.depends_list.get(kind, ()):
+        yield from (one for one in group if any(found.id == target.id for found in one.all_targets()))
