@@ -103,9 +103,12 @@ class RequestsRecord:
         return after
 
     def _load_or_begin(self, now: datetime) -> RequestBook:
+        """Return the record, or a new one: not on disk before its first change, so that a lost one may be behind it."""
         try:
-            return self.load() or new_book(format_exact(now))
+            found = self.load()
         except RecordError as error:
             self._warn(str(error))
             self.store.set_aside(REQUESTS)
             return new_book(format_exact(now), lost_at=now)
+        lost = found is None and self.store.was_set_aside(REQUESTS)
+        return found or new_book(format_exact(now), lost_at=now if lost else None)

@@ -140,6 +140,10 @@ class Store:
         """Rename a damaged document that was kept, so that it is not read again."""
         self._set_aside(self.path(name))
 
+    def was_set_aside(self, name: str) -> bool:
+        """Return whether a document was ever set aside, and is still there."""
+        return os.path.lexists(_aside(self.path(name)))
+
     def remove(self, name: str) -> None:
         """Remove a document, if there is one.
 
@@ -228,12 +232,17 @@ class Store:
 
     def _set_aside(self, path: str) -> str:
         """Rename a document out of the way; return the rest of the message."""
-        aside = f"{path}.unreadable"
+        aside = _aside(path)
         try:
             os.replace(path, aside)
         except OSError:
             return "; root may set it aside with `maestro-agent check`"
         return f"; it was set aside as {aside}"
+
+
+def _aside(path: str) -> str:
+    """Return the name of a document that was set aside."""
+    return f"{path}.unreadable"
 
 
 def _no_number(word: str) -> None:

@@ -201,6 +201,32 @@ def test_a_damaged_record_is_set_aside_and_what_it_may_have_had_is_stale(host: H
     assert host.run() is not None
 
 
+@pytest.mark.parametrize("lost", ["nothing-to-write", "full-disk", "killed"])
+def test_a_record_that_was_set_aside_and_has_no_successor_yet_is_not_forgotten(
+    host: Host, monkeypatch: pytest.MonkeyPatch, lost: str
+) -> None:
+    host.receive()
+    host.run()
+    Path(host.record.store.path(REQUESTS)).write_text("{")
+    if lost == "nothing-to-write":
+        host.desk.cancel([])  # as before each request that arrives
+    else:
+        error = Killed() if lost == "killed" else HostError("no space")
+
+        def fail(*_arguments: object, **_options: object) -> None:
+            raise error
+
+        with monkeypatch.context() as failing, pytest.raises(type(error)):
+            failing.setattr(Store, "write", fail)
+            host.receive()
+    assert not host.record.exists()
+
+    host.receive()
+
+    assert host.run() is None
+    assert (host.entry().last.why, host.ran) == (RequestWhy.STALE, [request_id()])
+
+
 def test_the_record_keeps_every_value(host: Host) -> None:
     host.proof = Authentic(signed_by="jörg@example.org")
     host.receive(arguments={"reboot": "if-required"}, plan_id="0123456789ab", created_at="2026-11-23T05:09:59.125Z")
