@@ -3,6 +3,7 @@
 The unprivileged half may be anybody who got in over the network. It can hold requests back; it can make nothing happen.
 """
 
+import json
 import os
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -251,6 +252,25 @@ def test_a_key_that_has_left_the_file_starts_nothing(signing: Worker, people: di
 
     assert (signing.states(), signing.why()) == (["received", "accepted", "refused"], "signer-unknown")
     assert signing.did == []
+
+
+@pytest.mark.parametrize(
+    "comment",
+    [
+        "see https://jira.example.org/browse/OPS-12?focusedCommentId=4711",
+        "rotate token: OPS-12",
+        "ask ops:ann@example.org",
+    ],
+)
+def test_a_request_is_checked_again_as_it_was_signed_whatever_the_record_leaves_out_of_it(
+    signing: Worker, people: dict[str, Signer], comment: str
+) -> None:
+    signing.carry(people["ann"].sign(signing.request(comment=comment)))
+    (entry,) = json.loads(Path(signing.store.path(REQUESTS)).read_text())["requests"]
+    signing.run_due()
+
+    assert comment != entry["request"]["comment"], "everybody may read it"
+    assert (signing.states()[-1], len(signing.did)) == ("done", 1)
 
 
 def test_a_key_may_have_expired_since_its_request_was_accepted(people: dict[str, Signer], tmp_path: Path) -> None:

@@ -1,8 +1,10 @@
 """`maestro.requests/1`: all requests of the endpoint on record. Pure. The decoder raises RecordError."""
 
+import json
 from datetime import datetime
 
 from agent.core.requests.model import LifeStep, RequestBook, RequestEntry, RequestState, RequestWhy
+from agent.core.requests.wire import canonical_form
 from agent.core.schemas import REQUESTS_SCHEMA, Document
 from agent.errors import RecordError
 from agent.state.documents.parts import enum_from_document
@@ -42,6 +44,7 @@ def _entry_to_document(entry: RequestEntry) -> Document:
         "requested_by": entry.requested_by or None,
         "signed_by": entry.signed_by or None,
         "request": dict(entry.document) if entry.document is not None else None,
+        "form": canonical_form(entry.document).hex() if entry.document is not None else None,
         "steps": [_step_to_document(step) for step in entry.steps],
         "conflict": _step_to_document(entry.conflict) if entry.conflict else None,
         "repeated_at": _time(entry.repeated_at),
@@ -49,7 +52,7 @@ def _entry_to_document(entry: RequestEntry) -> Document:
 
 
 def _entry_from_document(part: JsonReader) -> RequestEntry:
-    request, conflict = part.optional_child("request"), part.optional_child("conflict")
+    conflict = part.optional_child("conflict")
     steps = tuple(_step_from_document(step) for step in part.children("steps"))
     if not steps:
         raise RecordError(f"request {part.text('id')}: no steps")
@@ -61,11 +64,23 @@ def _entry_from_document(part: JsonReader) -> RequestEntry:
         expires_at=part.optional_time("expires_at"),
         requested_by=part.optional_text("requested_by") or "",
         signed_by=part.optional_text("signed_by") or "",
-        document=dict(request.raw) if request else None,
+        document=_request_from_document(part),
         steps=steps,
         conflict=_step_from_document(conflict) if conflict else None,
         repeated_at=part.optional_time("repeated_at"),
     )
+
+
+def _request_from_document(part: JsonReader) -> Document | None:
+    """Return a request as it was signed: the store leaves out of "request" what looks like a credential."""
+    request, form = part.optional_child("request"), part.optional_text("form")
+    if request is None or form is None:  # earlier versions wrote no form
+        return dict(request.raw) if request else None
+    try:
+        signed = JsonReader(json.loads(bytes.fromhex(form)), f"request {part.text('id')}: form")
+    except ValueError as error:
+        raise RecordError(f"request {part.text('id')}: form: {error}") from error
+    return {**signed.raw, "signature": request.optional_text("signature")}
 
 
 def _step_to_document(step: LifeStep) -> Document:
