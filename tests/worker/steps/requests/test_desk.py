@@ -211,14 +211,15 @@ def test_a_record_that_was_set_aside_and_has_no_successor_yet_is_not_forgotten(
     if lost == "nothing-to-write":
         host.desk.cancel([])  # as before each request that arrives
     else:
-        error = Killed() if lost == "killed" else HostError("no space")
+        fault = Killed() if lost == "killed" else HostError("no space")
 
         def fail(*_arguments: object, **_options: object) -> None:
-            raise error
+            raise fault
 
-        with monkeypatch.context() as failing, pytest.raises(type(error)):
+        with monkeypatch.context() as failing:
             failing.setattr(Store, "write", fail)
-            host.receive()
+            with pytest.raises(type(fault)):
+                host.receive()
     assert not host.record.exists()
 
     host.receive()
