@@ -12,7 +12,9 @@ from agent.core.pattern import lazy_pattern
 from agent.core.unattended_upgrades.model import ALWAYS, JobSettings, RebootKeys
 
 _LINE = lazy_pattern(r'(?P<key>\S+) "(?P<value>.*)";')
-_EVERY = lazy_pattern(r"(?P<number>[+-]?(?:0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)?)(?P<unit>[smhd]?)")
+_DIGITS = "0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*"
+_EVERY = lazy_pattern(rf"(?P<number>[+-]?(?:{_DIGITS})?)(?P<unit>[smhd]?)")
+_NUMBER = lazy_pattern(rf"[+-]?(?:{_DIGITS})")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "": 86400}
 _LONGEST = timedelta(days=3650)
 """No stamp is older, so that the job would never run."""
@@ -62,9 +64,13 @@ def job_settings(configuration: AptConfiguration) -> JobSettings:
 def parse_every(text: str | None) -> timedelta | None:
     """Return how long the job waits after a run; None: it does not run, or apt's script fails at the value.
 
-    "0" alone is off: an empty value, "0d" and "00" run each time.
+    "0" alone is off: an empty value, "0d" and "00" run each time. The script has the value without quotes, so that only
+    its first word counts.
     """
-    if text is None or text == "0":
+    if text is None:
+        return None
+    text = next(iter(text.split()), "")
+    if text == "0":
         return None
     if text == "always":
         return ALWAYS
@@ -111,10 +117,11 @@ def _origins(configuration: AptConfiguration) -> Iterator[str]:
 
 
 def _flag(configuration: AptConfiguration, name: str, *, default: bool) -> bool:
-    """Return a boolean as libapt's StringToBool reads it; a number is true unless it is 0."""
+    """Return a boolean as libapt's StringToBool reads it: of numbers only 0 and 1 are one, in strtol(3)'s notations."""
     text = (_scalar(configuration, f"{_OWN}{name}") or "").lower()
-    if re.fullmatch(r"[+-]?\d+", text):
-        return int(text) != 0
+    number = text.lstrip()
+    if _NUMBER.fullmatch(number) and _number(number) in {0, 1}:
+        return _number(number) == 1
     return text in _YES or (default and text not in _NO)
 
 

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import apt_pkg
 import pytest
 
 from agent.core.unattended_upgrades.model import ALWAYS, RebootKeys
@@ -23,10 +24,15 @@ INTERVALS = {
     "5s": timedelta(seconds=5),
     "3m": timedelta(minutes=3),
     "2h": timedelta(hours=2),
+    " 7d ": 7 * DAY,
+    "1 2": DAY,
+    "always ": ALWAYS,
+    " ": ALWAYS,
     "36500": None,
     "99999d": None,
     "99999999999999999999": None,
     "0": None,
+    " 0 ": None,
     "yes": None,
     "08": None,
     "1.5": None,
@@ -111,3 +117,17 @@ def test_keys_of_reboots_of_every_version() -> None:
         automatic=True, time="02:00", with_users=False, with_system_users=False, ignored_users=("bob", "alice")
     )
     assert (settings.on_shutdown, settings.days, settings.every) == (True, ("Mon",), None)
+
+
+@pytest.mark.parametrize("default", [True, False])
+@pytest.mark.parametrize(
+    "text", ["", "0", "1", "2", "-1", "00", "01", "08", "0x0", "0X1", " 1", "1 ", "yes", "TRUE", "with", "Off", "no", "x"]
+)
+def test_a_boolean_is_read_as_libapt_reads_it(text: str, *, default: bool) -> None:
+    configuration = apt_pkg.Configuration()
+    configuration.set("Unattended-Upgrade::Key", text)
+    key = "automatic-reboot-withusers" if default else "automatic-reboot"
+
+    found = job_settings({f"unattended-upgrade::{key}": [text]}).reboot
+
+    assert (found.with_users if default else found.automatic) is configuration.find_b("Unattended-Upgrade::Key", default)
