@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 
+_APT_CONFIGURATION = ("etc/apt/apt.conf", "etc/apt/apt.conf.d")
+_UNIT_LINKS = ("etc/systemd/system", "etc/systemd/system/timers.target.wants", "run/systemd/system")
 _WATCHED = {
     "packages": ("var/lib/dpkg/status",),
     "apt-configuration": (
         *("etc/apt/sources.list", "etc/apt/sources.list.d", "etc/apt/preferences", "etc/apt/preferences.d"),
-        *("etc/apt/apt.conf", "etc/apt/apt.conf.d"),
+        *_APT_CONFIGURATION,
     ),
     "configuration": ("etc/maestro-agent/config.toml", "etc/maestro-agent/config.d"),
 }
@@ -41,12 +43,12 @@ def packages_changed_at(root: str = "/") -> datetime | None:
 def daily_job_changed_at(root: str = "/") -> datetime | None:
     """Return when what switches the distribution's daily job last changed; None if nothing of it can be read.
 
-    That is apt's configuration, and the links by which units are enabled and masked.
+    That is apt's configuration, and the links by which units are enabled and masked, the latter until a boot, too.
     """
-    times = list(_changes(os.path.join(root, "etc/apt/apt.conf.d")))
-    for name in ("", "timers.target.wants"):
+    times = [at for name in _APT_CONFIGURATION for at in _changes(os.path.join(root, name))]
+    for name in _UNIT_LINKS:
         with suppress(OSError):
-            times.append(os.stat(os.path.join(root, "etc/systemd/system", name)).st_ctime)
+            times.append(os.stat(os.path.join(root, name)).st_ctime)
     return datetime.fromtimestamp(max(times), timezone.utc) - _RESOLUTION if times else None
 
 

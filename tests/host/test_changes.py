@@ -89,14 +89,17 @@ def test_without_a_dpkg_database_the_last_change_is_unknown(tmp_path: Path) -> N
     [
         lambda root: (root / "etc/apt/apt.conf.d/20x").write_text("x"),
         lambda root: (root / "etc/apt/apt.conf.d/99new").touch(),
+        lambda root: (root / "etc/apt/apt.conf").write_text("x"),
         lambda root: (root / "etc/systemd/system/apt-daily-upgrade.timer").symlink_to("/dev/null"),
+        lambda root: (root / "run/systemd/system/apt-daily-upgrade.timer").symlink_to("/dev/null"),
         lambda root: (root / "etc/systemd/system/timers.target.wants/apt-daily-upgrade.timer").unlink(),
     ],
-    ids=["edited", "added", "masked", "disabled"],
+    ids=["edited", "added", "main-file", "masked", "masked-until-a-boot", "disabled"],
 )
 def test_what_switches_the_daily_job_is_seen_to_change(root: Path, change: Callable[[Path], object]) -> None:
     wants = root / "etc/systemd/system/timers.target.wants"
     wants.mkdir(parents=True)
+    (root / "run/systemd/system").mkdir(parents=True)
     (wants / "apt-daily-upgrade.timer").symlink_to("/lib/systemd/system/apt-daily-upgrade.timer")
     time.sleep(0.02)  # longer than the kernel's clock of files ticks
     before = daily_job_changed_at(str(root))
