@@ -67,14 +67,12 @@ def parse_every(text: str | None) -> timedelta | None:
     "0" alone is off: an empty value, "0d" and "00" run each time. The script has the value without quotes, so that only
     its first word counts.
     """
-    if text is None:
+    word = next(iter(text.split()), "") if text is not None else "0"
+    if word == "0":
         return None
-    text = next(iter(text.split()), "")
-    if text == "0":
-        return None
-    if text == "always":
+    if word == "always":
         return ALWAYS
-    match = _EVERY.fullmatch(text)
+    match = _EVERY.fullmatch(word)
     if match is None or match["number"] in {"+", "-"}:
         return None
     number = _number(match["number"])

@@ -121,13 +121,15 @@ def test_keys_of_reboots_of_every_version() -> None:
 
 @pytest.mark.parametrize("default", [True, False])
 @pytest.mark.parametrize(
-    "text", ["", "0", "1", "2", "-1", "00", "01", "08", "0x0", "0X1", " 1", "1 ", "yes", "TRUE", "with", "Off", "no", "x"]
+    "text",
+    ["", "0", "1", "2", "-1", "00", "01", "08", "0x0", "0X1", " 1", "1 ", "yes", "TRUE", "with", "Off", "no", "x"],
+    ids=repr,
 )
 def test_a_boolean_is_read_as_libapt_reads_it(text: str, *, default: bool) -> None:
-    configuration = apt_pkg.Configuration()
-    configuration.set("Unattended-Upgrade::Key", text)
+    libapt = apt_pkg.Configuration()
+    libapt.set("Key", text)
     key = "automatic-reboot-withusers" if default else "automatic-reboot"
 
     found = job_settings({f"unattended-upgrade::{key}": [text]}).reboot
 
-    assert (found.with_users if default else found.automatic) is configuration.find_b("Unattended-Upgrade::Key", default)
+    assert (found.with_users if default else found.automatic) is libapt.find_b("Key", default)
