@@ -12,6 +12,7 @@ from agent.errors import HostError, RecordError
 from agent.host.machine import cloud_init
 from agent.host.sd_notify import notify, watchdog_s
 from agent.state.daemon_status import DaemonStatusFile, read_daemon_status
+from agent.state.timestamps import utc_now
 from tests.core import given
 
 NOW = given.NOW
@@ -143,14 +144,31 @@ def test_cloud_init_runs_from_its_first_status_to_its_result(tmp_path: Path, mon
     status, result = tmp_path / "status.json", tmp_path / "result.json"
     monkeypatch.setattr(cloud_init, "_STATUS", str(status))
     monkeypatch.setattr(cloud_init, "_RESULT", str(result))
+    monkeypatch.setattr(cloud_init, "booted_at", lambda: utc_now() - timedelta(hours=2))
 
     before = cloud_init.is_cloud_init_running()
     status.write_text("{}")
     during = cloud_init.is_cloud_init_running()
-    os.utime(status, (0, 0))
+    silent_s = time.time() - 5400
+    os.utime(status, (silent_s, silent_s))
     silent = cloud_init.is_cloud_init_running()
     status.write_text("{ }")
     result.write_text("{}")
     after = cloud_init.is_cloud_init_running()
 
     assert (before, during, silent, after) == (False, True, False, False)
+
+
+@pytest.mark.parametrize("ahead", [timedelta(hours=3), timedelta(days=-60)], ids=["clock-set-back", "clock-set-ahead"])
+@pytest.mark.parametrize(("up", "runs"), [(timedelta(minutes=5), True), (timedelta(hours=2), False)])
+def test_cloud_init_is_waited_for_although_the_clock_was_set_since(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ahead: timedelta, up: timedelta, *, runs: bool
+) -> None:
+    status, written_s = tmp_path / "status.json", (utc_now() + ahead).timestamp()
+    status.write_text("{}")
+    os.utime(status, (written_s, written_s))
+    monkeypatch.setattr(cloud_init, "_STATUS", str(status))
+    monkeypatch.setattr(cloud_init, "_RESULT", str(tmp_path / "result.json"))
+    monkeypatch.setattr(cloud_init, "booted_at", lambda: utc_now() - up)
+
+    assert cloud_init.is_cloud_init_running() is runs
