@@ -24,7 +24,7 @@ from agent.core.packages.gates.veto import veto
 from agent.core.packages.kernels import obsolete_kernels
 from agent.core.packages.overridden import overridden
 from agent.core.packages.postponed import postponed
-from agent.core.packages.soak import waive
+from agent.core.packages.soak import soaking_in, waive
 from agent.core.policy.policy import Policy
 
 Veto = Callable[[PackageId], Refusal | None]
@@ -50,7 +50,7 @@ def decide(
 
     Exceptions of `resolve` are not caught.
     """
-    observed, facts = facts, waive(facts, despite_soak)
+    policy, observed, facts = soaking_in(scope, policy), facts, waive(facts, despite_soak)
     withdrawn: dict[str, Refusal] = {}
     """Packages of atomic groups, by name: a group's architectures are withdrawn together."""
     admission = admit(policy, facts, scope, dropped, groups)

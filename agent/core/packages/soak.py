@@ -11,6 +11,7 @@ from agent.core.frozen import frozen, replace
 from agent.core.model.facts import Facts, Update
 from agent.core.model.plan import Refusal, Why
 from agent.core.model.reasons import Reason, ReasonCode
+from agent.core.model.scope import Scope
 from agent.core.model.waiting import Age
 from agent.core.packages.named import is_named
 from agent.core.policy.policy import Policy, SoakPolicy
@@ -70,6 +71,11 @@ def why_due(policy: Policy, update: Update) -> Reason | None:
 
 def _override(soak: SoakPolicy, update: Update) -> str | None:
     return next((one for one in soak.override if fnmatchcase(update.package, one) or one in update.cves), None)
+
+
+def soaking_in(scope: Scope, policy: Policy) -> Policy:
+    """Return the policy by which a scope is planned: a new server has no reason to wait for any update."""
+    return replace(policy, soak=SoakPolicy()) if scope is Scope.PROVISION else policy
 
 
 def waive(facts: Facts, names: Collection[str]) -> Facts:

@@ -11,7 +11,6 @@ from agent.core.model.outcome import Outcome, ProvisionPhase
 from agent.core.model.plan import Plan
 from agent.core.model.scope import Scope
 from agent.core.packages.apt_history import changes_by_cloud_init
-from agent.core.policy.policy import SoakPolicy
 from agent.core.provision.model import NextStep, Provision
 from agent.errors import ExitCode, NothingDoneError
 from agent.host.apt.history import read_history
@@ -107,12 +106,10 @@ def _upgrade(request: JobRequest, context: JobContext, current: Provision) -> Jo
         )
         return replace(outcome, provision=current.note)
 
-    # A new server has no reason to wait for a fix; a snooze, a hold and the blocklist still count.
-    at_once = replace(context, policy=replace(context.policy, soak=SoakPolicy()))
     outcome = upgrade(
-        at_once,
+        context,
         Scope.PROVISION,
-        RunSelection(at_once, None, ()),
+        RunSelection(context, None, ()),
         refresh=request.refresh,
         requested_by=request.requested_by,
         completed=completed,

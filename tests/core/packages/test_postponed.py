@@ -89,6 +89,13 @@ def test_an_update_is_due_after_its_soak_and_its_part_of_the_rollout(
     assert (refusal.why if refusal else None) is why
 
 
+@pytest.mark.parametrize(("scope", "installed"), [(Scope.ALL, []), (Scope.PROVISION, ["a"])], ids=["all", "provision"])
+def test_only_on_a_new_server_nothing_waits_for_soak_and_cohort(scope: Scope, installed: list[str]) -> None:
+    plan = planned([given.update(age=given.age(0 * DAY, 99))], policy=given.policy(soak=given.SOAK), scope=scope)
+
+    assert (steps(plan), plan.overridden) == (installed, ())
+
+
 def test_nothing_waits_by_default() -> None:
     assert waiting(given.policy(), given.update(age=given.age(cohort=99))) is None
 

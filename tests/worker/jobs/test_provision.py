@@ -1,6 +1,7 @@
 """`provision` with the real job and record on a simulated machine: killed, restarted and asked again at each phase."""
 
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -8,11 +9,15 @@ import pytest
 from agent.core.job_kinds import JobKind, JobOption
 from agent.core.model.facts import Reboot
 from agent.core.model.outcome import ProvisionPhase, Stage
+from agent.core.policy.policy import SoakPolicy
 from agent.core.provision.model import Provision
+from agent.core.schemas import STATE_SCHEMA
 from agent.state.job_status import REQUESTED_BY_SCHEDULE
 from agent.state.provision_record import load_provision, save_provision
+from agent.state.store import STATE
 from agent.worker.jobs import provision, upgrade_run
 from agent.worker.protocol import JobAnswer, JobRequest
+from tests.core import given
 from tests.support.simulated import Killed
 from tests.worker.jobs.simulator import Agent, failing, raising
 
@@ -228,6 +233,21 @@ def test_a_copy_of_a_provisioned_disk_is_another_server(server: Server) -> None:
 
     assert (phase(answer), server.machine.versions()["later"]) == ("done", "2")
     assert server.recorded.machine == "copy"
+
+
+def test_a_soak_that_a_new_server_ignores_is_on_record_as_it_is_for_the_daily_upgrade(server: Server) -> None:
+    server.policy = given.policy(soak=SoakPolicy(security=timedelta(days=7)))
+    server.check()
+    before = server.store.read(STATE, STATE_SCHEMA)
+
+    answer = server.provision()
+
+    after = server.store.read(STATE, STATE_SCHEMA)
+    assert (phase(answer), server.machine.versions()) == ("done", {"nginx": "2", "curl": "2"})
+    assert before is not None
+    assert after is not None
+    assert before.child("soak").raw["security_s"] == 604800
+    assert after.raw["soak"] == before.raw["soak"]
 
 
 def test_a_damaged_record_is_set_aside_by_the_command(server: Server) -> None:
