@@ -8,7 +8,7 @@ import importlib
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-HEAD = "0015"
+HEAD = "0016"
 _LOCK_ID = 0x6D6165
 """PostgreSQL's advisory locks are numbers; no other program in this database is likely to use this one."""
 

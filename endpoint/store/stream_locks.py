@@ -9,7 +9,7 @@ from sqlalchemy.engine import Connection
 from endpoint.core.request_exchange import SILENCE_S
 from endpoint.store.host_rows import SHOWN
 from endpoint.store.host_tables import HOSTS
-from endpoint.store.request_statements import HAS_REQUESTS
+from endpoint.store.request_statements import HAS_REQUESTS, HAS_REQUESTS_ON_POSTGRESQL
 from endpoint.store.tables import STREAMS
 
 _STREAMS = (
@@ -28,9 +28,11 @@ _SEVERAL = (
         sa.tuple_(STREAMS.c.host_id, STREAMS.c.instance_id).in_(sa.bindparam("names", expanding=True))
     )
 )
-# Apart, because PostgreSQL takes longer to plan the queue's part than to find the stream.
-_REQUESTS = HAS_REQUESTS.label("has_requests")
-_ONE_WITH_REQUESTS, _SEVERAL_WITH_REQUESTS = (statement.add_columns(_REQUESTS) for statement in (_ONE, _SEVERAL))
+# Apart, because most hosts take no requests.
+_WITH_REQUESTS = {
+    kind: tuple(statement.add_columns(condition.label("has_requests")) for statement in (_ONE, _SEVERAL))
+    for kind, condition in (("sqlite", HAS_REQUESTS), ("postgresql", HAS_REQUESTS_ON_POSTGRESQL))
+}
 
 
 def lock_streams(
@@ -41,12 +43,14 @@ def lock_streams(
     With `asked_at`, the time of a contact that takes requests, also `has_requests`.
     """
     wanted: dict[str, object] = {}
+    one, several = _ONE, _SEVERAL
     if asked_at is not None:
         wanted |= {"now": asked_at, "silent_since": asked_at - SILENCE_S}
+        one, several = _WITH_REQUESTS[connection.dialect.name]
     if len(names) == 1:
         wanted["host"], wanted["instance"] = names[0]
-        statement = _ONE if asked_at is None else _ONE_WITH_REQUESTS
+        statement = one
     else:
         wanted |= {"names": list(names), "hosts": [host for host, _ in names]}
-        statement = _SEVERAL if asked_at is None else _SEVERAL_WITH_REQUESTS
+        statement = several
     return {(row.host_id, row.instance_id): row for row in connection.execute(statement, wanted)}
