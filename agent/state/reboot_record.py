@@ -5,7 +5,7 @@ Root writes it.
 
 from datetime import datetime
 
-from agent.core.reboot.model import RebootCourse, RebootOutcome, RebootSchedule
+from agent.core.reboot.model import RebootCourse, RebootOutcome, RebootPhase, RebootSchedule
 from agent.core.schemas import REBOOT_OUTCOME_SCHEMA, REBOOT_SCHEDULE_SCHEMA, REBOOT_SCHEMA, SKIPPED_OPENING_SCHEMA
 from agent.core.windows import Opening
 from agent.errors import RecordError
@@ -30,6 +30,14 @@ class RebootRecord:
     def has_course(self) -> bool:
         """Return whether a reboot is under way or waits; cheap."""
         return self._store.has(REBOOT)
+
+    def is_under_way(self) -> bool:
+        """Return whether a reboot began and was not finished by a job, or its document is damaged: it may name one."""
+        try:
+            course = self.load_course()
+        except RecordError:
+            return True
+        return course is not None and course.phase is not RebootPhase.WAITING
 
     def load_course(self) -> RebootCourse | None:
         """Return the reboot that is under way or waits; None: there is none.

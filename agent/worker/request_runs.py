@@ -12,6 +12,7 @@ from agent.core.requests.model import RequestBook, RequestState
 from agent.core.schedule.slots import JobAttempts
 from agent.errors import RecordError
 from agent.host import log
+from agent.state.reboot_record import RebootRecord
 from agent.state.requests_record import RequestsRecord
 from agent.state.store import REQUESTS, Store
 from agent.worker.request_rules import request_rules
@@ -29,12 +30,13 @@ class RequestsWatch:
         self._open = RequestBook(id="")
 
     def next_at(self, policy: Policy, last: JobAttempts, now: datetime, local: tzinfo) -> datetime | None:
-        """Return when a job has something to do; None: never. `last` are the attempts of that job.
+        """Return when a job has something to do; None: never, or not before a reboot that began is verified.
 
-        A damaged record is logged, and nothing is started: the next request that arrives sets it aside.
+        `last` are the attempts of that job. A damaged record is logged, and nothing is started: the next request that
+        arrives sets it aside.
         """
         book = self._load()
-        if not book.entries:
+        if not book.entries or RebootRecord(self._store).is_under_way():
             return None
         at = next_at(book, request_rules(policy, local), now)
         waits = all(entry.state is RequestState.RUNNING for entry in book.entries)

@@ -7,18 +7,21 @@ from pathlib import Path
 import pytest
 
 from agent.core.policy.policy import Policy, RequestsPolicy
+from agent.core.reboot.model import RebootPhase
 from agent.core.requests.ending import JobEnd
 from agent.core.requests.model import Authentic, Verb
 from agent.core.schedule.slots import JobAttempts
 from agent.host.machine.facts import host_id
+from agent.state.reboot_record import RebootRecord
 from agent.state.requests_record import RequestsRecord
-from agent.state.store import REQUESTS, Store
+from agent.state.store import REBOOT, REQUESTS, Store
 from agent.worker.request_rules import request_rules
 from agent.worker.request_runs import RequestsWatch
 from agent.worker.steps.requests.desk import RequestDesk
 from tests.core import given
 from tests.core.given import NOW
 from tests.core.requests.given_request import DAY, document, request_id
+from tests.state.test_reboot_record import COURSE
 
 UTC = timezone.utc
 WINDOW = "Sat 02:00-04:00 UTC"
@@ -83,6 +86,26 @@ def test_one_that_waits_for_the_end_of_a_reboot_is_looked_at_once_a_minute(store
     assert next_at(store, last=last) == NOW, "another one need not wait for that"
     assert next_at(store, last=JobAttempts(last=NOW, failures=1)) == NOW + timedelta(minutes=1)
     assert next_at(store, last=JobAttempts(last=NOW + DAY, failures=1)) == NOW, "that clock was wrong"
+
+
+@pytest.mark.parametrize("phase", RebootPhase)
+def test_nothing_begins_between_the_beginning_of_a_reboot_and_its_verification(
+    store: Store, phase: RebootPhase
+) -> None:
+    receive(store)
+    receive(store, 2, when="window")
+    RebootRecord(store).save_course(replace(COURSE, phase=phase), NOW)
+
+    assert next_at(store) == (NOW if phase is RebootPhase.WAITING else None)
+    RebootRecord(store).end_course()
+    assert next_at(store) == NOW
+
+
+def test_a_damaged_record_of_reboots_is_set_aside_first(store: Store) -> None:
+    receive(store)
+    Path(store.path(REBOOT)).write_text("{")
+
+    assert next_at(store) is None
 
 
 def test_the_record_is_read_again_after_a_change_only(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
