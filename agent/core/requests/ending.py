@@ -13,10 +13,12 @@ from agent.core.schemas import (
 )
 from agent.errors import SUCCESS_CODES, ExitCode
 
+_NOT_REQUIRED = "not-required"
+"""Result of a reboot that leaves no run in the history."""
 _SUCCESSES = {
     OUTCOME_SCHEMA: ("up-to-date", "updated", "degraded"),
     ENGINE_OUTCOME_SCHEMA: ("unchanged", "upgraded", "restarted"),
-    REBOOT_OUTCOME_SCHEMA: ("rebooted", "not-required"),
+    REBOOT_OUTCOME_SCHEMA: ("rebooted", _NOT_REQUIRED),
 }
 _WHYS = {"busy": RequestWhy.BUSY_TOO_LONG, "interrupted": RequestWhy.INTERRUPTED}
 _GOING_DOWN = "requested"
@@ -51,12 +53,15 @@ def ending_of_job(end: JobEnd) -> Ending | None:
 
 
 def ending_of_runs(runs: Sequence[Mapping[str, object]]) -> Ending | None:
-    """Return how a request ends by the documents of its runs, in order: by the first failure, or else the last one."""
+    """Return how a request ends by the documents of its runs, in order: by the first failure, or else the last one.
+
+    A reboot that is not required says nothing of the upgrade before it.
+    """
     last = Ending(state=RequestState.DONE)
     for document in runs:
         if _goes_down(document):
             return None
-        last = _ending_of_run(document)
+        last = last if last.run and _text(document, "result") == _NOT_REQUIRED else _ending_of_run(document)
         if last.state is not RequestState.DONE:
             break
     return last
@@ -100,8 +105,7 @@ def _ending_of_run(document: Mapping[str, object]) -> Ending:
     detail = f"{result}: {message}" if message else result
     succeeded = result in _SUCCESSES.get(_text(document, "schema"), ()) and not document.get("failed")
     if succeeded:
-        # A reboot that is not required leaves no run in the history.
-        return Ending(state=RequestState.DONE, detail=detail, run="" if result == "not-required" else run)
+        return Ending(state=RequestState.DONE, detail=detail, run="" if result == _NOT_REQUIRED else run)
     blocked = _blocked(document)
     detail = f"{detail} ({blocked})" if blocked else detail
     return Ending(state=RequestState.FAILED, why=_WHYS.get(result), detail=detail, run=run)

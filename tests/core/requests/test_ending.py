@@ -6,7 +6,7 @@ import pytest
 
 from agent.core.requests.book import new_book, with_accepted, with_running
 from agent.core.requests.ending import JobEnd, ending_of_job, ending_on_record
-from agent.core.requests.model import Authentic, RequestEntry, RequestState, RequestWhy
+from agent.core.requests.model import Authentic, Ending, RequestEntry, RequestState, RequestWhy
 from tests.core.given import NOW
 from tests.core.requests.given_request import request
 
@@ -72,6 +72,23 @@ def test_the_result_of_its_run_is_that_of_the_request(
 
     assert ending is not None
     assert (ending.state, ending.why) == (state, why)
+
+
+@pytest.mark.parametrize("result", ["updated", "degraded"])
+def test_a_reboot_that_is_not_required_hides_nothing_of_the_upgrade_before_it(result: str) -> None:
+    upgrade = outcome(result, message="3 packages upgraded")
+
+    alone, with_reboot = (
+        ending_of_job(JobEnd(exit_code=0, document={**upgrade, **more}))
+        for more in ({}, {"reboot_outcome": reboot("not-required", id="20261123T051200Z")})
+    )
+
+    assert with_reboot == alone
+    assert alone is not None
+    assert (alone.run, alone.detail) == (RUN, f"{result}: 3 packages upgraded")
+    assert ending_of_job(JobEnd(exit_code=0, document=reboot("not-required"))) == Ending(
+        state=RequestState.DONE, detail="not-required"
+    )
 
 
 def test_the_reason_codes_of_what_blocks_are_named() -> None:
