@@ -1,5 +1,6 @@
 """Signatures of OpenSSH keys, checked by ssh-keygen(1) (`-Y check-novalidate`, `find-principals`, `verify`)."""
 
+import shutil
 from collections.abc import Sequence
 from datetime import datetime
 from enum import Enum
@@ -34,8 +35,8 @@ def find_signer(
     `at` is when the key has to be valid; None: now.
 
     Raises:
-        HostError: ssh-keygen cannot be run, or does not answer in time.
-        OSError: the files for it cannot be written, or `signers` cannot be read.
+        HostError: ssh-keygen is not installed.
+        OSError: there is no verdict: it was killed or is too slow, or a file cannot be written or read.
     """
     with TemporaryDirectory(prefix="maestro-request-") as directory:  # mode 0700
         files = _Files(Path(directory), message, signature)
@@ -71,6 +72,8 @@ class _Files:
     def run(self, action: str, *options: str) -> ProgramResult:
         arguments = [_PROGRAM, "-Y", action, "-s", str(self._signature), *options]
         done = run_program(arguments, limit_s=_LIMIT_S, input_file=str(self._message))
-        if done.code is None:
+        if done.code is None and shutil.which(_PROGRAM) is None:
             raise HostError(f"{_NO_PROGRAM} ({done.output})")
+        if done.code is None or done.code < 0:
+            raise ChildProcessError(done.output if done.code is None else f"{_PROGRAM}: killed by signal {-done.code}")
         return done

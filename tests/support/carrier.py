@@ -169,6 +169,13 @@ def _everything(connection: socket.socket) -> bytes:
     return bytes(found)
 
 
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What a proxy answers in place of the endpoint."""
+
+    status: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfirmingEndpoint:
     """An endpoint that has some requests."""
@@ -176,12 +183,20 @@ class ConfirmingEndpoint:
     url: str
     ca_file: str
     documents: dict[str, object]
-    """By path; an integer stands for that status code."""
+    """By path; an integer stands for that status code, as the endpoint itself answers it."""
     asked: list[str]
 
     def has(self, request: dict[str, Any], document: object = None) -> None:
         """Have the endpoint answer for a request: with it, with another document or with a status code."""
         self.documents[f"/v1/hosts/{request['host_id']}/requests/{request['id']}"] = document or request
+
+
+def _answer(found: object) -> tuple[int, str, bytes]:
+    """Return status, type and body."""
+    if isinstance(found, Page):
+        return found.status, "text/html", b"We are back soon."
+    body = json.dumps(found).encode()
+    return (found, "application/problem+json", body) if isinstance(found, int) else (200, "application/json", body)
 
 
 @contextmanager
@@ -195,10 +210,9 @@ def confirming(directory: Path) -> Iterator[ConfirmingEndpoint]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             asked.append(self.path)
-            found = documents.get(self.path, 404)
-            body = json.dumps(found).encode()
-            self.send_response(found if isinstance(found, int) else 200)
-            self.send_header("Content-Type", "application/json")
+            status, kind, body = _answer(documents.get(self.path, 404))
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)

@@ -5,7 +5,7 @@ The unprivileged half may be anybody who got in over the network. It can hold re
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from agent.worker.jobs import run_request
 from agent.worker.protocol import JobAnswer, JobRequest
 from tests.core.requests.given_request import DAY, document, request_id
 from tests.core.requests.test_ending import RUN, outcome
-from tests.support.carrier import ConfirmingEndpoint, Signer, Worker, confirming, working
+from tests.support.carrier import ConfirmingEndpoint, Page, Signer, Worker, confirming, working
 
 ALL = [
     *("check", "send-report", "upgrade-security", "upgrade-fixes"),
@@ -153,15 +153,20 @@ def test_what_the_endpoint_does_not_have_never_runs(
     assert worker.did == []
 
 
-@pytest.mark.parametrize("status", [500, 503, 401, 302])
+@pytest.mark.parametrize("answer", [500, 503, 401, 302, Page(404), Page(405), Page(200)], ids=str)
 def test_an_endpoint_that_cannot_answer_leaves_the_request_for_later(
-    worker: Worker, endpoint: ConfirmingEndpoint, status: int
+    worker: Worker, endpoint: ConfirmingEndpoint, answer: object
 ) -> None:
+    """Nor does a proxy answer for it, while it is down."""
     request = worker.request()
-    endpoint.has(request, status)
+    endpoint.has(request, answer)
 
     assert worker.carry(request)["exit_code"] == 1
     assert not (worker.directory / "requests.json").exists()
+
+    endpoint.has(request)
+    worker.carry(request)
+    assert worker.states() == ["received", "accepted"]
 
 
 def test_an_endpoint_with_another_certificate_confirms_nothing(worker: Worker, endpoint: ConfirmingEndpoint) -> None:
@@ -242,6 +247,38 @@ def test_a_host_without_ssh_keygen_says_so(
 
     assert signing.why() == "signer-unknown"
     assert "openssh-client" in signing.book.entries[0].last.detail
+
+
+@pytest.mark.parametrize("action", ["check-novalidate", "find-principals", "verify"])
+@pytest.mark.parametrize("fault", ["kill -9 $$", "sleep 60"], ids=["killed", "too-slow"])
+def test_no_verdict_of_ssh_keygen_is_none_against_a_request(
+    signing: Worker,
+    people: dict[str, Signer],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    action: str,
+    fault: str,
+) -> None:
+    """As while the machine is short of memory or of time: when it arrives, and when it would begin."""
+    failing = tmp_path / "ssh-keygen"
+    failing.write_text(f'#!/bin/sh\n[ "$2" != {action} ] || {fault}\nexec ssh-keygen "$@"\n')
+    failing.chmod(0o755)
+    request = people["ann"].sign(signing.request())
+
+    def failed(ask: Callable[[], Any]) -> bool:
+        with monkeypatch.context() as short:
+            short.setattr(ssh_signature, "_PROGRAM", str(failing))
+            short.setattr(ssh_signature, "_LIMIT_S", 0.5)
+            return bool(ask()["exit_code"] == 1)
+
+    assert failed(lambda: signing.carry(request))
+    assert not signing.store.has(REQUESTS)
+    signing.carry(request)
+    assert failed(signing.run_due)
+    assert (signing.states(), signing.did) == (["received", "accepted"], [])
+    signing.run_due()
+
+    assert signing.states()[-1] == "done"
 
 
 def test_a_key_that_has_left_the_file_starts_nothing(signing: Worker, people: dict[str, Signer]) -> None:

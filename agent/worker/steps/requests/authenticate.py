@@ -4,6 +4,7 @@ The process that carries a request has a network peer and no privileges: what it
 """
 
 import json
+from collections.abc import Mapping
 from contextlib import closing
 from datetime import datetime
 
@@ -50,7 +51,7 @@ def by_signature(request: Request, policy: RequestsPolicy, at: datetime | None =
     `at` is when the key has to be valid; None: now.
 
     Raises:
-        HostError: the temporary files for that cannot be written now.
+        HostError: there is no verdict now, for want of space or time.
     """
     if request.signature is None:
         return RequestRefusal(why=RequestWhy.UNSIGNED, detail="requests.signers is set")
@@ -72,25 +73,39 @@ def by_endpoint(request: Request, policy: EndpointPolicy, state_directory: str) 
     """Return that the endpoint has exactly this request, or that it has not.
 
     Raises:
-        HostError: it cannot be asked now. ConfigError: its credentials cannot be read.
+        HostError: it cannot be asked now, or a proxy answers in its place. ConfigError: its credentials cannot be read.
     """
     if not policy.url.startswith("https://"):
         detail = "an unsigned request is confirmed over https only: set requests.signers, or an https endpoint.url"
         return RequestRefusal(why=RequestWhy.NOT_CONFIRMED, detail=detail)
     with closing(EndpointClient(policy, state_directory=state_directory)) as client:
         response = client.request(host_id=request.host_id, request_id=request.id)
-    if not response.offered:
+    if response.final and not response.offered:
         return RequestRefusal(why=RequestWhy.NOT_CONFIRMED, detail="the endpoint does not have it")
     if response.response_class is not ResponseClass.OK:
         raise HostError(f"the request cannot be confirmed with the endpoint: {response.why}")
-    if not _is_same(response.text, request):
+    if not _is_same(_object(response.text), request):
         return RequestRefusal(why=RequestWhy.NOT_CONFIRMED, detail="the endpoint has another one with this id")
     return Authentic()
 
 
-def _is_same(text: str, request: Request) -> bool:
+def _object(text: str) -> Mapping[str, object]:
+    """Return the answer of an endpoint.
+
+    Raises:
+        HostError: it is no object of JSON, as the page of a proxy while the endpoint is down.
+    """
     try:
         found = json.loads(text)
-        return isinstance(found, dict) and canonical_form(found) == canonical_form(request.document)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise HostError("the request cannot be confirmed with the endpoint: the answer is no request")
+    return found
+
+
+def _is_same(found: Mapping[str, object], request: Request) -> bool:
+    try:
+        return canonical_form(found) == canonical_form(request.document)
     except (ValueError, RecursionError):
         return False
