@@ -5,7 +5,7 @@ import json
 import uuid
 from collections.abc import Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from functools import partial
 from typing import Any
@@ -34,8 +34,7 @@ class _New:
     """A deployment that is not stored yet."""
 
     record: DeploymentRecord
-    forms: Mapping[str, tuple[str, str]]
-    """Host and canonical form by the request's id, in order."""
+    requests: tuple[NewRequest, ...]
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -47,17 +46,10 @@ def run(arguments: argparse.Namespace) -> None:
         open_database(config) as database,
     ):
         choice = _choose(arguments, config, database, now)
-        new = _make(arguments, choice, person, now)
-        signatures = _sign(sign, new)
-        waits = not signatures and arguments.sign_with is None and (arguments.sign_later or config.requests.signed)
-        status = RequestStatus.WAITING_SIGNATURE if waits else RequestStatus.QUEUED
+        new = _make(arguments, choice, person, now, signed=config.requests.signed)
         if not arguments.dry_run:
-            requests = [
-                NewRequest(id=identity, host_id=host, form=form, signature=signatures.get(identity), status=status)
-                for identity, (host, form) in new.forms.items()
-            ]
-            DeploymentStore(database).create(new.record, requests)
-    document = _document(new, choice, status, now, signed=arguments.sign_with is not None)
+            DeploymentStore(database).create(new.record, _signed(sign, new.requests))
+    document = _document(new, choice, now, signed=arguments.sign_with is not None)
     if arguments.json:
         print(json.dumps(document, indent=2))
     else:
@@ -71,7 +63,8 @@ def _choose(arguments: argparse.Namespace, config: Config, database: Database, n
     return choose(rows, HostTags(database).all(), wanted)
 
 
-def _make(arguments: argparse.Namespace, choice: Choice, person: str, now: datetime) -> _New:
+def _make(arguments: argparse.Namespace, choice: Choice, person: str, now: datetime, *, signed: bool) -> _New:
+    """Return the deployment; `signed`: no host gets what nobody has signed."""
     work = Work(
         verb=Verb(arguments.verb),
         fixes=tuple(arguments.fix or ()),
@@ -97,22 +90,27 @@ def _make(arguments: argparse.Namespace, choice: Choice, person: str, now: datet
         at_once=arguments.at_once,
         stop_after=arguments.stop_after,
     )
-    forms = {}
+    requests = []
     for host in choice.hosts:
         identity = str(uuid.uuid4())
         form = request_form(work, terms, identity=identity, host_id=host.host_id, arguments=details)
-        forms[identity] = (host.host_id, form)
-    return _New(record=record, forms=forms)
+        waits = arguments.sign_with is None and (arguments.sign_later or signed or host.asks_for_signature)
+        status = RequestStatus.WAITING_SIGNATURE if waits else RequestStatus.QUEUED
+        requests.append(NewRequest(id=identity, host_id=host.host_id, form=form, signature=None, status=status))
+    return _New(record=record, requests=tuple(requests))
 
 
-def _sign(sign: Sign | None, new: _New) -> dict[str, str]:
-    return {} if sign is None else sign({identity: form for identity, (_, form) in new.forms.items()})
+def _signed(sign: Sign | None, requests: tuple[NewRequest, ...]) -> tuple[NewRequest, ...]:
+    if sign is None:
+        return requests
+    signatures = sign({request.id: request.form for request in requests})
+    return tuple(replace(request, signature=signatures[request.id]) for request in requests)
 
 
-def _document(new: _New, choice: Choice, status: RequestStatus, now: datetime, *, signed: bool) -> dict[str, Any]:
+def _document(new: _New, choice: Choice, now: datetime, *, signed: bool) -> dict[str, Any]:
     requests = [
-        RequestRecord(id=identity, host_id=host, status=status, signed=signed, changed_s=new.record.created_s)
-        for identity, (host, _) in new.forms.items()
+        RequestRecord(id=one.id, host_id=one.host_id, status=one.status, signed=signed, changed_s=new.record.created_s)
+        for one in new.requests
     ]
     names = {host.host_id: host.name for host in choice.hosts if host.name is not None}
     left_out = [{"host_id": host.host_id, "host": host.name, "why": why.value} for host, why in choice.left_out]

@@ -62,6 +62,7 @@ def _host(streams: list[Stream], now: datetime, silent_after: timedelta) -> dict
         "agent_version": newest.agent_version,
         "last_seen_at": format_utc(newest.last_seen_at),
         "takes_requests": newest.takes_requests,
+        "requests_signed": _part(state, "requests").get("signed"),
         "silent": abs(now - newest.last_seen_at) > silent_after,
         "reported_at": format_utc(newest.reported_at) if newest.reported_at else None,
         # Of clones, one may be fine while another is not.

@@ -43,6 +43,8 @@ class ChosenHost:
 
     host_id: str
     name: str | None
+    asks_for_signature: bool = False
+    """It takes only what a person has signed."""
 
     @property
     def label(self) -> str:
@@ -116,4 +118,4 @@ def _left_out(row: Mapping[str, Any]) -> LeftOut | None:
 
 
 def _chosen(row: Mapping[str, Any]) -> ChosenHost:
-    return ChosenHost(host_id=row["host_id"], name=row["name"])
+    return ChosenHost(host_id=row["host_id"], name=row["name"], asks_for_signature=bool(row["requests_signed"]))

@@ -91,6 +91,7 @@ def _stream(connection: Connection, row: Any, other: Any) -> Stream:
 def _shown_state(row: Any) -> dict[str, Any]:
     return {
         "host": {"name": row.name},
+        "requests": {"signed": row.requests_signed},
         "health": row.health,
         "release": {"support": row.release_support, "until": row.release_until},
         "updates": {"security_pending": known_count(row.pending_count), "held": known_count(row.held_count)},

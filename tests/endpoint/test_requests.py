@@ -28,6 +28,7 @@ from endpoint.http.validation import strict
 from endpoint.store.deployments import DeploymentStore
 from endpoint.store.tables import DEPLOYMENTS, REQUEST_ACTIONS, REQUESTS, UPKEEP
 from tests.endpoint.conftest import CHECKOUT, MakeEndpoint
+from tests.support.deployable import deployable
 from tests.support.endpoint_server import write_config
 from tests.support.local_endpoint import LocalEndpoint
 from tests.support.messages import Outbox, Raw
@@ -417,6 +418,21 @@ def test_a_request_that_lacks_its_signature_waits_for_it(make_endpoint: MakeEndp
     assert site.run("requests", "sign", made["id"], "--with", str(key)).returncode == 2
     later = request(site, "check", "--host", "web1", "--sign-with", str(key))
     assert counted(later) == {"queued": 1}
+
+
+def test_only_hosts_that_ask_for_signatures_wait_for_them(site: LocalEndpoint, key: Path) -> None:
+    asks, other = deployable(site, "web1", requests={"signed": True}), deployable(site, "web2")
+
+    queued = request(site, "check", "--all")
+    offered = [len(one.offered()) for one in (asks, other)]
+    site.run("requests", "sign", queued["id"][:8], "--with", str(key))
+    (found,) = asks.offered()
+    signed = request(site, "check", "--host", "web1", "--sign-with", str(key), "--dry-run")
+
+    assert counted(queued) == {"waiting-signature": 1, "queued": 1}
+    assert offered == [0, 1]
+    assert found["signature"] is not None
+    assert counted(signed) == {"queued": 1}
 
 
 def test_a_key_need_not_be_where_the_endpoint_is(site: LocalEndpoint, key: Path, tmp_path: Path) -> None:
