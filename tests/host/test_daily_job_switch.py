@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from agent.core.unattended_upgrades.model import StandDown, TheirJob, UnitFacts
+from agent.errors import HostError
 from agent.host.unattended_upgrades import switch
 from agent.host.unattended_upgrades.drop_in import OFF, on_text
 from agent.host.unattended_upgrades.switch import LocalDailyJob
@@ -27,6 +28,8 @@ class Machine:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, store: Store) -> None:
         self.timer: UnitFacts | None = RUNS
         self.drop_in: str | None = None
+        self.own_unit = False
+        """Whether the timer's unit file is its owner's, in /etc: systemd does not mask it."""
         self.job = LocalDailyJob(store)
         monkeypatch.setattr(switch, "look_at_daily_job", self._look)
         monkeypatch.setattr(switch, "read_drop_in", lambda: self.drop_in)
@@ -41,11 +44,17 @@ class Machine:
 
     def _call(self, verb: str, *_units: str) -> None:
         assert self.timer is not None
+        if verb == "mask" and self.own_unit:
+            raise HostError("File already exists")
+        if verb == "reset-failed" and self.timer.active != "failed":
+            raise HostError("Unit not loaded")  # once it is stopped, systemd forgets one that is not enabled
         changes = {
             "stop": {"active": "inactive"},
             "start": {"active": "active"},
             "mask": {"load": "masked", "enabled": "masked"},
             "unmask": {"load": "loaded", "enabled": "enabled"},
+            "disable": {"enabled": "disabled"},
+            "enable": {"enabled": "enabled"},
         }
         self.timer = replace(self.timer, **changes.get(verb, {}))  # type: ignore[arg-type] # texts
 
@@ -76,6 +85,35 @@ def test_it_is_put_back_as_it_was(found: Machine, timer: UnitFacts, drop_in: str
 
     assert was_off
     assert (found.timer.load, found.timer.active, found.drop_in) == (timer.load, timer.active, drop_in)
+    assert found.job.stood_down() is None
+
+
+@pytest.mark.parametrize("enabled", ["enabled", "disabled"])
+def test_a_timer_of_its_owners_unit_file_is_disabled_and_put_back(found: Machine, enabled: str) -> None:
+    found.own_unit, found.timer = True, replace(RUNS, enabled=enabled)
+
+    found.job.stand_down(BY_MODE, given.NOW)
+    stood_down = (found.timer.active, found.timer.enabled, found.drop_in)
+    found.job.put_back()
+
+    assert stood_down == ("inactive", "disabled", OFF)
+    assert (found.timer, found.drop_in) == (replace(RUNS, enabled=enabled), None)
+
+
+@pytest.mark.parametrize("by_its_owner", [False, True], ids=["by-the-agent", "by-its-owner"])
+def test_of_a_machine_that_did_not_boot_the_agents_mask_is_removed(
+    found: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, by_its_owner: bool
+) -> None:
+    mask = tmp_path / "apt-daily-upgrade.timer"
+    mask.symlink_to("/dev/null")
+    monkeypatch.setattr(switch, "_MASK", str(mask))
+    found.timer = MASKED if by_its_owner else RUNS
+    found.job.stand_down(BY_MODE, given.NOW)
+
+    found.timer = None  # as in a chroot, where systemd is not there to be asked
+    found.job.put_back()
+
+    assert mask.is_symlink() is by_its_owner
     assert found.job.stood_down() is None
 
 

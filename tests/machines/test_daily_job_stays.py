@@ -91,3 +91,19 @@ def test_a_timer_that_its_owner_masked_before_stays_masked(kept: Kept) -> None:
     assert delegated["patcher"] == "nobody"
     assert timer(kept) == MASKED
     assert not kept.machine.path(OWN).exists()
+
+
+@pytest.mark.parametrize("broken", [False, True], ids=["by-the-agent", "without-its-help"])
+def test_a_timer_with_a_unit_file_of_its_owners_is_stood_down_and_put_back(kept: Kept, *, broken: bool) -> None:
+    kept.machine.check(f"cp /lib/systemd/system/{TIMER} /etc/systemd/system/; systemctl daemon-reload")
+    configure(kept, "replace")
+    replaced, told = timer(kept), daily_job(kept)
+    kept.wait_for_idle()
+    if broken:
+        kept.machine.check("printf '#!/bin/sh\\nexit 1\\n' >/usr/bin/maestro-agent")
+    kept.machine.check("apt-get remove -y maestro-agent")
+
+    assert (replaced, told["patcher"], told["problem"]) == (("loaded", "inactive", "disabled"), "agent", None)
+    assert timer(kept) == ON
+    assert kept.machine.path(f"/etc/systemd/system/{TIMER}").exists()
+    assert not kept.machine.path(OWN).exists()

@@ -6,6 +6,7 @@ of apt; one that is masked while it is active is left failed, so that it is stop
 on to its end.
 """
 
+import os
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -22,6 +23,7 @@ from agent.state.timestamps import format_utc, utc_now
 
 _CALL_S = 60.0
 _TIMERS = ("apt-daily.timer", TIMER)
+_MASK = f"/etc/systemd/system/{TIMER}"
 _RUNNING = frozenset({"active", "activating", "reloading"})
 
 
@@ -100,8 +102,9 @@ class LocalDailyJob:
         if timer.active in _RUNNING:
             self._call("stop", TIMER)
         if timer.load != "masked":
-            self._call("mask", TIMER)
-        if timer.active not in {"inactive", ""}:
+            self._mask()
+        after = self._timer() if timer.active not in {"inactive", ""} else None
+        if after is not None and after.active == "failed":
             self._call("reset-failed", TIMER)
 
     def put_back(self) -> None:
@@ -117,13 +120,28 @@ class LocalDailyJob:
             self._record(before, utc_now())
         if read_drop_in() == OFF:
             write_drop_in(before.drop_in, self._apt_config)
-        was, timer = before.timer, self._timer()
-        if was is not None and timer is not None and was.load != "masked":
-            if timer.load == "masked":
-                self._call("unmask", TIMER)
-            if was.active in _RUNNING:
-                self._call("start", TIMER)
+        if before.timer is not None and before.timer.load != "masked":
+            self._put_back_timer(before.timer)
         self._store.remove(UNATTENDED_UPGRADES_BEFORE)
+
+    def _mask(self) -> None:
+        """Mask the timer; disable it where its owner has a unit file of his own, which systemd does not mask."""
+        try:
+            self._call("mask", TIMER)
+        except HostError:
+            self._call("disable", TIMER)
+
+    def _put_back_timer(self, was: _TimerBefore) -> None:
+        timer = self._timer()
+        if timer is None:
+            _remove_mask()
+            return
+        if timer.load == "masked":
+            self._call("unmask", TIMER)
+        elif was.enabled == "enabled" and timer.enabled == "disabled":
+            self._call("enable", TIMER)
+        if was.active in _RUNNING:
+            self._call("start", TIMER)
 
     def set_up(self, theirs: TheirJob) -> None:
         """Switch it on, whatever was before: what is off in apt's configuration, and both timers.
@@ -188,6 +206,19 @@ class LocalDailyJob:
         if done.code != 0:
             last = done.output.splitlines()[-1] if done.output else f"exit code {done.code}"
             raise HostError(f"systemctl {' '.join(arguments)}: {last}")
+
+
+def _remove_mask() -> None:
+    """Unmask the timer of a machine that did not boot, as from a chroot: it starts at the next boot.
+
+    Raises:
+        HostError: the link cannot be removed.
+    """
+    try:
+        if os.path.islink(_MASK) and os.readlink(_MASK) == os.devnull:
+            os.unlink(_MASK)
+    except OSError as error:
+        raise HostError(f"{_MASK}: cannot be removed: {error.strerror}") from error
 
 
 def _off_keys(settings: JobSettings) -> list[str]:
