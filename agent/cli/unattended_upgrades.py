@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Callable
+from contextlib import suppress
 
 from agent.cli.options import config_path
 from agent.cli.output import print_error, print_json, print_lines
@@ -9,7 +10,7 @@ from agent.config.accepted import load_in_use
 from agent.config.load import load
 from agent.core.model.facts import Unseen
 from agent.core.policy.policy import DailyJobMode, Policy
-from agent.core.unattended_upgrades.model import StandDown
+from agent.core.unattended_upgrades.model import Patcher, StandDown, TheirJob
 from agent.core.unattended_upgrades.patcher import daily_patcher
 from agent.errors import ExitCode, HostError, PrivilegeError, RecordError, UsageError
 from agent.host import log
@@ -66,6 +67,8 @@ def run(arguments: argparse.Namespace) -> int:
         print_json(dict(view.raw))
     else:
         print_lines(daily_job_lines(view, utc_now()))
+    if _lacks_daemon(view):
+        print_error("the daemon does not run, so that nobody installs updates: `systemctl start maestro-agent`")
     return _exit_code(view, arguments.action)
 
 
@@ -82,16 +85,40 @@ def _look(job: LocalDailyJob, store: Store, policy: Policy) -> DailyJobView:
     mode = policy.unattended_upgrades.mode
     decided = daily_patcher(mode, upgrades=policy.agent.upgrade, theirs=theirs)
     known = recorded if recorded is not None and recorded.patcher == decided.patcher.value else None
+    stood_down, problem = _stood_down(job)
     document = daily_job_to_document(
         theirs,
         decided,
         mode=mode,
         generated_at=utc_now(),
-        stood_down=job.stood_down(),
-        overdue=(known.overdue if known else None) or "",
-        problem=(known.problem if known else None) or "",
+        stood_down=stood_down,
+        overdue=_overdue(known, theirs),
+        problem=problem or (known.problem if known else None) or "",
     )
     return DailyJobView(JsonReader(document, "unattended-upgrades"))
+
+
+def _stood_down(job: LocalDailyJob) -> tuple[StandDown | None, str]:
+    """Return on whose behalf it is stood down, and why that is unknown."""
+    try:
+        return job.stood_down(), ""
+    except (HostError, RecordError) as error:
+        return None, str(error)
+
+
+def _overdue(known: DailyJobView | None, theirs: TheirJob | Unseen) -> str:
+    """Return what the last check found it to owe; nothing if it has ended well since then."""
+    if known is None or isinstance(theirs, Unseen):
+        return ""
+    last = theirs.last_success
+    return "" if last is not None and known.generated_at < last <= utc_now() else known.overdue or ""
+
+
+def _lacks_daemon(view: DailyJobView) -> bool:
+    """Return whether it is the agent that patches, and its daemon does not run."""
+    with suppress(RecordError):  # then `status` tells
+        return view.patcher == Patcher.AGENT.value and read_daemon_status() is None
+    return False
 
 
 def _exit_code(view: DailyJobView, action: str) -> ExitCode:
@@ -100,6 +127,8 @@ def _exit_code(view: DailyJobView, action: str) -> ExitCode:
         return ExitCode.FAILED
     if view.is_on is None:
         return ExitCode.STALE
+    if wanted is None and _lacks_daemon(view):
+        return ExitCode.ATTENTION
     return ExitCode.ATTENTION if daily_job_reasons(view) else ExitCode.OK
 
 
@@ -121,8 +150,6 @@ def _disable(job: LocalDailyJob, store: Store, policy: Policy) -> None:
         raise UsageError(f'{_MODE} is "delegate": nobody would install security updates')
     if not policy.agent.upgrade:
         raise UsageError("agent.upgrade is false: nobody would install security updates")
-    if read_daemon_status() is None:
-        print_error("the daemon does not run, so that nobody installs updates: `systemctl start maestro-agent`")
     with job_lock(store):
         by = job.stood_down() if policy.unattended_upgrades.mode is DailyJobMode.REPLACE else None
         job.stand_down(by or StandDown.COMMAND, utc_now())
@@ -133,7 +160,7 @@ def _restore(job: LocalDailyJob, _store: Store, _policy_in_use: Policy) -> None:
     try:
         job.put_back()
     except RecordError as error:
-        raise HostError(f"{error}; `systemctl unmask --now apt-daily-upgrade.timer` switches the timer on") from error
+        raise HostError(f"{error}; `maestro-agent unattended-upgrades enable` switches the job on") from error
 
 
 _Switch = Callable[[LocalDailyJob, Store, Policy], None]

@@ -248,3 +248,25 @@ def test_without_systemd_the_drop_in_alone_switches_and_is_undone_where_apt_cann
     assert (set_up.code, set_up.json["on"]) == (0, True)
     assert set_up.json["settings"]["update_package_lists"] == "1"
     assert (absent.code, "apt-get install unattended-upgrades" in absent.err) == (1, True)
+
+
+def test_what_is_told_is_of_now_and_a_damaged_record_hides_nothing(host: Scenario) -> None:
+    job = "unattended-upgrades --json"
+    host.machine.check("mkdir -p /var/lib/apt/periodic; touch -d '5 days ago' /var/lib/apt/periodic/upgrade-stamp")
+    host.agent("check --no-refresh")
+    overdue = host.agent(job)
+    host.machine.check("sleep 1; touch /var/lib/apt/periodic/upgrade-stamp")  # documents have whole seconds
+    ran = host.agent(job)
+    disabled = host.agent("unattended-upgrades disable --json")
+    without_daemon = host.agent(job)
+    host.machine.write("/var/lib/maestro-agent/unattended-upgrades-before.json", "{")
+    damaged = host.agent(job)
+    restored = host.agent("unattended-upgrades restore")
+    enabled = host.agent("unattended-upgrades enable --json")
+
+    assert (overdue.code, bool(overdue.json["overdue"])) == (10, True)
+    assert (ran.code, ran.json["overdue"]) == (0, None)
+    assert (disabled.code, without_daemon.code, without_daemon.json["patcher"]) == (0, 10, "agent")
+    assert (damaged.code, damaged.json["gaps"], "is damaged" in damaged.json["problem"]) == (10, ["upgrade-off"], True)
+    assert (restored.code, "unattended-upgrades enable" in restored.err) == (1, True)
+    assert (enabled.code, enabled.json["on"], enabled.json["problem"]) == (0, True, None)
