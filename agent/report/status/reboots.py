@@ -86,6 +86,8 @@ class Reboots:
         history = f"`maestro-agent history {last.id}`"
         if last.result in _REASONS:
             return [f"{_REASONS[last.result]}: {history}"]
+        if last.problems:
+            return [f"a hook after a reboot that did not happen failed: {history}"]
         if last.result == "blocked" and last.origin == "schedule" and self._blocked is None:
             return [f"the scheduled reboot was given up: {history}"]
         return []

@@ -81,6 +81,12 @@ def test_only_a_reboot_that_failed_or_left_problems_needs_a_person(store: Store,
     assert set(status.reboots.reasons) <= set(status.attention)
 
 
+def test_a_reboot_that_did_not_happen_needs_a_person_if_a_hook_failed_after_it(store: Store) -> None:
+    status = after(store, replace(BLOCKED, problems=PROBLEMS.problems[:1]))
+
+    assert "reboot-failed" in {need.code for need in needs(status)}
+
+
 def test_it_is_no_reason_for_attention_after_a_week(store: Store) -> None:
     assert after(store, PROBLEMS, NOW + timedelta(days=6)).reboots.reasons
     assert not after(store, PROBLEMS, NOW + timedelta(days=8)).reboots.reasons

@@ -17,6 +17,7 @@ from agent.core.reboot.gates import GateFacts, LastRun, RebootGate, RebootWhy, S
 from agent.core.reboot.model import LockUse, RebootResult, RebootTrouble
 from agent.errors import BusyError, ExitCode, HostError, NothingDoneError
 from agent.report.reboot_messages import stopped_message
+from tests.support.simulated import Killed
 from tests.support.simulated_reboot import DOWN_S, NEW, OLD, REFUSED, REQUIRED, UNREACHABLE
 from tests.worker.jobs.engine_upgrades import run_upgrade
 from tests.worker.jobs.reboots import Rebooting, document, require, result
@@ -195,6 +196,26 @@ def test_a_hook_stops_it_and_the_post_hooks_run(world: Rebooting, verdict: HookV
 
     assert (closed(world), world.host.reboots) == ((RebootGate.HOOKS, why), 0)
     assert world.done("pre-reboot.d", "acquire", "post-reboot.d") == ["pre-reboot.d", "post-reboot.d"]
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_what_fails_of_the_post_hooks_of_a_reboot_that_did_not_happen_is_in_its_outcome(
+    world: Rebooting, *, killed: bool
+) -> None:
+    world.host.verdicts["post-reboot.d"] = [FAILED]
+    world.lock.refusals = [REFUSED]
+    if killed:
+        world.steps.kill_at = 11  # once the hooks are on record as done, before the outcome is final
+        with pytest.raises(Killed):
+            world.reboot()
+        world.go_on(jobs=1, every=timedelta())
+    else:
+        assert result(world.reboot()) == "blocked"
+
+    assert [name for name, _ in world.host.documents] == ["pre-reboot.d", "post-reboot.d"]
+    assert [(one.code, one.detail) for one in world.last.problems] == [(RebootTrouble.HOOK_FAILED, FAILED.problem)]
+    assert world.last.finished_at is not None
+    assert world.course() == ""
 
 
 def test_without_hooks_no_post_hooks_run(world: Rebooting) -> None:

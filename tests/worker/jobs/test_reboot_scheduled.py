@@ -103,6 +103,18 @@ def test_the_same_closed_gate_is_in_the_history_once(world: Rebooting) -> None:
     assert found == [RebootWhy.INHIBITED, RebootWhy.JOB_RUNNING]
 
 
+def test_a_hook_that_fails_after_a_try_is_in_the_history_and_so_is_the_try_after_which_it_succeeds(
+    world: Rebooting,
+) -> None:
+    world.host.verdicts["post-reboot.d"] = [HookVerdict(ran=1), HookVerdict(ran=1, problem="10-drain: exit code 1")]
+    world.lock.refusals = [REFUSED] * 4
+    for _ in range(4):
+        world.scheduled()
+        world.machine.time += due(world)["reboot"]
+
+    assert [len(one.problems) for one in world.outcomes()] == [0, 1, 0]
+
+
 def test_a_reboot_that_is_still_blocked_at_its_end_is_given_up(world: Rebooting) -> None:
     world.host.inhibit()
     while world.record.load_schedule() is not None:

@@ -7,8 +7,11 @@ from agent.core.reboot.model import (
     LockUse,
     RebootCourse,
     RebootOutcome,
+    RebootProblem,
     RebootResult,
+    RebootTrouble,
 )
+from agent.core.schemas import Document
 from agent.errors import AgentError, ExitCode, HostError
 from agent.host import log
 from agent.report.reboot_messages import stopped_message
@@ -76,12 +79,22 @@ def undo(context: JobContext, course: RebootCourse, outcome: RebootOutcome) -> t
         course = _saved(context, replace(course, shutdown_at=None))
     if course.hooked:
         document = reboot_outcome_to_document(outcome, context.machine.now())
-        acts.host.run_hooks(POST_HOOKS, {**document, "rebooted": False})
+        problems = run_post_hooks(context, {**document, "rebooted": False})
+        outcome = replace(outcome, problems=(*outcome.problems, *problems))
+        if problems:  # before the hooks count as done
+            with suppress(HostError):  # the log has it
+                RebootRecord(context.record.store).save_outcome(outcome, context.machine.now())
         course = _saved(context, replace(course, hooked=False))
     if course.locked:
         outcome = replace(outcome, lock=_give_back(context))
         course = _saved(context, replace(course, locked=False))
     return course, outcome
+
+
+def run_post_hooks(context: JobContext, document: Document) -> tuple[RebootProblem, ...]:
+    """Run the hooks after a reboot, or after one that does not happen; return what fails of them."""
+    verdict = context.reboot_acts.host.run_hooks(POST_HOOKS, document)
+    return (RebootProblem(code=RebootTrouble.HOOK_FAILED, detail=verdict.problem),) if verdict.problem else ()
 
 
 def _give_back(context: JobContext) -> LockUse:

@@ -116,7 +116,7 @@ def end(attempt: RebootAttempt, how: End) -> RebootOutcome:
     if course.phase is not RebootPhase.WAITING:
         course, outcome = undo(context, course, outcome)
     outcome = replace(outcome, finished_at=attempt.now())
-    if not (how.waits and _is_repeated(attempt, how.blocked)):
+    if not (how.waits and _is_repeated(attempt, outcome)):
         outcome = record_outcome(context, outcome)
     if how.waits:
         now = attempt.now()
@@ -147,7 +147,10 @@ def _began(attempt: RebootAttempt) -> bool:
     return attempt.wish.origin is not RebootOrigin.REQUEST or attempt.course.phase is not RebootPhase.WAITING
 
 
-def _is_repeated(attempt: RebootAttempt, blocked: GateState | None) -> bool:
-    """Return whether the last try, too, waited for this gate, so that the history has it."""
-    known = attempt.before.blocked if attempt.before else None
-    return known is not None and blocked is not None and (known.gate, known.why) == (blocked.gate, blocked.why)
+def _is_repeated(attempt: RebootAttempt, outcome: RebootOutcome) -> bool:
+    """Return whether the history has it: the last try, too, waited for this gate, and no hook failed after either."""
+    before, last = attempt.before, attempt.record.last_outcome()
+    known, blocked = before.blocked if before else None, outcome.blocked
+    if known is None or blocked is None or outcome.problems or (last is not None and last.problems):
+        return False
+    return (known.gate, known.why) == (blocked.gate, blocked.why)

@@ -10,14 +10,13 @@ from agent.core.reboot.model import (
     RebootOutcome,
     RebootProblem,
     RebootResult,
-    RebootTrouble,
 )
 from agent.core.reboot.verify import AfterBoot, problems_after
 from agent.errors import AgentError, HostError
 from agent.state.documents.reboot_outcome import reboot_outcome_to_document
 from agent.state.reboot_record import RebootRecord
 from agent.worker.context import JobContext
-from agent.worker.steps.reboot.close import POST_HOOKS, end_course, is_recorded, record_outcome, release
+from agent.worker.steps.reboot.close import end_course, is_recorded, record_outcome, release, run_post_hooks
 
 BOOT_LIMIT = timedelta(minutes=10)
 """For the boot to finish: systemd gives a unit 90 s by default, one after another."""
@@ -70,11 +69,8 @@ def _run_post_hooks(context: JobContext, outcome: RebootOutcome) -> RebootOutcom
     """Run the hooks after the reboot; return the outcome with its result."""
     outcome = _with_result(outcome)
     document = reboot_outcome_to_document(outcome, context.machine.now())
-    verdict = context.reboot_acts.host.run_hooks(POST_HOOKS, document)
-    if verdict.problem:
-        problem = RebootProblem(code=RebootTrouble.HOOK_FAILED, detail=verdict.problem)
-        outcome = replace(outcome, problems=(*outcome.problems, problem))
-    return _with_result(outcome)
+    problems = run_post_hooks(context, document)
+    return _with_result(replace(outcome, problems=(*outcome.problems, *problems)))
 
 
 def _with_result(outcome: RebootOutcome) -> RebootOutcome:
