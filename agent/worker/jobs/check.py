@@ -63,6 +63,7 @@ def check(
     """Return the plan, or the part of it that has the requested packages.
 
     With `remember` the whole plan is recorded and, after a refresh and with `prefetching`, its packages are prefetched.
+    Without one of both a person is shown what a run would do, decided by all that the run would read.
 
     Raises:
         NotInPlanError: a requested package is not in the plan.
@@ -77,20 +78,24 @@ def check(
         if remember and (planned.plan.repair or planned.plan.journal) and context.engine.wait_for_dpkg():
             # Another program was at work: what looked interrupted was not.
             planned = planning.observe_and_decide(context, scope, refreshed)
+        if refresh or not (remember and prefetching):
+            planned = decided_by_cves(context, planned, ahead=remember and prefetching)
         if remember:
-            planned = decided_by_cves(context, planned) if prefetching and refresh else planned
             planned = _recorded(context, planned, prefetching=prefetching and refresh)
-    plan = planned.plan
+    _log_plan(planned.plan)
+    return select_requested(context, as_named(context, planned, requested), requested).plan
+
+
+def _log_plan(plan: Plan) -> None:
     log.event(
         log.LogEvent.CHECK_FINISHED,
-        scope=scope.value,
+        scope=plan.scope.value,
         lists=plan.lists.state.value,
         plan=plan.id,
         install=changes(plan.install),
         held=held_items(plan.held),
         repair=[f"{item.label} ({item.state})" for item in plan.repair],
     )
-    return select_requested(context, as_named(context, planned, requested), requested).plan
 
 
 def _recorded(context: JobContext, planned: planning.Planned, *, prefetching: bool) -> planning.Planned:

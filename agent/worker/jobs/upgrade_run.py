@@ -128,7 +128,8 @@ class UpgradeRun:
 
     def _plan(self) -> Planned:
         dropped = self._run.progress.dropped
-        current = self._selection.later(self._as_requested(self._observe_and_decide(dropped), dropped))
+        decided = decided_by_cves(self._context, self._observe_and_decide(dropped), dropped)
+        current = self._selection.later(self._as_requested(decided, dropped))
         if not self._reinstalling:
             return current
         return replace(current, plan=with_reinstallations(current.plan, current.snapshot, self._may_touch))
@@ -196,9 +197,8 @@ class UpgradeRun:
             if isinstance(decision, Refresh):
                 self._may_refresh = False
                 self._refreshed = planning.refresh(self._context)
-            elif (
-                decision.excluded.keys() <= self._run.progress.dropped.versions.keys()
-            ):  # the next plan would be the same
+            elif decision.excluded.keys() <= self._run.progress.dropped.versions.keys():
+                # The next plan would be the same.
                 names = ", ".join(sorted(str(package) for package, _ in decision.excluded))
                 raise HostError(f"the plan still contains packages that this run excluded: {names}")
             else:

@@ -4,6 +4,8 @@ Without that a new update would be installed, or would soak, before anybody know
 """
 
 from agent.core.model.facts import Facts
+from agent.core.model.scope import Scope
+from agent.core.packages.admission import updates_in_scope
 from agent.core.packages.cves import VersionChange
 from agent.core.packages.dropped import NOTHING_DROPPED, Dropped
 from agent.core.packages.explain_cve import cve_id
@@ -12,20 +14,35 @@ from agent.worker.context import JobContext
 from agent.worker.steps.plan import Planned, decided_again
 from agent.worker.steps.prefetch import prefetch_updates, read_changelogs_now
 
+_MOST_ROUNDS = 4
+"""A lower version that takes the place of one that is held has a changelog of its own."""
 
-def decided_by_cves(context: JobContext, planned: Planned, dropped: Dropped = NOTHING_DROPPED) -> Planned:
-    """Return the plan by what the changelogs of all updates name, if a rule depends on that and they can be read.
+
+def decided_by_cves(
+    context: JobContext, planned: Planned, dropped: Dropped = NOTHING_DROPPED, *, ahead: bool = True
+) -> Planned:
+    """Return the plan by what the changelogs of its updates name, if a rule depends on that and they can be read.
+
+    `ahead`: whether packages may stay downloaded for it, as those that a check prefetches.
 
     Raises:
         HostError: the packages cannot be observed.
     """
-    if not _rules_name_cves(context, planned.facts) or not _has_unread(context, planned.facts):
-        return planned
-    # A rule has to know them whatever is prefetched otherwise: the archives are thrown away then.
-    read = read_changelogs_now if context.policy.apt.fetch_ahead is PrefetchMode.OFF else prefetch_updates
-    if not read(context, planned):
-        return planned
-    return decided_again(context, planned, dropped)
+    for _ in range(_MOST_ROUNDS):
+        if not _rules_name_cves(context, planned.facts) or not _has_unread(context, planned):
+            break
+        if not _read(context, planned, ahead=ahead):
+            break
+        planned = decided_again(context, planned, dropped)
+    return planned
+
+
+def _read(context: JobContext, planned: Planned, *, ahead: bool) -> bool:
+    """Read the changelogs, whatever is prefetched otherwise: archives of other plans are thrown away then."""
+    off = context.policy.apt.fetch_ahead is PrefetchMode.OFF
+    if ahead and not off and planned.plan.scope is Scope.SECURITY:
+        return prefetch_updates(context, planned)
+    return read_changelogs_now(context, planned)
 
 
 def _rules_name_cves(context: JobContext, facts: Facts) -> bool:
@@ -33,6 +50,7 @@ def _rules_name_cves(context: JobContext, facts: Facts) -> bool:
     return any(cve_id(one) is not None for one in named)
 
 
-def _has_unread(context: JobContext, facts: Facts) -> bool:
+def _has_unread(context: JobContext, planned: Planned) -> bool:
     known = context.record.findings()
-    return any(VersionChange.of(update) not in known for update in facts.updates if update.security)
+    updates = updates_in_scope(planned.facts, planned.plan.scope)
+    return any(VersionChange.of(update) not in known for update in updates)

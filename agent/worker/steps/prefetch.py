@@ -66,7 +66,7 @@ def read_changelogs_now(context: JobContext, planned: Planned) -> bool:
     """
     plan, findings = planned.plan, dict(context.record.findings())
     items: list[tuple[Step | Held, bool]] = [(step, step.security) for step in plan.install]
-    items += [(held, True) for held in plan.held]
+    items += _held_items(planned)
     wanted = [
         ChangelogRequest(subject=subject, security=security, may_fetch=True)
         for item, security in items
@@ -136,7 +136,7 @@ def _read(context: JobContext, planned: Planned, known: dict[VersionChange, Chan
     others = online and context.policy.apt.fetch_ahead is PrefetchMode.ALL
     items: list[tuple[Step | Held | Update, bool, bool]] = [
         *((step, step.security, False) for step in plan.install),
-        *((held, True, online) for held in plan.held),
+        *((held, security, online) for held, security in _held_items(planned)),
         *((update, False, others) for update in plan.others),
     ]
     wanted = [
@@ -149,6 +149,12 @@ def _read(context: JobContext, planned: Planned, known: dict[VersionChange, Chan
     before = len(known)
     known.update(planned.snapshot.read_changelogs(wanted))
     log.event(log.LogEvent.CHANGELOGS_READ, wanted=len(wanted), read=len(known) - before)
+
+
+def _held_items(planned: Planned) -> list[tuple[Held, bool]]:
+    """Return the held updates, each with whether it is a security update: a plan of all updates holds others, too."""
+    security = {(update.id, update.candidate) for update in planned.facts.updates if update.security}
+    return [(held, (held.id, held.candidate) in security) for held in planned.plan.held]
 
 
 def _subjects(items: Iterable[Step | Held | Update]) -> list[VersionChange]:
