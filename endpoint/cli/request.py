@@ -14,8 +14,8 @@ from endpoint.cli.person import calling_person
 from endpoint.cli.signing import Sign, as_caller, sign_with
 from endpoint.config.model import Config
 from endpoint.config.read import read_config
-from endpoint.core.deploy.new_deployment import NewRequest
-from endpoint.core.deployment_report import DeploymentRecord, RequestRecord, deployment_document
+from endpoint.core.deploy.new_deployment import MAX_LEFT_OUT, NewRequest
+from endpoint.core.deployment_report import DeploymentRecord, LeftOutRecord, RequestRecord, deployment_document
 from endpoint.core.deployment_text import counts_text, left_out_lines, work_text
 from endpoint.core.deployments import RequestStatus
 from endpoint.core.fleet import fleet_document
@@ -34,6 +34,8 @@ class _New:
     """A deployment that is not stored yet."""
 
     record: DeploymentRecord
+    left_out: tuple[LeftOutRecord, ...]
+    """All of them; the record has the first ones."""
     requests: tuple[NewRequest, ...]
 
 
@@ -78,6 +80,9 @@ def _make(arguments: argparse.Namespace, choice: Choice, person: str, now: datet
     terms = Terms(
         created_at=format_utc(created), expires_at=format_utc(expires), requested_by=person, comment=arguments.comment
     )
+    left_out = tuple(
+        LeftOutRecord(host_id=host.host_id, host=host.name, why=why.value) for host, why in choice.left_out
+    )
     record = DeploymentRecord(
         id=str(uuid.uuid4()),
         verb=arguments.verb,
@@ -89,6 +94,7 @@ def _make(arguments: argparse.Namespace, choice: Choice, person: str, now: datet
         expires_s=expires.timestamp(),
         at_once=arguments.at_once,
         stop_after=arguments.stop_after,
+        left_out=left_out[:MAX_LEFT_OUT],
     )
     requests = []
     for host in choice.hosts:
@@ -97,7 +103,7 @@ def _make(arguments: argparse.Namespace, choice: Choice, person: str, now: datet
         waits = arguments.sign_with is None and (arguments.sign_later or signed or host.asks_for_signature)
         status = RequestStatus.WAITING_SIGNATURE if waits else RequestStatus.QUEUED
         requests.append(NewRequest(id=identity, host_id=host.host_id, form=form, signature=None, status=status))
-    return _New(record=record, requests=tuple(requests))
+    return _New(record=record, left_out=left_out, requests=tuple(requests))
 
 
 def _signed(sign: Sign | None, requests: tuple[NewRequest, ...]) -> tuple[NewRequest, ...]:
@@ -113,8 +119,7 @@ def _document(new: _New, choice: Choice, now: datetime, *, signed: bool) -> dict
         for one in new.requests
     ]
     names = {host.host_id: host.name for host in choice.hosts if host.name is not None}
-    left_out = [{"host_id": host.host_id, "host": host.name, "why": why.value} for host, why in choice.left_out]
-    return {**deployment_document(new.record, requests, names, (), now), "left_out": left_out}
+    return deployment_document(replace(new.record, left_out=new.left_out), requests, names, (), now)
 
 
 def _lines(document: Mapping[str, Any], choice: Choice, *, dry: bool) -> list[str]:
@@ -127,4 +132,4 @@ def _lines(document: Mapping[str, Any], choice: Choice, *, dry: bool) -> list[st
         lines += [f"  {host.label}" for host in choice.hosts]
     elif document["counts"]["waiting-signature"]:
         lines.append(f"to sign: `maestro-endpoint requests sign {document['id'][:8]} --with KEY`")
-    return lines + left_out_lines(choice.left_out)
+    return lines + left_out_lines(document)

@@ -1,10 +1,11 @@
 """Deployments as text for people. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from endpoint.core.host_choice import ChosenHost, LeftOut
+from endpoint.core.deploy.texts import left_out_text
 from endpoint.core.request_arguments import spread
 from endpoint.core.text import clean, table
 from endpoint.core.timestamps import format_age, parse_utc
@@ -14,10 +15,6 @@ _SHOW_HEAD = ("HOST", "STATUS", "SINCE", "REASON", "RUN", "SIGNED BY", "ID")
 _SHORT_ID = 8
 _MAX_DETAIL = 100
 _MAX_LEFT_OUT = 8
-_LEFT_OUT = {
-    LeftOut.NO_REQUESTS: "take no requests ([requests] allow in their configuration)",
-    LeftOut.SHARED_ID: "share their id with another machine (`fleet` shows them)",
-}
 
 
 def list_lines(document: Mapping[str, Any], now: datetime) -> list[str]:
@@ -44,6 +41,7 @@ def show_lines(document: Mapping[str, Any], now: datetime) -> list[str]:
         verbs = [document["steps"][request["step"] - 1]["verb"] for request in document["requests"]]
         rows = [(row[0], verb, *row[1:]) for row, verb in zip(rows, verbs, strict=True)]
     lines += ["", *table([head, *rows]), ""]
+    lines += left_out_lines(document)
     lines += [_action_line(action) for action in document["actions"]]
     return lines
 
@@ -71,14 +69,16 @@ def counts_text(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{count} {status}" for status, count in counts.items() if count) or "no hosts"
 
 
-def left_out_lines(left_out: Sequence[tuple[ChosenHost, LeftOut]]) -> list[str]:
-    """Say which hosts are left out, and why."""
-    lines = []
-    for why, text in _LEFT_OUT.items():
-        names = [clean(host.label) for host, found in left_out if found is why]
-        if names:
-            lines.append(f"left out, {len(names)} that {text}: {spread(names, _MAX_LEFT_OUT)}")
-    return lines
+def left_out_lines(document: Mapping[str, Any]) -> list[str]:
+    """Say which hosts are left out of a deployment, why, and of what, as far as that is recorded."""
+    names = defaultdict(list)
+    for one in document.get("left_out", ()):
+        names[one["why"], one["detail"]].append(clean(one["host"] or one["host_id"]))
+    return [
+        f"left out{f' of {detail}' if detail else ''}, {len(found)}: {left_out_text(why)}: "
+        f"{spread(found, _MAX_LEFT_OUT)}"
+        for (why, detail), found in names.items()
+    ]
 
 
 def _advice(document: Mapping[str, Any]) -> str:

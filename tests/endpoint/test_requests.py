@@ -245,6 +245,19 @@ def test_a_tag_or_all_leave_out_hosts_that_take_no_requests_or_share_their_id(si
         assert site.run("request", "check", *arguments).returncode == 2
 
 
+def test_who_was_left_out_of_a_request_is_recorded_with_it(site: LocalEndpoint) -> None:
+    host(site)
+    host(site, "old", Maestro_Requests="0")
+
+    made = request(site, "check", "--all")
+    shown = show(site, made["id"])
+    text = site.run("requests", "show", made["id"]).stdout
+
+    assert [(one["host"], one["why"]) for one in shown["left_out"]] == [("old", "takes-no-requests")]
+    assert shown["left_out"] == made["left_out"]
+    assert [line for line in text.splitlines() if line.endswith(": old")]
+
+
 def test_a_cancelled_request_is_not_delivered_and_one_on_its_host_gets_the_cancellation(site: LocalEndpoint) -> None:
     web, db = host(site), host(site, "db1")
     made = request(site, "check", "--host", "web1", "db1", "--at-once", "1")

@@ -10,7 +10,7 @@ from endpoint.core.deployments import RequestStatus
 from endpoint.core.request_arguments import Terms, request_arguments, request_form
 from endpoint.core.timestamps import format_utc
 
-_MAX_LEFT_OUT = 1000
+MAX_LEFT_OUT = 1000
 """Kept with the deployment; the preview shows all."""
 _MAX_NAME = 64
 
@@ -67,7 +67,7 @@ def new_deployment(
         at_once=order.at_once_of(len(preview.hosts)),
         stop_after=order.stop_after,
         steps=steps if len(steps) > 1 else (),
-        left_out=preview.left_out[:_MAX_LEFT_OUT],
+        left_out=preview.left_out[:MAX_LEFT_OUT],
         selection=preview.selection,
     )
     requests = (_request(new_id(), step, host, terms) for host in preview.hosts for step in host.steps)
