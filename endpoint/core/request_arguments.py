@@ -11,7 +11,8 @@ from endpoint.errors import UsageError
 
 MAX_LIFETIME = timedelta(days=30)
 _MAX_FIXES = 50
-FIX = re.compile(r"(?=.{1,128}\Z)(CVE-[0-9]{4}-[0-9]{4,19}|[a-z0-9][a-z0-9+.-]+(:[a-z0-9][a-z0-9-]*)?)")
+_FIX = re.compile(r"(?=.{1,128}\Z)(CVE-[0-9]{4}-[0-9]{4,19}|[a-z0-9][a-z0-9+.-]+(:[a-z0-9][a-z0-9-]*)?)")
+_CVE = re.compile(r"cve-[0-9]", re.IGNORECASE)
 
 
 class Verb(Enum):
@@ -50,6 +51,15 @@ class Terms:
     expires_at: str
     requested_by: str
     comment: str
+
+
+def fix_name(text: str) -> str | None:
+    """Return what a person names as a fix: a package, or a CVE id in any spelling; None: it is neither.
+
+    `cve-2026-12345` could be a package by its form, and is none.
+    """
+    name = text.upper() if _CVE.match(text) else text
+    return name if _FIX.fullmatch(name) else None
 
 
 def request_arguments(work: Work, hosts: int) -> dict[str, object]:

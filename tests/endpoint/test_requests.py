@@ -245,6 +245,14 @@ def test_a_tag_or_all_leave_out_hosts_that_take_no_requests_or_share_their_id(si
         assert site.run("request", "check", *arguments).returncode == 2
 
 
+def test_a_cve_is_the_same_fix_in_any_spelling(site: LocalEndpoint) -> None:
+    host(site)
+
+    made = request(site, "upgrade-fixes", "--host", "web1", "--fix", "cve-2026-12345", "CVE-2026-12345", "cve-tool")
+
+    assert made["arguments"]["fixes"] == ["CVE-2026-12345", "cve-tool"]
+
+
 def test_who_was_left_out_of_a_request_is_recorded_with_it(site: LocalEndpoint) -> None:
     host(site)
     host(site, "old", Maestro_Requests="0")
@@ -515,6 +523,7 @@ def test_an_id_from_the_database_is_no_path_for_the_process_of_the_person(tmp_pa
         ["upgrade-fixes", "--all"],
         ["upgrade-fixes", "--all", "--fix", "--force-all"],
         ["upgrade-fixes", "--all", "--fix", "openssl;id"],
+        ["upgrade-fixes", "--all", "--fix", "cve-2026-1"],
         ["upgrade-security", "--host", "web1", "web2", "--plan", "0123456789ab"],
         ["reboot-if-required", "--host", "web1", "--plan", "0123456789ab"],
         ["check", "--all", "--at-once", "0"],

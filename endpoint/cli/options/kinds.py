@@ -7,7 +7,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 
 from endpoint.core.people import is_tag, person_name
-from endpoint.core.request_arguments import FIX, MAX_LIFETIME
+from endpoint.core.request_arguments import MAX_LIFETIME, fix_name
 from endpoint.core.timestamps import parse_duration
 from endpoint.core.whole_number import whole_number
 
@@ -49,9 +49,10 @@ def tag(text: str) -> str:
 
 def fix(text: str) -> str:
     """Return a package name or a CVE id."""
-    if not FIX.fullmatch(text):
+    found = fix_name(text)
+    if found is None:
         raise argparse.ArgumentTypeError(f"neither a package nor a CVE id: {text[:64]!a}")
-    return text
+    return found
 
 
 def plan(text: str) -> str:

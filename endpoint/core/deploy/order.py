@@ -7,7 +7,7 @@ from datetime import timedelta
 from enum import Enum
 from typing import TypeVar
 
-from endpoint.core.request_arguments import FIX, MAX_LIFETIME, Verb, Work
+from endpoint.core.request_arguments import MAX_LIFETIME, Verb, Work, fix_name
 from endpoint.errors import RefusedError
 
 MAX_FIXES = 50
@@ -174,14 +174,16 @@ def _matching(
 
 
 def _fixes(text: str) -> tuple[str, ...]:
-    names = tuple(dict.fromkeys(re.split(r"[\s,;]+", text.strip()))) if text.strip() else ()
-    names = tuple(name.upper() if name.lower().startswith("cve-") else name for name in names)
-    wrong = next((name for name in names if not FIX.fullmatch(name)), None)
-    if wrong is not None:
-        raise RefusedError(400, f"fixes: {wrong[:64]!a} is no package and no CVE id")
-    if len(names) > MAX_FIXES:
+    names = []
+    for one in re.split(r"[\s,;]+", text.strip()) if text.strip() else ():
+        name = fix_name(one)
+        if name is None:
+            raise RefusedError(400, f"fixes: {one[:64]!a} is no package and no CVE id")
+        names.append(name)
+    found = tuple(dict.fromkeys(names))
+    if len(found) > MAX_FIXES:
         raise RefusedError(400, f"fixes: more than {MAX_FIXES}")
-    return names
+    return found
 
 
 def _comment(text: str) -> str:
