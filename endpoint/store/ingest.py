@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from endpoint.core.deduplicate import Deduplicated, StoredKey, StreamKnowledge, deduplicate, deduplicate_new_stream
+from endpoint.core.deployments import ENDED
 from endpoint.core.host_columns import state_digest
 from endpoint.core.messages import Batch, Message, MessageKind
 from endpoint.core.request_steps import read_step
@@ -188,13 +189,15 @@ def _exchange_requests(
 ) -> None:
     """Add what is delivered to the results. A host without a stream gets nothing: its state is requested first."""
     known = [(received, decided) for received, decided in pairs if received.stream in streams]
+    found = [read_step(received.batch.host_id, event) for received, decided in known for event in decided.events]
+    steps = [step for step in found if step is not None]
+    # Whoever reports an end makes room for its own next step, which `has_requests` was asked before.
+    ending = {step.host_id for step in steps if step.status in ENDED}
     hosts = frozenset(
         received.batch.host_id
         for received, _ in known
-        if received.takes_requests and streams[received.stream].has_requests
+        if received.takes_requests and (streams[received.stream].has_requests or received.batch.host_id in ending)
     )
-    found = [read_step(received.batch.host_id, event) for received, decided in known for event in decided.events]
-    steps = [step for step in found if step is not None]
     if not hosts and not steps:
         return
     deliveries = exchange_requests(connection, hosts, steps, max(received.at for received, _ in known))

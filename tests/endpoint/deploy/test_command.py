@@ -33,6 +33,26 @@ def test_a_selection_gets_its_steps_and_a_dry_run_changes_nothing(own: LocalEndp
     assert (request["verb"], request["plan_id"], request["comment"]) == ("upgrade-security", PLAN, "INC-1")
 
 
+def test_a_host_keeps_its_turn_from_step_to_step(own: LocalEndpoint) -> None:
+    first, second = (deployable(own, name, docker=DOCKER) for name in ("web1", "web2"))
+    own.run("deploy", "", "--docker", "--at-once", "1")
+    (upgrade,) = first.offered()
+    waits = second.offered()
+
+    first.step(upgrade["id"], "running")
+    (docker,) = first.step(upgrade["id"], "done").json["requests"]
+    still_waits = second.offered()
+    first.step(docker["id"], "done")
+    (begins,) = second.offered()
+
+    assert (waits, still_waits) == ([], [])
+    assert [one["verb"] for one in (upgrade, docker, begins)] == [
+        "upgrade-security",
+        "apply-docker",
+        "upgrade-security",
+    ]
+
+
 def test_signatures_and_those_left_out_are_named(own: LocalEndpoint) -> None:
     deployable(own, "web1", requests={"signed": True})
     older(own, "old1")
