@@ -1,15 +1,20 @@
 """Runs the hooks of a directory of `/etc/maestro-agent/hooks` before and after a change, as root (docs/hooks.md)."""
 
 import os
+import signal
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 from agent.core.hooks import HookVerdict
 from agent.host import log
 from agent.host.process.file_trust import distrust
 from agent.host.process.hooks import HookResult, find_hooks, run_hook
+from agent.state.process_id import alive_pid, own_process_id, process_id
 
 DIRECTORY = "/etc/maestro-agent/hooks"
+RUNNING = "/run/maestro-agent-hook"
+"""The hook that runs, and the job that runs it."""
 _LATER = 75
 """EX_TEMPFAIL of sysexits.h."""
 _UPGRADE_LIMIT_S = 240.0
@@ -47,6 +52,7 @@ def run_hooks(
 
     `limit_s` is for each hook and `total_s` for all of them (None: no limit); `alive` is called while they run.
     """
+    _kill_leftover()
     deadline = None if total_s is None else time.monotonic() + total_s
     ran, problems, deferred = 0, list[str](), False
     for path in find_hooks(os.path.join(DIRECTORY, name)):
@@ -75,8 +81,31 @@ def refused_hooks() -> list[str]:
     return [f"{path} is not run: {problem}" for path in paths if (problem := distrust(path))]
 
 
+def _kill_leftover() -> None:
+    """Kill the hook of a job that was killed, and its process group: it would drain what the hooks after it put back.
+
+    systemd leaves it, because dpkg must go on where a job was killed (`KillMode=process`).
+    """
+    with suppress(OSError), open(RUNNING, encoding="ascii", errors="replace") as file:
+        hook, job = (alive_pid(file.readline(64)) for _ in range(2))
+        if hook is not None and job is None:
+            os.killpg(hook, signal.SIGKILL)
+
+
+def _note_started(pid: int) -> None:
+    with suppress(OSError), open(RUNNING, "w", encoding="ascii") as file:
+        file.write(f"{process_id(pid)}\n{own_process_id()}\n")
+
+
 def _run(path: str, document: Mapping[str, object], limit_s: float, alive: Callable[[], None]) -> HookResult:
     if limit_s <= 0:
         return HookResult(problem="no time left for it", output="", started=False)
     name = os.path.basename(os.path.dirname(path)).removesuffix(".d")
-    return run_hook(path, document, user=None, limit_s=limit_s, alive=alive, variables={"MAESTRO_HOOK": name})
+    variables = {"MAESTRO_HOOK": name}
+    try:
+        return run_hook(
+            path, document, user=None, limit_s=limit_s, alive=alive, started=_note_started, variables=variables
+        )
+    finally:
+        with suppress(OSError):
+            os.unlink(RUNNING)

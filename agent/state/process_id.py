@@ -11,13 +11,18 @@ from agent.core.clock import BOOT_TIME_TOLERANCE
 
 
 def own_process_id() -> str:
+    """Return `process_id` of this process."""
+    return process_id(os.getpid())
+
+
+def process_id(pid: int) -> str:
     """Return "PID START BOOT": pids are reused, so with start time (ticks) and boot time (seconds since 1970)."""
-    return f"{os.getpid()} {_started_ticks(os.getpid())} {_boot_time_s():.0f}"
+    return f"{pid} {_started_ticks(pid)} {_boot_time_s():.0f}"
 
 
-def alive_pid(process_id: str) -> int | None:
+def alive_pid(identifier: str) -> int | None:
     """Return the process's pid; None if it has ended or the text is malformed."""
-    number, _, rest = process_id.strip().partition(" ")
+    number, _, rest = identifier.strip().partition(" ")
     started, _, booted = rest.partition(" ")
     if not number.isdecimal() or not booted.isdecimal() or int(number) < 1:
         return None

@@ -59,12 +59,14 @@ def run_hook(
     user: str | None,
     limit_s: float,
     alive: Callable[[], None] = lambda: None,
+    started: Callable[[int], None] = lambda _pid: None,
     variables: Mapping[str, str] = _NO_VARIABLES,
 ) -> HookResult:
     """Run a hook with a JSON document on standard input, as a user (None: as this one), in its own process group.
 
     `variables` are added to its environment. As root only a file is run that nobody else can change. The whole group
-    is killed at the time limit; `alive` is called while it runs. Never raises for the hook's sake.
+    is killed at the time limit; `started` is called with its pid, `alive` while it runs. Never raises for the hook's
+    sake.
     """
     if user is None and os.geteuid() == 0 and (problem := distrust(path)):
         return HookResult(problem=f"not run: {problem}", output="", started=False)
@@ -88,6 +90,7 @@ def run_hook(
         except (OSError, ValueError, LookupError) as error:
             return HookResult(problem=f"cannot be run: {error}", output="")
     with process:
+        started(process.pid)
         return _result(process, limit_s, alive)
 
 
