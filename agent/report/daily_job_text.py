@@ -30,6 +30,11 @@ _WHO = {
     ),
     "nobody": "nobody installs security updates",
 }
+_WHO_IF_UNKNOWN = {
+    "agent": "maestro-agent installs the security updates; it is unknown whether the distribution's daily job is on",
+    "nobody": "it is unknown whether anybody installs security updates",
+}
+"""Where it is unknown whether the distribution's job is on."""
 _STOOD_DOWN = {
     "mode": 'stood down by unattended_upgrades.mode = "replace"',
     "command": "stood down by `maestro-agent unattended-upgrades disable`",
@@ -62,8 +67,9 @@ def daily_job_reasons(job: DailyJobView | None) -> list[str]:
 def daily_job_lines(job: DailyJobView, now: datetime) -> list[str]:
     """Render the job: who patches, whether it is on and why not, its settings, its last success, its reboots."""
     tone = Tone.FAILED if job.patcher == "nobody" else None
+    who = _WHO_IF_UNKNOWN if job.is_on is None else _WHO
     return [
-        Line(f"{_WHO.get(job.patcher, job.patcher)}.", hang=2, tone=tone),
+        Line(f"{who.get(job.patcher, job.patcher)}.", hang=2, tone=tone),
         field("Mode", job.mode, width=WIDTH),
         field("Daily job", _state(job), width=WIDTH),
         *([field("Timer", _timer(job), width=WIDTH)] if job.timer and job.version else []),
@@ -79,20 +85,20 @@ def status_text(job: DailyJobView) -> str:
         at = f", next about {format_human(job.timer.next_at)}" if job.timer and job.timer.next_at else ""
         reboots = "; reboots by itself" if job.settings and job.settings.reboots else ""
         return f"on{at}; installs the security updates{reboots}"
+    if job.is_on is None:
+        return f"unknown whether it is on ({job.unseen})"
     if job.version is None:
         return "not installed"
     stood_down = _STOOD_DOWN.get(job.stood_down or "")
-    return f"off ({stood_down or why_off(job) or job.unseen or 'unknown'})"
+    return f"off ({stood_down or why_off(job)})"
 
 
 def _nobody(job: DailyJobView) -> str:
-    why = why_off(job) or job.unseen or "unknown"
-    if job.mode == "delegate":
-        return (
-            f"nobody installs security updates: the mode is 'delegate' and {NAME} is off ({why}): "
-            f"`maestro-agent {NAME} enable`"
-        )
-    return f"nobody installs security updates: agent.upgrade = false, and {NAME} is off ({why})"
+    because = "the mode is 'delegate'" if job.mode == "delegate" else "agent.upgrade = false"
+    if job.is_on is None:
+        return f"{_WHO_IF_UNKNOWN['nobody']}: {because}, and {NAME} could not be looked at ({job.unseen})"
+    advice = f": `maestro-agent {NAME} enable`" if job.mode == "delegate" else ""
+    return f"{_WHO['nobody']}: {because}, and {NAME} is off ({why_off(job)}){advice}"
 
 
 def _state(job: DailyJobView) -> str:
@@ -124,9 +130,17 @@ def _settings_lines(settings: JobSettingsView) -> Iterator[str]:
     if settings.on_shutdown:
         yield field("Installs", "at the next shutdown only (InstallOnShutdown)", width=WIDTH)
     if settings.reboots:
-        users = "also with users logged in" if settings.with_users else "not while users are logged in"
-        text = f"by itself if one is required, at {settings.reboot_time!r}, {users} (Automatic-Reboot)"
+        text = f"by itself if one is required, at {settings.reboot_time!r}, {_users(settings)} (Automatic-Reboot)"
         yield field("Reboot", text, width=WIDTH, tone=Tone.ATTENTION)
+
+
+def _users(settings: JobSettingsView) -> str:
+    """Return how the job's reboot goes by users; two of the keys are read by 2.13 and later only."""
+    if settings.with_users:
+        return "also with users logged in"
+    of_the_system = "" if settings.with_system_users else ", those of the system included,"
+    ignored = f", except {', '.join(settings.ignored_users)} (by {NAME} 2.13)" if settings.ignored_users else ""
+    return f"not while users{of_the_system} are logged in{ignored}"
 
 
 def _when(at: datetime | None, now: datetime) -> str:

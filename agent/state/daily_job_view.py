@@ -55,6 +55,8 @@ class JobSettingsView:
         self.reboots = reboot.boolean("automatic")
         self.reboot_time = reboot.text("time")
         self.with_users = reboot.boolean("with_users")
+        self.with_system_users = reboot.boolean("with_system_users")
+        self.ignored_users = reboot.texts("ignored_users")
 
 
 def read_daily_job(store: Store) -> DailyJobView | None:

@@ -63,6 +63,34 @@ def test_every_state_is_rendered_and_nobody_is_an_alarm(mode: DailyJobMode, thei
     assert bool(daily_job_reasons(found)) is (found.patcher == "nobody" or (mode is REPLACE and found.is_on is True))
 
 
+@pytest.mark.parametrize("theirs", UNKNOWN.values(), ids=list(UNKNOWN))
+@pytest.mark.parametrize("mode", list(DailyJobMode))
+def test_a_job_that_could_not_be_looked_at_is_not_called_off(mode: DailyJobMode, theirs: TheirJob | Unseen) -> None:
+    found = view(theirs, mode)
+
+    told = "\n".join([*daily_job_lines(found, NOW), *daily_job_reasons(found), status_text(found)])
+
+    assert "unknown" in status_text(found)
+    assert not any(words in told for words in (" is off", "not installed", "nobody installs"))
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        (RebootKeys(automatic=True), "also with users logged in"),
+        (RebootKeys(automatic=True, with_users=False), "not while users are logged in"),
+        (RebootKeys(automatic=True, with_users=False, with_system_users=False), "those of the system included"),
+        (RebootKeys(automatic=True, with_users=False, ignored_users=("bob", "ann")), "except bob, ann"),
+    ],
+    ids=["with-users", "without-users", "without-system-users", "ignored-users"],
+)
+def test_what_their_reboot_waits_for_is_told(keys: RebootKeys, words: str) -> None:
+    assert isinstance(ON.settings, JobSettings)
+    found = view(replace(ON, settings=replace(ON.settings, reboot=keys)))
+
+    assert any(words in line for line in daily_job_lines(found, NOW) if "Automatic-Reboot" in line)
+
+
 @pytest.mark.parametrize(
     ("found", "code"),
     [
