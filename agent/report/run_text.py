@@ -35,10 +35,22 @@ def their_cells(run: TheirRun) -> tuple[str, ...]:
     """Return a run of unattended-upgrades as cells of the history; it has no id, and its log is dpkg's."""
     took_s = seconds_between(run.started_at, run.finished_at)
     duration = f"{took_s:.0f} s" if took_s is not None else "-"
-    names = ", ".join(f"{name} {after}" for name, _, _, after in run.changes[:_MOST_NAMES])
-    more = f" and {len(run.changes) - _MOST_NAMES} more" if len(run.changes) > _MOST_NAMES else ""
-    failed = f"; {len(run.unconfirmed)} not installed" if run.unconfirmed else ""
-    return ("-", format_human(run.started_at), "unattended-upgrades", duration, f"installed {names}{more}{failed}")
+    installed = _named("installed", [f"{name} {after}" for name, _, _, after in run.changes])
+    removed = _named("removed", [name for name, _, _ in run.removed])
+    failed = [f"{len(run.unconfirmed)} not installed"] if run.unconfirmed else []
+    return (
+        "-",
+        format_human(run.started_at),
+        "unattended-upgrades",
+        duration,
+        "; ".join((*installed, *removed, *failed)),
+    )
+
+
+def _named(verb: str, names: list[str]) -> list[str]:
+    """Return what was done with some packages as one text; empty if there are none."""
+    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    return [f"{verb} {', '.join(names[:_MOST_NAMES])}{more}"] if names else []
 
 
 def run_cells(run: AnyRunView, *, running: bool = False) -> tuple[str, ...]:

@@ -1,12 +1,14 @@
 """Runs of unattended-upgrades, from logs as apt and dpkg write them."""
 
 import gzip
-from datetime import datetime, timezone
+import time
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 
 from agent.host.unattended_upgrades.runs import read_their_runs
+from agent.report.run_text import their_cells
 
 HISTORY = """
 Start-Date: 2026-11-29  06:10:01
@@ -68,6 +70,75 @@ def test_only_what_dpkg_installed_in_their_transactions_counts(tmp_path: Path) -
         ("new", "amd64", None, "5"),
     ]
     assert run.unconfirmed == ["c"]
+
+
+KILLED = """
+Start-Date: 2026-11-29  06:10:01
+Commandline: /usr/bin/unattended-upgrade
+Upgrade: a:amd64 (1, 2), b:amd64 (1, 2), c:amd64 (1, 2)
+"""
+NEXT = """
+Start-Date: 2026-11-29  09:00:00
+Commandline: apt-get install c
+Upgrade: c:amd64 (1, 2)
+End-Date: 2026-11-29  09:00:02
+"""
+
+
+@pytest.mark.parametrize("following", ["", NEXT], ids=["the-last", "another-follows"])
+def test_what_dpkg_installed_before_a_run_was_killed_counts(tmp_path: Path, following: str) -> None:
+    dpkg = (
+        "2026-11-29 06:10:05 status installed a:amd64 2\n2026-11-29 06:10:06 status installed b:amd64 2\n"
+        "2026-11-29 06:10:07 status unpacked c:amd64 2\n"
+    )
+    write(
+        tmp_path, KILLED + following, dpkg + ("2026-11-29 09:00:01 status installed c:amd64 2\n" if following else "")
+    )
+
+    (run,) = read_their_runs(str(tmp_path))
+
+    assert [name for name, *_ in run.changes] == ["a", "b"]
+    assert run.unconfirmed == ["c"]
+    assert run.finished_at == datetime(2026, 11, 29, 6, 10, 6, tzinfo=timezone.utc)
+
+
+def test_what_a_run_removed_is_told(tmp_path: Path) -> None:
+    history = (
+        "\nStart-Date: 2026-11-29  06:10:01\nCommandline: /usr/bin/unattended-upgrade\n"
+        "Remove: linux-image-1:amd64 (6.1), lib:amd64 (1), kept:amd64 (1)\nEnd-Date: 2026-11-29  06:10:09\n"
+    )
+    dpkg = (
+        "2026-11-29 06:10:02 status half-installed linux-image-1:amd64 6.1\n"
+        "2026-11-29 06:10:03 status config-files linux-image-1:amd64 6.1\n"
+        "2026-11-29 06:10:04 status not-installed lib:amd64 <none>\n"
+    )
+    write(tmp_path, history, dpkg)
+
+    (run,) = read_their_runs(str(tmp_path))
+
+    assert (run.changes, run.unconfirmed) == ([], ["kept"])
+    assert run.document["removed"] == [
+        {"package": "linux-image-1", "architecture": "amd64", "from": "6.1"},
+        {"package": "lib", "architecture": "amd64", "from": "1"},
+    ]
+    assert their_cells(run)[-1] == "removed linux-image-1, lib; 1 not installed"
+
+
+def test_a_run_over_the_end_of_summer_time_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    history = (
+        "\nStart-Date: 2026-10-25  02:59:58\nCommandline: /usr/bin/unattended-upgrade\n"
+        "Upgrade: a:amd64 (1, 2)\nEnd-Date: 2026-10-25  02:00:03\n"
+    )
+    write(tmp_path, history, "2026-10-25 02:00:02 status installed a:amd64 2\n")
+
+    (run,) = read_their_runs(str(tmp_path))
+    monkeypatch.undo()
+    time.tzset()
+
+    assert run.changes == [("a", "amd64", "1", "2")]
+    assert run.finished_at - run.started_at == timedelta(seconds=5)
 
 
 def test_rotated_logs_are_read_too(tmp_path: Path) -> None:

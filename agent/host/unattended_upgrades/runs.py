@@ -1,11 +1,12 @@
 """What unattended-upgrades did, from apt's and dpkg's logs. Light: `history` imports it.
 
 apt's history says who changed something, and is not to be believed about what: a dry run of unattended-upgrade writes
-transactions that did not happen. dpkg's log has each package that reached the state "installed". Both have local time.
+transactions that did not happen. dpkg's log has each package that reached the state "installed", or that was removed.
+Both have local time, of which an hour comes twice at the end of summer time.
 """
 
 import gzip
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 
@@ -22,9 +23,15 @@ _MOST_BYTES = 8 << 20
 """Of one log, its end."""
 _COMMAND = lazy_pattern(r"(\S*/)?unattended-upgrades?(?= |$)")
 _CHANGE = lazy_pattern(r"(?P<name>[a-z0-9][a-z0-9+.-]*):(?P<architecture>[a-z0-9-]+) \((?P<versions>[^()]*)\)")
-_INSTALLED = lazy_pattern(
-    r"(?P<at>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) status installed (?P<name>[^: ]+)\S* (?P<version>\S+)"
+_STATUS = lazy_pattern(
+    r"(?P<at>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) status (?P<status>installed|config-files|not-installed) "
+    r"(?P<name>[^: ]+)\S* (?P<version>\S+)"
 )
+_GONE = ""
+"""Instead of a version, of a package that was removed."""
+_Times = Mapping[tuple[str, str], list[datetime]]
+"""When each package reached a state, by its name and version or `_GONE`."""
+_FOREVER = datetime.max.replace(tzinfo=timezone.utc)
 _SAME_RUN = timedelta(minutes=10)
 """Longest time between two transactions of a run, which has one for each few packages."""
 
@@ -37,6 +44,8 @@ class TheirRun:
         self.finished_at = started_at
         self.changes: list[tuple[str, str, str | None, str]] = []
         """Package, architecture, version before (None: new) and after, of what dpkg installed."""
+        self.removed: list[tuple[str, str, str]] = []
+        """Package, architecture and version of what dpkg removed."""
         self.unconfirmed: list[str] = []
         """What apt's history has beside that: failed, or it did not happen."""
 
@@ -51,43 +60,58 @@ class TheirRun:
                 {"package": name, "architecture": architecture, "from": before, "to": after}
                 for name, architecture, before, after in self.changes
             ],
+            "removed": [
+                {"package": name, "architecture": architecture, "from": version}
+                for name, architecture, version in self.removed
+            ],
             "unconfirmed": self.unconfirmed,
         }
 
 
 def read_their_runs(directory: str = _LOGS) -> list[TheirRun]:
     """Return the runs on record, newest first; none where the logs cannot be read."""
-    installed = _installed(directory)
+    times = _times_of_dpkg(directory)
     runs: list[TheirRun] = []
-    for stanza in _stanzas(directory):
-        started, finished = _time(stanza.get("Start-Date", "")), _time(stanza.get("End-Date", ""))
-        if started is None or not _is_theirs(stanza.get("Commandline", "")):
+    stanzas = [stanza for stanza in _stanzas(directory) if _times(stanza.get("Start-Date", ""))]
+    for stanza, following in zip(stanzas, [*stanzas[1:], {}], strict=False):
+        if not _is_theirs(stanza.get("Commandline", "")):
             continue
+        started = _times(stanza["Start-Date"])[0]
         if not runs or started - runs[-1].finished_at > _SAME_RUN:
             runs.append(TheirRun(started))
-        runs[-1].finished_at = max(finished or started, runs[-1].finished_at)
-        _add(runs[-1], stanza, installed, started, finished or started)
-    return sorted((run for run in runs if run.changes), key=lambda run: run.started_at, reverse=True)
+        _add(runs[-1], stanza, times, started, _last_moment(stanza, following, started))
+    return sorted((run for run in runs if run.changes or run.removed), key=lambda run: run.started_at, reverse=True)
 
 
-def _add(
-    run: TheirRun,
-    stanza: Mapping[str, str],
-    installed: Mapping[tuple[str, str], list[datetime]],
-    started: datetime,
-    finished: datetime,
-) -> None:
+def _last_moment(stanza: Mapping[str, str], following: Mapping[str, str], started: datetime) -> datetime:
+    """Return when a transaction ended; of one that was killed, when the next one began."""
+    end = stanza.get("End-Date") or following.get("Start-Date", "")
+    return min((at for at in _times(end) if at >= started), default=_FOREVER)
+
+
+def _add(run: TheirRun, stanza: Mapping[str, str], times: _Times, started: datetime, last: datetime) -> None:
     """Add the changes of one transaction."""
-    for field in ("Upgrade", "Install"):
+    ended = [last if "End-Date" in stanza and last != _FOREVER else started]
+    for field in ("Upgrade", "Install", "Remove", "Purge"):
         for match in _CHANGE.finditer(stanza.get(field, "")):
-            versions = match["versions"].split(", ")
-            before, after = (
-                (versions[0], versions[1]) if field == "Upgrade" and len(versions) > 1 else (None, versions[0])
-            )
-            if any(started <= at <= finished for at in installed.get((match["name"], after), ())):
-                run.changes.append((match["name"], match["architecture"], before, after))
+            name, architecture, versions = match["name"], match["architecture"], match["versions"].split(", ")
+            before, after = _versions(field, versions)
+            at = [one for one in times.get((name, after), ()) if started <= one <= last]
+            ended += at
+            if not at:
+                run.unconfirmed.append(name)
+            elif after == _GONE:
+                run.removed.append((name, architecture, versions[0]))
             else:
-                run.unconfirmed.append(match["name"])
+                run.changes.append((name, architecture, before, after))
+    run.finished_at = max(run.finished_at, *ended)
+
+
+def _versions(field: str, versions: Sequence[str]) -> tuple[str | None, str]:
+    """Return the version before, None: there was none; and the one after, or `_GONE`."""
+    if field in {"Remove", "Purge"}:
+        return versions[0], _GONE
+    return (versions[0], versions[1]) if field == "Upgrade" and len(versions) > 1 else (None, versions[0])
 
 
 def _is_theirs(command: str) -> bool:
@@ -103,14 +127,12 @@ def _stanzas(directory: str) -> Iterator[dict[str, str]]:
             yield {key: redact(value) for key, value in lines}
 
 
-def _installed(directory: str) -> dict[tuple[str, str], list[datetime]]:
-    """Return when each package reached the state "installed", by name and version."""
+def _times_of_dpkg(directory: str) -> _Times:
     found: dict[tuple[str, str], list[datetime]] = {}
     for name in reversed(_DPKG):
-        for match in _INSTALLED.finditer(_text(f"{directory}/{name}")):
-            at = _time(match["at"])
-            if at is not None:
-                found.setdefault((match["name"], match["version"]), []).append(at)
+        for match in _STATUS.finditer(_text(f"{directory}/{name}")):
+            version = match["version"] if match["status"] == "installed" else _GONE
+            found.setdefault((match["name"], version), []).extend(_times(match["at"]))
     return found
 
 
@@ -126,8 +148,10 @@ def _text(path: str) -> str:
     return ""
 
 
-def _time(text: str) -> datetime | None:
-    """Return a local time of a log in UTC; None if it is none."""
+def _times(text: str) -> tuple[datetime, ...]:
+    """Return a local time of a log in UTC, both if the clock showed it twice; empty if it is none."""
     with suppress(ValueError, OverflowError, OSError):
-        return datetime.strptime(" ".join(text.split()), "%Y-%m-%d %H:%M:%S").astimezone(timezone.utc)
-    return None
+        local = datetime.fromisoformat(" ".join(text.split()))
+        first, second = (local.replace(fold=fold).astimezone(timezone.utc) for fold in (0, 1))
+        return (first, second) if second > first else (first,)
+    return ()
