@@ -11,7 +11,7 @@ from agent.core.frozen import frozen
 from agent.core.pattern import lazy_pattern
 from agent.core.schemas import ENDPOINT_TOKEN_SCHEMA
 from agent.errors import ConfigError, HostError
-from agent.host.machine.facts import host_id
+from agent.host.machine.identity import host_id
 from agent.state.safe_open import open_new, sync_directory
 
 OUTBOX = "outbox"

@@ -5,8 +5,7 @@ from collections.abc import Callable
 from agent.core.fleet_lock.server import ENDPOINT_URL, IdScheme, LockServer
 from agent.core.policy.policy import Policy
 from agent.host.fleet_lock import LocalFleetLock, LockOwner
-from agent.host.machine.facts import app_specific, host_id
-from agent.host.machine.identity import machine_id
+from agent.host.machine.identity import app_specific, host_id, machine_id
 from agent.state.fleet_lock_record import FleetLockRecord
 from agent.state.store import Store
 

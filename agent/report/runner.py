@@ -14,7 +14,7 @@ from agent.core.frozen import replace
 from agent.core.schedule.exports import ExportState
 from agent.core.schemas import Document
 from agent.errors import HostError
-from agent.host.machine.facts import host_id
+from agent.host.machine.identity import host_id
 from agent.report.document import outbox_section
 from agent.report.event_source import EventSource
 from agent.report.export_result import ExporterLog, ExportResult, state_after

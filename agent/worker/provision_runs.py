@@ -11,8 +11,8 @@ from agent.core.schedule.slots import JobAttempts, stable_fraction
 from agent.errors import RecordError
 from agent.host import log
 from agent.host.machine.boot_id import boot_id
-from agent.host.machine.facts import host_id
 from agent.host.machine.first_boot import first_booted_at
+from agent.host.machine.identity import host_id
 from agent.state.provision_record import load_provision
 from agent.state.store import Store
 

@@ -7,7 +7,7 @@ from agent.core.reboot.ports import RebootActs
 from agent.host.fleet_lock import LockOwner
 from agent.host.fleet_lock_settings import open_fleet_lock
 from agent.host.machine.boot_id import boot_id
-from agent.host.machine.facts import host_id
+from agent.host.machine.identity import host_id
 from agent.host.machine.os_release import read_distro
 from agent.host.process.run import run_program
 from agent.host.reboot.actions import LocalRebootHost

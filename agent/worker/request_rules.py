@@ -10,7 +10,7 @@ from agent.core.reboot.hold_off import hold_off_ends
 from agent.core.requests.judge import RequestRules, WorkWindow
 from agent.core.requests.model import Verb
 from agent.core.requests.verb_windows import verb_windows
-from agent.host.machine.facts import host_id
+from agent.host.machine.identity import host_id
 
 
 def request_rules(policy: Policy, local: tzinfo) -> RequestRules:

@@ -13,7 +13,7 @@ import pytest
 
 from agent.cli.command_line import COMMANDS
 from agent.errors import ExitCode
-from agent.host.machine.facts import host_id
+from agent.host.machine.identity import host_id
 from agent.report.outbox.file import open_outbox
 from agent.report.outbox.transaction import OutboxLimits
 from agent.state.job_lock import job_lock

@@ -10,7 +10,7 @@ import pytest
 from agent.errors import ConfigError, HostError
 from agent.host.bearer_token import read_endpoint_token
 from agent.host.enrolled_token import OUTBOX, EnrolledToken, enrolled_token, store_enrolled_token
-from agent.host.machine.facts import host_id
+from agent.host.machine.identity import host_id
 from agent.report.outbox.file import OUTBOX_DIRECTORY
 
 URL = "https://endpoint.example.org"

@@ -2,8 +2,7 @@
 
 import uuid
 
-from agent.host.machine.facts import app_specific, host_id
-from agent.host.machine.identity import machine_id
+from agent.host.machine.identity import app_specific, host_id, machine_id
 
 ZINCATI = uuid.UUID("de35106b-6ec2-4688-b63a-fddaa156679b").bytes
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.errors import BusyError
-from agent.host.machine.facts import host_id
+from agent.host.machine.identity import host_id
 from agent.report.outbox.file import open_outbox
 from agent.report.outbox.outbox import Outbox
 from agent.report.outbox.transaction import OutboxLimits

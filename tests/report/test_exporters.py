@@ -14,7 +14,7 @@ import pytest
 
 from agent.core.exporters import ExporterName
 from agent.core.policy.policy import OtlpPolicy
-from agent.host.machine.facts import host_id
+from agent.host.machine.identity import host_id
 from agent.report.otlp.exporter import QUEUE_LIMITS, OtlpExporter
 from agent.report.outbox.file import open_outbox
 from agent.report.runner import ExporterRun

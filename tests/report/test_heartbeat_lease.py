@@ -10,7 +10,7 @@ import pytest
 from agent.core.exporters import ExporterName
 from agent.core.schedule.backoff import ResponseClass
 from agent.core.schedule.exports import ExportState
-from agent.host.machine.facts import host_id
+from agent.host.machine.identity import host_id
 from agent.report.export_result import ExporterLog, ExportResult
 from agent.report.heartbeat_lease import (
     BLOCK,

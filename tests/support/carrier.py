@@ -18,7 +18,7 @@ import pytest
 from agent.core.job_kinds import JobKind
 from agent.core.requests.model import RequestBook
 from agent.core.requests.wire import canonical_form
-from agent.host.machine.facts import host_id
+from agent.host.machine.identity import host_id
 from agent.host.process.peer import peer_credentials
 from agent.state.requests_record import RequestsRecord
 from agent.state.store import Store

@@ -11,7 +11,7 @@ from agent.core.reboot.model import RebootPhase
 from agent.core.requests.ending import JobEnd
 from agent.core.requests.model import Authentic, Verb
 from agent.core.schedule.slots import JobAttempts
-from agent.host.machine.facts import host_id
+from agent.host.machine.identity import host_id
 from agent.state.reboot_record import RebootRecord
 from agent.state.requests_record import RequestsRecord
 from agent.state.store import REBOOT, REQUESTS, Store

@@ -10,7 +10,7 @@ class HostFacts:
     """Facts about the host itself. None: not known."""
 
     id: str
-    """Of `agent.host.machine.facts.host_id`; never the machine-id."""
+    """Of `agent.host.machine.identity.host_id`; never the machine-id."""
     boot_id: str | None
     booted_at: datetime | None
     name: str | None

@@ -9,7 +9,7 @@ from agent.core.requests.model import NO_OFFERS
 from agent.core.schedule.backoff import ResponseClass
 from agent.core.schemas import Document
 from agent.errors import BusyError, ConfigError, HostError
-from agent.host.machine.facts import host_id
+from agent.host.machine.identity import host_id
 from agent.report.endpoint.client import EndpointClient, EndpointResponse
 from agent.report.endpoint.clock_skew import skew_fields
 from agent.report.endpoint.delivery import Delivery, DeliveryResult, deliver_state_alone

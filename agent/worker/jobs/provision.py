@@ -15,8 +15,8 @@ from agent.core.provision.model import NextStep, Provision
 from agent.errors import ExitCode, NothingDoneError
 from agent.host.apt.history import read_history
 from agent.host.machine.boot_id import boot_id
-from agent.host.machine.facts import host_id
 from agent.host.machine.first_boot import first_booted_at
+from agent.host.machine.identity import host_id
 from agent.host.machine.local_zone import local_zone
 from agent.state.documents.outcome import outcome_to_document
 from agent.state.job_status import REQUESTED_BY_SCHEDULE

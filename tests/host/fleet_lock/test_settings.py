@@ -5,7 +5,7 @@ from dataclasses import replace
 from agent.core.fleet_lock.server import LockServer
 from agent.core.policy.policy import Policy, RebootPolicy
 from agent.host.fleet_lock_settings import configured_server, lock_id_of
-from agent.host.machine.facts import host_id
+from agent.host.machine.identity import host_id
 from tests.core import given
 
 _OWN = RebootPolicy(

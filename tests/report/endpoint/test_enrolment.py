@@ -17,7 +17,7 @@ from typing import Any
 import psutil
 import pytest
 
-from agent.host.machine.facts import host_id
+from agent.host.machine.identity import host_id
 from tests.report.installation import CHECKOUT, ReportingAgent, stored_events
 from tests.support import bases
 from tests.support.authority import Authority

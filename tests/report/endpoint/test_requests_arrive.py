@@ -16,7 +16,7 @@ from agent.core.exporters import ExporterName
 from agent.core.job_kinds import JobKind
 from agent.core.requests import book
 from agent.core.requests.model import RequestOffers
-from agent.host.machine.facts import host_id
+from agent.host.machine.identity import host_id
 from agent.report.endpoint.exporter import EndpointExporter
 from agent.report.runner import ExporterRun
 from agent.worker.protocol import JobAnswer

@@ -10,7 +10,7 @@ import pytest
 from agent.core.hooks import POST_UPGRADE, PRE_UPGRADE, HookVerdict
 from agent.core.model.outcome import Result, Stage
 from agent.errors import BusyError
-from agent.host.machine.facts import host_id
+from agent.host.machine.identity import host_id
 from agent.report.event_source import EventSource
 from agent.report.outbox.file import open_outbox
 from agent.report.outbox.transaction import OutboxLimits
