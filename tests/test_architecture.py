@@ -116,6 +116,7 @@ RARE = {
     *("agent.state.provision_view", "agent.state.requests_view", "agent.state.snooze_view", "agent.state.job_progress"),
     *("agent.report.outcome_text", "agent.report.reboot_outcome_text", "agent.report.snooze_text"),
     *("agent.report.status.fleet_lock", "agent.report.status.provisioning", "agent.report.status.requests"),
+    "agent.host.machine.identity",
 }
 """What it pays for only where the record has it."""
 BANNED_WORDS = {

@@ -12,10 +12,14 @@ class ProvisionView:
     """How far the provisioning of this server has come."""
 
     def __init__(self, part: JsonReader) -> None:
+        self.machine = part.text("machine")
+        """As in `Provision`."""
         self.phase = part.text("phase")
         self.started_at = part.time("started_at")
         self.entered_at = part.time("entered_at")
         self.done_at = part.optional_time("done_at")
+        self.reboot = part.boolean("reboot")
+        """Whether a required restart is taken."""
         self.rebooted = part.boolean("rebooted")
         self.requested_by = part.optional_text("requested_by")
 

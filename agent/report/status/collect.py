@@ -56,6 +56,7 @@ from agent.state.views import RebootView, RunView, StateView
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from agent.host.machine import identity
     from agent.state import (
         engine_outcome_view,
         fleet_lock_view,
@@ -69,6 +70,7 @@ if TYPE_CHECKING:
 else:
     engine_outcome_view = lazy_module("agent.state.engine_outcome_view")
     fleet_lock_view = lazy_module("agent.state.fleet_lock_view")
+    identity = lazy_module("agent.host.machine.identity")
     job_progress = lazy_module("agent.state.job_progress")
     provision_view = lazy_module("agent.state.provision_view")
     reboot_outcome_view = lazy_module("agent.state.reboot_outcome_view")
@@ -192,7 +194,7 @@ def _provision(store: Store) -> provision_view.ProvisionView | Damaged | None:
         view = provision_view.ProvisionView(found) if found else None
     except RecordError as error:
         return Damaged(str(error))
-    return view
+    return view if view and view.machine == identity.host_id() else None  # else the disk of another server
 
 
 def _daily_job(store: Store) -> DailyJobView | Damaged | None:

@@ -15,6 +15,7 @@ _GIVEN_UP_AFTER = timedelta(days=7)
 _SHOWN_FOR = timedelta(days=7)
 """How long the end is of interest."""
 _DOING = {"upgrading": "upgrading every package", "rebooting": "a restart is required, and is taken by `provision`"}
+_LEFT = "a restart is required, and is left to whoever stopped the one of `provision`"
 
 
 class Provisioning(Section):
@@ -47,7 +48,8 @@ class Provisioning(Section):
             return
         if view.phase != "done":
             age = format_age(view.started_at, self._now)
-            doing = _DOING.get(view.phase, view.phase)
+            left = view.phase == "rebooting" and not view.reboot
+            doing = _LEFT if left else _DOING.get(view.phase, view.phase)
             yield field("Provisioning", f"{doing}; began {age}", width=width, tone=Tone.ATTENTION)
         elif view.done_at is not None and self._now - view.done_at < _SHOWN_FOR:
             restart = ", with a restart" if view.rebooted else ""
