@@ -61,7 +61,7 @@ class EngineUpgrade:
         Without hooks of its own, what those of an earlier run left undone is still so after this one.
 
         Raises:
-            PlanChangedError: as `act`; nothing was changed, and nothing is recorded.
+            PlanChangedError: as `act`; nothing was changed, and nothing is recorded but what failed of the post-hooks.
         """
         problem, recorded = self._problem, False
         try:
@@ -77,7 +77,7 @@ class EngineUpgrade:
         finally:
             if self.hooked:  # whatever the result: a pre-hook may have drained the machine
                 problem = run_post_hooks(self._context, self.outcome)
-            if problem and recorded:
+            if problem and (recorded or self.hooked):
                 self.outcome = with_problem(self._context, self.outcome, problem)
             if self.hooked:
                 self.settle_hooks()

@@ -538,6 +538,24 @@ def test_a_plan_that_changed_while_it_was_prepared_is_not_carried_out(
     assert given == [None, "blocked"]
 
 
+def test_what_fails_of_the_hooks_after_a_plan_that_changed_is_on_record(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def put_another(name: str, _document: Document) -> HookVerdict:
+        host.engines.offered = {"docker.io": ("26.1.5+dfsg1-10", OLD)}
+        return HookVerdict(ran=1, problem="10-fill: exit code 1" if name == "post-docker.d" else "")
+
+    monkeypatch.setattr(host.engines.host, "run_hooks", put_another)
+
+    with pytest.raises(PlanChangedError):
+        host.upgrade()
+    recorded = host.agent.last_run()
+
+    assert untouched(host)
+    assert (recorded.text("result"), recorded.text("problem")) == ("blocked", "10-fill: exit code 1")
+    assert recorded.optional_text("finished_at") is not None
+
+
 def test_a_container_that_would_be_removed_and_came_after_the_plan_is_not_removed(
     host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
