@@ -35,6 +35,8 @@ _WHO_IF_UNKNOWN = {
     "nobody": "it is unknown whether anybody installs security updates",
 }
 """Where it is unknown whether the distribution's job is on."""
+_BLACKLIST = "Package-Blacklist"
+"""Of the job's configuration: in `overdue`, if that keeps the updates back."""
 _STOOD_DOWN = {
     "mode": 'stood down by unattended_upgrades.mode = "replace"',
     "command": "stood down by `maestro-agent unattended-upgrades disable`",
@@ -54,9 +56,7 @@ def daily_job_reasons(job: DailyJobView | None) -> list[str]:
     if job.patcher == "nobody":
         found.append(_nobody(job))
     if job.overdue:
-        at_shutdown = job.settings is not None and job.settings.on_shutdown
-        look_at = "`maestro-agent reboot`" if at_shutdown else "`journalctl -u apt-daily-upgrade`"
-        found.append(f"{NAME} is on, but {job.overdue}: {look_at}")
+        found.append(f"{NAME} is on, but {job.overdue}: {_remedy(job)}")
     if job.problem:
         found.append(f"the distribution's daily job could not be switched for mode {job.mode!r}: {job.problem}")
     elif job.mode == "replace" and job.is_on:
@@ -91,6 +91,14 @@ def status_text(job: DailyJobView) -> str:
         return "not installed"
     stood_down = _STOOD_DOWN.get(job.stood_down or "")
     return f"off ({stood_down or why_off(job)})"
+
+
+def _remedy(job: DailyJobView) -> str:
+    """Return the command for a job that does not do its work."""
+    if _BLACKLIST in (job.overdue or ""):
+        return "`maestro-agent upgrade`"
+    at_shutdown = job.settings is not None and job.settings.on_shutdown
+    return "`maestro-agent reboot`" if at_shutdown else "`journalctl -u apt-daily-upgrade`"
 
 
 def _nobody(job: DailyJobView) -> str:

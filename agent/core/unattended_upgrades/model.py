@@ -80,6 +80,8 @@ class JobSettings:
     """`InstallOnShutdown`: the daily run downloads, and installs at the next shutdown."""
     days: tuple[str, ...] = ()
     """`Update-Days`; empty: every day."""
+    blacklist: tuple[str, ...] = ()
+    """`Package-Blacklist`: Python's regular expressions, which match at the start of a package's name."""
 
 
 @frozen

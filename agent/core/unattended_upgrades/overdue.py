@@ -1,5 +1,8 @@
 """Whether the distribution's daily job, which is on, does its work: it may be configured to run seldom. Pure."""
 
+import re
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from agent.core.clock import is_future
@@ -13,24 +16,33 @@ _DAYS = {"sun": 0, "mon": 1, "tue": 2, "wed": 3, "thu": 4, "fri": 5, "sat": 6}
 """By the first letters of the English names; the numbers are those of `Update-Days`, strftime's %w."""
 
 
-def is_overdue(theirs: TheirJob, oldest_pending: datetime | None, now: datetime) -> str:
+def is_overdue(theirs: TheirJob, pending: Mapping[str, datetime], now: datetime) -> str:
     """Return why the distribution's job does not do its work although it is on; empty: it does, or it is too early.
 
-    `oldest_pending` is when the oldest security update that is not held was first seen.
+    `pending` is since when each package has a security update that is not held, by name.
     """
     settings = theirs.settings if isinstance(theirs.settings, JobSettings) else None
     every = settings.every if settings and settings.every else _DAY
     pause = round(max(every, _timer_pause(theirs.timer), _DAY) / _DAY) * _DAY  # a timer's delay is random
     gap = _longest_gap(settings.days if settings else ())
     to_its_day = pause * gap if pause < _WEEK else pause  # a job that runs weekly runs on one of its days, or never
-    if oldest_pending is not None and now - oldest_pending > to_its_day + _LATE:
+    late = {name for name, since in pending.items() if now - since > to_its_day + _LATE}
+    kept_back = {name for name in late if settings and _is_listed(settings.blacklist, name)}
+    if late - kept_back:
         if settings and settings.on_shutdown:
             return "it installs the pending security updates only at the next shutdown"
         return "security updates are pending that it should have installed"
     last = theirs.last_success
     if last is not None and not is_future(last, now) and now - last > pause + _LATE:
         return "its last successful run is too long ago"
-    return ""
+    return f"its Package-Blacklist keeps back updates of {', '.join(sorted(kept_back))}" if kept_back else ""
+
+
+def _is_listed(patterns: Iterable[str], name: str) -> bool:
+    """Return whether one of the patterns of a `Package-Blacklist` matches; one that is none ends its run."""
+    with suppress(re.error):
+        return any(re.match(pattern, name) for pattern in patterns)
+    return False
 
 
 def _timer_pause(timer: UnitFacts | None) -> timedelta:

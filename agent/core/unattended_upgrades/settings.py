@@ -58,6 +58,7 @@ def job_settings(configuration: AptConfiguration) -> JobSettings:
         ),
         on_shutdown=_flag(configuration, "installonshutdown", default=False),
         days=tuple(_list(configuration, "update-days")),
+        blacklist=tuple(_list(configuration, "package-blacklist")),
     )
 
 

@@ -3,7 +3,9 @@
 `agent.core.unattended_upgrades.patcher` decides; ADR 15 has the reasons.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
+from types import MappingProxyType
 
 from agent.core.exposure import Exposure, FixStage
 from agent.core.model.facts import Unseen
@@ -21,6 +23,8 @@ from agent.state.store import UNATTENDED_UPGRADES, Store
 from agent.worker.context import JobContext
 from agent.worker.daily_turn import stands_aside
 
+NOTHING_PENDING: Mapping[str, datetime] = MappingProxyType({})
+
 
 class StandsAsideError(NothingDoneError):
     """The distribution's daily job installs the updates, so that the scheduled upgrade does nothing."""
@@ -29,17 +33,17 @@ class StandsAsideError(NothingDoneError):
 
 
 def settle_daily_job(
-    job: DailyJobPort, store: Store, policy: Policy, now: datetime, *, oldest_pending: datetime | None = None
+    job: DailyJobPort, store: Store, policy: Policy, now: datetime, *, pending: Mapping[str, datetime] = NOTHING_PENDING
 ) -> DailyPatcher:
     """Switch the distribution's job as the accepted configuration asks; return and record who patches.
 
-    `oldest_pending` as of `is_overdue`. A switch that failed is recorded, logged, and tried again by the next check.
+    `pending` as of `is_overdue`. A switch that failed is recorded, logged, and tried again by the next check.
 
     Raises:
         HostError: it cannot be recorded.
     """
     problem = _switched(job, policy.unattended_upgrades.mode, now)
-    return record_daily_job(job, store, policy, now, oldest_pending=oldest_pending, problem=problem)
+    return record_daily_job(job, store, policy, now, pending=pending, problem=problem)
 
 
 def record_daily_job(
@@ -48,7 +52,7 @@ def record_daily_job(
     policy: Policy,
     now: datetime,
     *,
-    oldest_pending: datetime | None = None,
+    pending: Mapping[str, datetime] = NOTHING_PENDING,
     problem: str = "",
 ) -> DailyPatcher:
     """Record who patches, and return it; changes nothing else. Parameters and errors as of `settle_daily_job`."""
@@ -61,7 +65,7 @@ def record_daily_job(
         mode=mode,
         generated_at=now,
         stood_down=_stood_down(job),
-        overdue="" if isinstance(theirs, Unseen) or not theirs_patches else is_overdue(theirs, oldest_pending, now),
+        overdue="" if isinstance(theirs, Unseen) or not theirs_patches else is_overdue(theirs, pending, now),
         problem=problem,
     )
     if recorded_patcher(store) != decided.patcher.value:
@@ -78,9 +82,9 @@ def settle_after_check(context: JobContext, plan: Plan, *, scheduled: bool) -> N
     """
     if not context.record.writable:
         return
-    oldest = oldest_pending(context.record.exposure(), plan)
+    pending = pending_since(context.record.exposure(), plan)
     settle = settle_daily_job if scheduled else record_daily_job
-    settle(context.daily_job, context.record.store, context.policy, context.machine.now(), oldest_pending=oldest)
+    settle(context.daily_job, context.record.store, context.policy, context.machine.now(), pending=pending)
 
 
 def require_turn(context: JobContext) -> None:
@@ -103,15 +107,14 @@ def require_turn(context: JobContext) -> None:
     raise StandsAsideError("unattended-upgrades installs the security updates (`maestro-agent unattended-upgrades`)")
 
 
-def oldest_pending(exposure: Exposure, plan: Plan) -> datetime | None:
-    """Return when the oldest security update that may be installed was first seen; None: there is none."""
+def pending_since(exposure: Exposure, plan: Plan) -> Mapping[str, datetime]:
+    """Return since when each package has a security update that may be installed, by name."""
     installable = {(step.package, step.architecture) for step in plan.install}
-    pending = [
-        fix.pending_since
-        for fix in exposure.inactive
-        if fix.stage is FixStage.PENDING and (fix.package, fix.architecture) in installable
-    ]
-    return min(pending, default=None)
+    found: dict[str, datetime] = {}
+    for fix in exposure.inactive:
+        if fix.stage is FixStage.PENDING and (fix.package, fix.architecture) in installable:
+            found[fix.package] = min(fix.pending_since, found.get(fix.package, fix.pending_since))
+    return found
 
 
 def recorded_patcher(store: Store) -> str:

@@ -30,9 +30,9 @@ WEEKLY = WORKS["every-week"]
 def test_a_job_that_does_not_do_its_work_is_noticed(
     theirs: TheirJob, pending_days: float | None, *, overdue: bool
 ) -> None:
-    oldest = NOW - timedelta(days=pending_days) if pending_days is not None else None
+    pending = {"a": NOW - timedelta(days=pending_days)} if pending_days is not None else {}
 
-    assert bool(is_overdue(theirs, oldest, NOW)) is overdue
+    assert bool(is_overdue(theirs, pending, NOW)) is overdue
 
 
 def on(*days: str, every_days: int = 1, timer_days: float = 1, on_shutdown: bool = False) -> TheirJob:
@@ -66,15 +66,33 @@ def on(*days: str, every_days: int = 1, timer_days: float = 1, on_shutdown: bool
 def test_it_is_late_a_day_after_the_longest_pause_between_its_runs(theirs: TheirJob, longest: int) -> None:
     pending = NOW - (longest + 1) * DAY
 
-    assert is_overdue(theirs, pending, NOW) == ""
-    assert is_overdue(theirs, pending - timedelta(hours=1), NOW) != ""
+    assert is_overdue(theirs, {"a": pending}, NOW) == ""
+    assert is_overdue(theirs, {"a": pending - timedelta(hours=1), "b": pending}, NOW) != ""
 
 
 def test_a_weekly_timer_need_not_have_run_for_a_week() -> None:
     theirs = replace(on(timer_days=7), last_success=NOW - 6 * DAY)
 
-    assert is_overdue(theirs, None, NOW) == ""
+    assert is_overdue(theirs, {}, NOW) == ""
 
 
 def test_what_waits_for_a_shutdown_is_not_called_its_fault() -> None:
-    assert is_overdue(on(on_shutdown=True), NOW - 3 * DAY, NOW) != is_overdue(on(), NOW - 3 * DAY, NOW)
+    pending = {"a": NOW - 3 * DAY}
+
+    assert is_overdue(on(on_shutdown=True), pending, NOW) != is_overdue(on(), pending, NOW)
+
+
+@pytest.mark.parametrize(
+    ("blacklist", "keeps"),
+    [(("nginx",), True), (("linux-", "nginx$"), True), (("ginx",), False), (("(", "nginx"), False), ((), False)],
+    ids=["named", "one-of-two", "not-at-the-start", "no-pattern", "none"],
+)
+def test_what_its_blacklist_keeps_back_is_not_called_its_fault(blacklist: tuple[str, ...], *, keeps: bool) -> None:
+    theirs = replace(ON, settings=replace(SETTINGS, blacklist=blacklist))
+    late = NOW - 3 * DAY
+
+    found = is_overdue(theirs, {"nginx": late}, NOW)
+
+    assert ("Package-Blacklist" in found, "nginx" in found) == (keeps, keeps)
+    assert is_overdue(theirs, {"nginx": late, "a": late}, NOW) == is_overdue(ON, {"a": late}, NOW)
+    assert is_overdue(theirs, {"nginx": NOW - DAY}, NOW) == ""

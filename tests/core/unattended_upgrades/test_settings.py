@@ -89,12 +89,13 @@ def test_lists_add_up_and_the_last_scalar_counts() -> None:
         'Unattended-Upgrade::Allowed-Origins:: "Ubuntu:noble-security";\n'
         'Unattended-Upgrade::Allowed-Origins::named "Ubuntu:noble";\n'
         'Unattended-Upgrade::Origins-Pattern:: "";\n'
+        'Unattended-Upgrade::Package-Blacklist:: "linux-";\nUnattended-Upgrade::Package-Blacklist:: "nginx$";\n'
         'APT::Periodic::Unattended-Upgrade "7d";\n'
     )
 
     settings = job_settings(parse_dump(text))
 
-    assert settings.every == 7 * DAY
+    assert (settings.every, settings.blacklist) == (7 * DAY, ("linux-", "nginx$"))
     assert settings.origins == (
         "Ubuntu:noble-security",
         "Ubuntu:noble",

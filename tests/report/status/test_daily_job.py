@@ -75,6 +75,17 @@ def test_a_job_that_could_not_be_looked_at_is_not_called_off(mode: DailyJobMode,
 
 
 @pytest.mark.parametrize(
+    ("overdue", "remedy"),
+    [("late", "journalctl"), ("its Package-Blacklist keeps back updates of a", "`maestro-agent upgrade`")],
+    ids=["late", "blacklist"],
+)
+def test_a_job_that_does_not_do_its_work_is_told_with_what_to_do(overdue: str, remedy: str) -> None:
+    (reason,) = daily_job_reasons(view(ON, overdue=overdue))
+
+    assert remedy in reason
+
+
+@pytest.mark.parametrize(
     ("keys", "words"),
     [
         (RebootKeys(automatic=True), "also with users logged in"),
