@@ -3,6 +3,8 @@
 The encoder is `agent.state.documents.provision`.
 """
 
+from datetime import datetime
+
 from agent.core.schemas import Document
 from agent.state.json_reader import JsonReader
 from agent.state.timestamps import format_utc
@@ -22,6 +24,11 @@ class ProvisionView:
         """Whether a required restart is taken."""
         self.rebooted = part.boolean("rebooted")
         self.requested_by = part.optional_text("requested_by")
+
+    @property
+    def restart_since(self) -> datetime | None:
+        """Since when it takes a required restart by itself; None: it does not."""
+        return self.entered_at if self.phase == "rebooting" and self.reboot else None
 
     @property
     def document(self) -> Document:

@@ -62,8 +62,9 @@ class Status:
         runs = {name: one for name, one in observed.engine_runs.items() if not isinstance(one, Damaged)}
         self.engines = Engines(self.state, runs, self.running)
         self.release = ReleaseStatus(self.state.release if self.state else None, now)
-        self.reboots = Reboots(observed.reboots, now, self.daemon.reboot_at if self.daemon else None)
         lock, provision, asked = observed.reboots.lock, observed.provision, observed.requests
+        restart_since = provision.restart_since if provision and not isinstance(provision, Damaged) else None
+        self.reboots = Reboots(observed.reboots, now, self.daemon.reboot_at if self.daemon else None, restart_since)
         self.fleet_lock: Section = fleet_lock.LockStatus(lock, now) if lock else Section()
         self.provisioning: Section = provisioning.Provisioning(provision, now) if provision else Section()
         self.requests: Section = requests.Requests(asked, now) if asked is not None else Section()

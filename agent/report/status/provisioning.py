@@ -48,7 +48,7 @@ class Provisioning(Section):
             return
         if view.phase != "done":
             age = format_age(view.started_at, self._now)
-            left = view.phase == "rebooting" and not view.reboot
+            left = view.phase == "rebooting" and view.restart_since is None
             doing = _LEFT if left else _DOING.get(view.phase, view.phase)
             yield field("Provisioning", f"{doing}; began {age}", width=width, tone=Tone.ATTENTION)
         elif view.done_at is not None and self._now - view.done_at < _SHOWN_FOR:

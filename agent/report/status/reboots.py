@@ -35,12 +35,22 @@ _RECENT = timedelta(days=7)
 class Reboots:
     """What the record has of reboots; None for what there is not, or what is damaged."""
 
-    def __init__(self, found: RebootDocuments, now: datetime, next_at: datetime | None = None) -> None:
-        """Take the record, and when the daemon has the machine rebooted; None: it does not."""
+    def __init__(
+        self,
+        found: RebootDocuments,
+        now: datetime,
+        next_at: datetime | None = None,
+        provision_since: datetime | None = None,
+    ) -> None:
+        """Take the record, when the daemon has the machine rebooted, and since when provisioning restarts it.
+
+        None for either: it does not.
+        """
         self.last = found.last
         self.schedule = found.schedule
         self.next_at = next_at
         self._now = now
+        self._provision_since = provision_since
         last = found.course
         self._blocked = last if last and last.phase == "waiting" and last.blocked else None
 
@@ -75,7 +85,14 @@ class Reboots:
     @property
     def by_itself(self) -> bool:
         """Whether a required reboot needs nobody: the daemon carries it out, and it waits for no gate."""
-        return (self.schedule is not None or self.next_at is not None) and self.waiting is None
+        comes = self.schedule is not None or self.next_at is not None or self._is_provisioned
+        return comes and self.waiting is None
+
+    @property
+    def _is_provisioned(self) -> bool:
+        """Whether provisioning restarts the machine, and no gate has kept it from that."""
+        since, last = self._provision_since, self.last
+        return since is not None and not (last is not None and last.result == "blocked" and last.started_at >= since)
 
     @property
     def reasons(self) -> list[str]:

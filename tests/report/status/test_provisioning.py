@@ -10,13 +10,19 @@ from agent.core.model.outcome import ProvisionPhase
 from agent.core.provision.model import Provision
 from agent.host.machine.identity import host_id
 from agent.report.status.collect import collect_status
-from agent.report.status.observed import Damaged
+from agent.report.status.document import build_status
+from agent.report.status.needs import needs
+from agent.report.status.observed import Damaged, Observed, RebootDocuments
 from agent.report.status.provisioning import Provisioning
 from agent.state.documents.provision import provision_to_document
+from agent.state.documents.reboot_outcome import reboot_outcome_to_document
 from agent.state.json_reader import JsonReader
 from agent.state.provision_record import save_provision
 from agent.state.provision_view import ProvisionView
+from agent.state.reboot_outcome_view import RebootOutcomeView
 from agent.state.store import Store
+from agent.state.views import RebootView
+from tests.report.given_reboot_outcome import BLOCKED
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=timezone.utc)
 
@@ -87,3 +93,30 @@ def test_what_a_copied_disk_has_of_another_server_is_not_shown(tmp_path: Path, p
 
     assert isinstance(shown, ProvisionView)
     assert collect_status(store, str(tmp_path)).provision is None
+
+
+@pytest.mark.parametrize(
+    ("phase", "reboot", "blocked_ago", "codes"),
+    [
+        (ProvisionPhase.REBOOTING, True, None, []),
+        (ProvisionPhase.REBOOTING, True, timedelta(minutes=9), []),
+        (ProvisionPhase.REBOOTING, True, timedelta(minutes=1), ["reboot"]),
+        (ProvisionPhase.REBOOTING, False, None, ["reboot"]),
+        (ProvisionPhase.DONE, True, None, ["reboot"]),
+    ],
+    ids=["due", "blocked-before", "blocked", "stopped", "done"],
+)
+def test_the_restart_of_provisioning_needs_nobody_until_a_gate_keeps_it_from_happening(
+    phase: ProvisionPhase, blocked_ago: timedelta | None, codes: list[str], *, reboot: bool
+) -> None:
+    reboots = RebootDocuments()
+    if blocked_ago is not None:
+        blocked = replace(BLOCKED, started_at=NOW - blocked_ago)
+        reboots.last = RebootOutcomeView(JsonReader(reboot_outcome_to_document(blocked, NOW), "reboot.json"))
+    found = view(phase, timedelta(minutes=5), reboot=reboot)
+
+    status = build_status(
+        Observed(provision=found, reboots=reboots, reboot=RebootView(["libc6"], NOW, required=True)), NOW
+    )
+
+    assert [need.code for need in needs(status) if need.code != "unknown"] == codes
