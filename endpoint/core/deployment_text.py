@@ -33,7 +33,8 @@ def show_lines(document: Mapping[str, Any], now: datetime) -> list[str]:
     ]
     if document["comment"]:
         lines.append(f"comment: {clean(document['comment'], 200)}")
-    lines += [_advice(document)] if _advice(document) else []
+    advice = _advice(document, now)
+    lines += [advice] if advice else []
     rows = [_show_row(request, now) for request in document["requests"]]
     head: tuple[str, ...] = _SHOW_HEAD
     if len(document["steps"]) > 1:
@@ -81,8 +82,10 @@ def left_out_lines(document: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _advice(document: Mapping[str, Any]) -> str:
+def _advice(document: Mapping[str, Any], now: datetime) -> str:
     short = document["id"][:_SHORT_ID]
+    if document["status"] == "stopped" and parse_utc(document["expires_at"]) <= now:
+        return f"too many failed, and it has expired: hosts finish what they have, or `... requests cancel {short}`"
     if document["status"] == "stopped":
         return f"too many failed: see why, then `maestro-endpoint requests resume {short}` or `... cancel {short}`"
     if document["counts"]["waiting-signature"] and document["status"] == "active":

@@ -76,6 +76,12 @@ def forget_delivery(site: LocalEndpoint) -> None:
         connection.execute(sa.update(DEPLOYMENTS).values(in_flight=0))
 
 
+def expire(site: LocalEndpoint) -> None:
+    """Let all deployments have expired a second ago."""
+    with site.opened.writing() as connection:
+        connection.execute(sa.update(DEPLOYMENTS).values(expires_at=datetime.now(timezone.utc).timestamp() - 1))
+
+
 def counted(deployment: Raw) -> dict[str, int]:
     return {status: count for status, count in deployment["counts"].items() if count}
 
@@ -220,6 +226,23 @@ def test_no_more_are_in_flight_than_permitted_and_failures_stop_the_rest(site: L
     assert resumed.returncode == 0
     assert fifth == [1, 1, 0]
     assert site.run("requests", "resume", made["id"]).returncode == 2
+
+
+def test_a_stopped_deployment_that_has_expired_is_not_resumed_and_nobody_is_told_to(site: LocalEndpoint) -> None:
+    hosts = [host(site, f"web{number}") for number in range(3)]
+    made = request(site, "check", "--all", "--at-once", "2")
+    (failing,), _ = (one.offered() for one in hosts[:2])
+    hosts[0].step(failing["id"], "failed")
+    before = site.run("requests", "show", made["id"]).stdout
+
+    expire(site)
+    after = site.run("requests", "show", made["id"]).stdout
+    resumed = site.run("requests", "resume", made["id"])
+
+    assert ["requests resume" in text for text in (before, after)] == [True, False]
+    assert resumed.returncode == 2
+    assert counted(show(site, made["id"])) == {"delivered": 1, "failed": 1, "expired": 1}
+    assert site.run("requests", "cancel", made["id"]).returncode == 0
 
 
 def test_a_tag_or_all_leave_out_hosts_that_take_no_requests_or_share_their_id(site: LocalEndpoint) -> None:

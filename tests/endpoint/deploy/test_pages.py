@@ -1,6 +1,7 @@
 """Deploying on the pages: choose, preview, confirm, watch, cancel, resume; each within rights and scope."""
 
 import re
+import time
 from datetime import datetime, timedelta, timezone
 from html import unescape
 
@@ -10,7 +11,7 @@ import sqlalchemy as sa
 from endpoint.core.people import PersonRole, local_person
 from endpoint.store import deploy_candidates
 from endpoint.store.audit import Audit
-from endpoint.store.tables import STREAMS
+from endpoint.store.tables import DEPLOYMENTS, STREAMS
 from tests.endpoint.conftest import MakeEndpoint
 from tests.support.deployable import DOCKER, PLAN, deployable, hidden_fields, older, report_of
 from tests.support.endpoint_server import Answer
@@ -213,6 +214,25 @@ def test_a_stopped_deployment_is_resumed_or_cancelled_by_a_person(own: LocalEndp
     assert hosts[2].offered() == []
     assert b"Cancelling" in over.body
     assert audited(own) == ["deployment-created", "deployment-resumed", "deployment-cancelled"]
+
+
+def test_the_page_of_a_stopped_deployment_that_has_expired_does_not_wait_for_a_person(own: LocalEndpoint) -> None:
+    visitor = log_in(own)
+    hosts = [deployable(own, f"web{number}") for number in range(2)]
+    path = deploy(visitor, "")
+    (failing,), _ = (host.offered() for host in hosts)
+    hosts[0].step(failing["id"], "failed")
+    before = visitor.get(path).body
+
+    with own.opened.writing() as connection:
+        connection.execute(sa.update(DEPLOYMENTS).values(expires_at=time.time() - 1))
+    after = visitor.get(path).body
+    resumed = visitor.submit(path, {"do": "resume"})
+
+    assert [b"until a person resumes it" in body for body in (before, after)] == [True, False]
+    assert [b'value="resume"' in body for body in (before, after)] == [True, False]
+    assert b'role="alert"' in after
+    assert resumed.status == 409
 
 
 def test_the_request_of_one_host_is_cancelled_alone_and_a_lost_host_given_up(own: LocalEndpoint) -> None:
