@@ -84,9 +84,16 @@ def choose(rows: Sequence[Mapping[str, Any]], tags: Mapping[str, Iterable[str]],
     unused = [tag for tag in wanted.tags if not any(tag in found for found in tags.values())]
     if unused:
         raise UsageError(f"no host has the tag {', '.join(unused)}; `maestro-endpoint tag` lists the tags")
-    group = [row for row in rows if wanted.everyone or not set(wanted.tags).isdisjoint(tags.get(row["host_id"], ()))]
-    refused = {row["host_id"]: why for row in group if row["host_id"] not in named if (why := _left_out(row))}
-    hosts = [row for row in rows if row["host_id"] in named or (row in group and row["host_id"] not in refused)]
+    group = {
+        row["host_id"]: row
+        for row in rows
+        if wanted.everyone or not set(wanted.tags).isdisjoint(tags.get(row["host_id"], ()))
+    }
+    refused = {host: why for host, row in group.items() if host not in named if (why := _left_out(row))}
+    chosen = named.keys() | (group.keys() - refused.keys())
+    hosts = [row for row in rows if row["host_id"] in chosen]
+    if not group and not hosts:
+        raise UsageError("no chosen host has reported, or none has lately; `maestro-endpoint fleet` shows all")
     if not hosts:
         raise UsageError(
             f"of the {len(group)} chosen none takes requests ([requests] allow in the host's configuration)"
