@@ -9,7 +9,7 @@ import json
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -54,6 +54,11 @@ def as_caller(work: Sign) -> Iterator[Sign]:
 
 def _serve(work: Sign, unused: Connection, connection: Connection) -> None:
     unused.close()
+    with suppress(KeyboardInterrupt):  # typed instead of the passphrase: it interrupts the command, too
+        _answer(work, connection)
+
+
+def _answer(work: Sign, connection: Connection) -> None:
     try:
         forms = json.loads(connection.recv_bytes())
     except EOFError:

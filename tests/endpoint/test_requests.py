@@ -22,7 +22,7 @@ from endpoint.cli.signing import as_caller, write_forms
 from endpoint.config.model import Config, Retention
 from endpoint.core.request_arguments import Terms, Verb, Work, request_form
 from endpoint.core.requests import canonical_form
-from endpoint.errors import UsageError
+from endpoint.errors import EndpointError, UsageError
 from endpoint.http.retention_thread import RetentionThread
 from endpoint.http.validation import strict
 from endpoint.store.deployments import DeploymentStore
@@ -520,6 +520,24 @@ def test_what_waits_in_the_database_is_shown_and_checked_before_a_person_signs_i
     assert [(one.returncode, "is no request with this id" in one.stderr) for one in refused] == [(2, True)] * 2
     assert list(place.iterdir()) == []
     assert counted(show(site, made["id"])) == {"waiting-signature": 1}
+
+
+def forms_of(count: int) -> dict[str, str]:
+    terms = Terms(created_at="", expires_at="", requested_by="anna", comment="")
+    names = [str(uuid.uuid4()) for _ in range(count)]
+    return {
+        name: request_form(Work(verb=Verb.CHECK), terms, identity=name, host_id="h", arguments={}) for name in names
+    }
+
+
+def test_whoever_interrupts_at_the_passphrase_sees_no_traceback(capfd: pytest.CaptureFixture[str]) -> None:
+    def interrupted(_forms: object) -> dict[str, str]:
+        raise KeyboardInterrupt
+
+    with as_caller(interrupted) as sign, pytest.raises(EndpointError):
+        sign(forms_of(1))
+
+    assert capfd.readouterr() == ("", "")
 
 
 def test_an_id_from_the_database_is_no_path_for_the_process_of_the_person(tmp_path: Path) -> None:
