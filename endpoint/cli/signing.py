@@ -8,7 +8,7 @@ pickle, which could be a program.
 import json
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -24,6 +24,8 @@ and `EndpointError` if there is no `ssh-keygen`."""
 _TIMEOUT_S = 600.0
 """A person may have to type a passphrase, or to touch a key."""
 _END_S = 5.0
+FILES_OF_A_CALL = 10_000
+"""Their names have to fit into the arguments of a program, 2 MiB by default (execve(2))."""
 
 
 @contextmanager
@@ -71,7 +73,7 @@ def _answer(work: Sign, connection: Connection) -> None:
 
 
 def sign_with(key: Path, forms: Mapping[str, str]) -> dict[str, str]:
-    """Sign canonical forms, by id, with one call.
+    """Sign canonical forms, by id, with as few calls as possible: each may ask for the passphrase.
 
     Raises:
         EndpointError: `ssh-keygen` is not installed, or does not end.
@@ -81,20 +83,26 @@ def sign_with(key: Path, forms: Mapping[str, str]) -> dict[str, str]:
         directory = Path(place)
         for identity, form in forms.items():
             (directory / identity).write_bytes(form.encode())
-        command = ["ssh-keygen", "-Y", "sign", "-f", str(key.absolute()), "-n", SIGNATURE_NAMESPACE, *forms]
-        try:
-            done = subprocess.run(
-                command, cwd=directory, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
-                timeout=_TIMEOUT_S, check=False,
-            )  # fmt: skip
-        except FileNotFoundError as error:
-            raise EndpointError("ssh-keygen is missing: `apt-get install openssh-client`") from error
-        except (OSError, subprocess.SubprocessError) as error:
-            raise EndpointError(f"ssh-keygen: {error}") from error
-        if done.returncode != 0:
-            last = (done.stderr.strip().splitlines() or [f"exit {done.returncode}"])[-1]
-            raise UsageError(f"ssh-keygen cannot sign with {key}: {last[:256]}")
+        names = list(forms)
+        for first in range(0, len(names), FILES_OF_A_CALL):
+            _sign_files(key, directory, names[first : first + FILES_OF_A_CALL])
         return {identity: (directory / f"{identity}.sig").read_text(encoding="ascii") for identity in forms}
+
+
+def _sign_files(key: Path, directory: Path, names: Sequence[str]) -> None:
+    command = ["ssh-keygen", "-Y", "sign", "-f", str(key.absolute()), "-n", SIGNATURE_NAMESPACE, *names]
+    try:
+        done = subprocess.run(
+            command, cwd=directory, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
+            timeout=_TIMEOUT_S, check=False,
+        )  # fmt: skip
+    except FileNotFoundError as error:
+        raise EndpointError("ssh-keygen is missing: `apt-get install openssh-client`") from error
+    except (OSError, subprocess.SubprocessError) as error:
+        raise EndpointError(f"ssh-keygen: {error}") from error
+    if done.returncode != 0:
+        last = (done.stderr.strip().splitlines() or [f"exit {done.returncode}"])[-1]
+        raise UsageError(f"ssh-keygen cannot sign with {key}: {last[:256]}")
 
 
 def write_forms(directory: Path, forms: Mapping[str, str]) -> dict[str, str]:

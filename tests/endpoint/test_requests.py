@@ -1,6 +1,7 @@
 """Requests from the command line to the host and back: delivery, events, limits, signatures, cancellation, rights."""
 
 import json
+import os
 import pwd
 import shutil
 import sqlite3
@@ -18,6 +19,7 @@ import jsonschema
 import pytest
 import sqlalchemy as sa
 
+from endpoint.cli import signing
 from endpoint.cli.signing import as_caller, write_forms
 from endpoint.config.model import Config, Retention
 from endpoint.core.request_arguments import Terms, Verb, Work, request_form
@@ -528,6 +530,18 @@ def forms_of(count: int) -> dict[str, str]:
     return {
         name: request_form(Work(verb=Verb.CHECK), terms, identity=name, host_id="h", arguments={}) for name in names
     }
+
+
+def test_more_requests_are_signed_than_names_fit_into_one_call(monkeypatch: pytest.MonkeyPatch, key: Path) -> None:
+    room = signing.FILES_OF_A_CALL * len(f"{uuid.uuid4()}\0" + "pointer.")
+    monkeypatch.setattr(signing, "FILES_OF_A_CALL", 2)
+    forms = forms_of(5)
+
+    signatures = signing.sign_with(key, forms)
+
+    assert signatures.keys() == forms.keys()
+    assert len(set(signatures.values())) == len(forms)
+    assert room < os.sysconf("SC_ARG_MAX") / 2, "the environment takes some of it, too"
 
 
 def test_whoever_interrupts_at_the_passphrase_sees_no_traceback(capfd: pytest.CaptureFixture[str]) -> None:
