@@ -77,7 +77,7 @@ _maestro_agent() {
             lock) words+=" --forget --wait --json" ;;
             unattended-upgrades) words+=" --json" ;;
             follow) words+=" --wait --json" ;;
-            report) words+=" --show --send --run-dir --json" ;;
+            report) words+=" --show --send --run-dir --accepted --json" ;;
             requests) words+=" --number --json" ;;
             history) words+=" --number --verbose --json" ;;
             run) words+=" --run-dir --accepted" ;;

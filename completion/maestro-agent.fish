@@ -120,6 +120,6 @@ complete -c maestro-agent -n '__maestro_agent_for history' -k -a '(__maestro_age
 complete -c maestro-agent -n '__maestro_agent_for report' -l show -d 'print the report'
 complete -c maestro-agent -n '__maestro_agent_for report' -l send -d 'run all configured exporters now'
 complete -c maestro-agent -n '__maestro_agent_for report run' -l run-dir -x -a '(__fish_complete_directories)' -d 'directory of the status files'
-complete -c maestro-agent -n '__maestro_agent_for run' -l accepted -d 'use the accepted configuration'
+complete -c maestro-agent -n '__maestro_agent_for report run' -l accepted -d 'use the accepted configuration'
 complete -c maestro-agent -n '__maestro_agent_for config' -a 'check show accept'
 complete -c maestro-agent -n '__maestro_agent_for help' -a "$commands"

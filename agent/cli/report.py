@@ -4,10 +4,12 @@ import argparse
 from collections.abc import Mapping, Sequence
 
 from agent.cli.export import HOW_TO_CONFIGURE, add_run_dir
-from agent.cli.options import config_path
+from agent.cli.options import add_accepted, config_path
 from agent.cli.output import failure_document, print_json
+from agent.config.accepted import load_in_use
 from agent.config.load import load
 from agent.core.exporters import ExporterName
+from agent.core.policy.policy import Policy
 from agent.core.schemas import SENT_SCHEMA
 from agent.errors import ConfigError, ExitCode, RecordError
 from agent.host.machine.os_release import read_distro
@@ -29,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--show", action="store_true", help="print maestro.report/1; sends nothing (default)")
     what.add_argument("--send", action="store_true", help="run all configured exporters now")
     add_run_dir(parser)
+    add_accepted(parser)
     parser.add_argument(
         "--json", action="store_true", help="with --send: print maestro.sent/1; the report is JSON anyway"
     )
@@ -40,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         ConfigError: the configuration is wrong, or turns no exporter on.
     """
-    policy, _ = load(config_path(arguments), read_distro())
+    policy = _policy(arguments)
     if not arguments.send:
         source = ReportSource(Store(arguments.state_dir), arguments.run_dir, reported_settings(policy))
         print_json(source.preview())
@@ -53,6 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
             clear_exporter_status(arguments.run_dir, exporter)
     options = ["--config", arguments.config] if arguments.config is not None else []
     behind = ["--state-dir", arguments.state_dir, "--run-dir", arguments.run_dir]
+    behind += ["--accepted"] if arguments.accepted else []
     # In parallel: a slow one does not delay the others. Each prints its own result.
     before = {one: status_version(arguments.run_dir, one) for one in enabled}
     processes = {one: AgentProcess([*options, f"export-{one.value}", *behind], quiet=arguments.json) for one in enabled}
@@ -60,6 +64,17 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         _print_codes(codes, {one: _why(arguments.run_dir, one, before[one]) for one in enabled})
     return worst(list(codes.values()))
+
+
+def _policy(arguments: argparse.Namespace) -> Policy:
+    """Return the configuration of the files, or the accepted one.
+
+    Raises:
+        ConfigError: it is wrong.
+    """
+    if arguments.accepted:
+        return load_in_use(arguments.state_dir, read_distro()).policy
+    return load(config_path(arguments), read_distro())[0]
 
 
 def _why(run_dir: str, exporter: ExporterName, version_before: FileVersion | None) -> str:

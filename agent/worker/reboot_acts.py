@@ -9,10 +9,10 @@ from agent.host.fleet_lock_settings import open_fleet_lock
 from agent.host.machine.boot_id import boot_id
 from agent.host.machine.identity import host_id
 from agent.host.machine.os_release import read_distro
-from agent.host.process.run import run_program
 from agent.host.reboot.actions import LocalRebootHost
 from agent.report.targets import enabled_targets
 from agent.state.store import Store
+from agent.worker.send_report import send_report
 
 _REPORT_LIMIT_S = 20.0
 """For all exporters. They may be killed at any point: what is not sent then is sent after the boot."""
@@ -23,20 +23,15 @@ def reboot_acts(store: Store, policy: Policy, control: JobControl, run_id: str) 
     host = LocalRebootHost(store, boot_id=boot_id() or "", hook_limit=policy.reboot.hook_timeout, alive=control.alive)
     lock = open_fleet_lock(store, policy, LockOwner(boot=host.boot, machine=host_id(), run_id=run_id), control.alive)
 
-    def send_report() -> None:
+    def report() -> None:
         if not list(enabled_targets(policy)):
             return
-        done = run_program(
-            ["maestro-agent", "--state-dir", store.directory, "report", "--send"],
-            limit_s=_REPORT_LIMIT_S,
-            alive=control.alive,
-        )
-        if done.code != 0:
+        if send_report(store, limit_s=_REPORT_LIMIT_S, alive=control.alive).code != 0:
             control.step("the report is sent after the reboot")
 
     return RebootActs(
         host=host,
         lock=lock,
         policy=lambda: load_in_use(store.directory, read_distro()).policy.reboot,
-        send_report=send_report,
+        send_report=report,
     )

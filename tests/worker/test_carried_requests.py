@@ -125,9 +125,7 @@ def test_a_report_is_sent_after_the_exporter_that_the_arrival_has_started(
 ) -> None:
     left = iter(codes)
     monkeypatch.setattr(run_request, "_BUSY_POLL_S", 0.0)
-    monkeypatch.setattr(
-        run_request, "run_program", lambda _command, **_limits: ProgramResult(code=next(left), output="")
-    )
+    monkeypatch.setattr(run_request, "send_report", lambda _store, **_limits: ProgramResult(code=next(left), output=""))
     request = worker.request(verb="send-report", arguments={})
     endpoint.has(request)
 

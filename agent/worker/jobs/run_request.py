@@ -12,7 +12,6 @@ from agent.core.requests.model import Request, Verb
 from agent.errors import ExitCode, RecordError
 from agent.host import log
 from agent.host.machine.local_zone import local_zone
-from agent.host.process.run import run_program
 from agent.state.reboot_record import RebootRecord
 from agent.state.requests_record import RequestsRecord
 from agent.state.store import Store
@@ -20,6 +19,7 @@ from agent.state.timestamps import utc_now
 from agent.worker.context import JobContext
 from agent.worker.protocol import JobAnswer, JobRequest
 from agent.worker.request_rules import request_rules
+from agent.worker.send_report import send_report
 from agent.worker.steps.requests.authenticate import rechecker
 from agent.worker.steps.requests.desk import RequestDesk
 from agent.worker.steps.requests.step_log import log_new_steps
@@ -115,10 +115,9 @@ def _name(request: Request) -> str:
 
 def _send_report(context: JobContext) -> JobEnd:
     """Send, after the exporter that the daemon may run at this moment: the request that arrived is news to it."""
-    command = ["maestro-agent", "--state-dir", context.record.store.directory, "report", "--send"]
     end = time.monotonic() + _REPORT_LIMIT_S
     while True:
-        done = run_program(command, limit_s=_REPORT_LIMIT_S, alive=context.control.alive)
+        done = send_report(context.record.store, limit_s=_REPORT_LIMIT_S, alive=context.control.alive)
         if done.code != ExitCode.BUSY or time.monotonic() > end:
             break
         context.control.alive()
