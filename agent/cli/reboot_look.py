@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -9,13 +10,17 @@ from agent.config.load import load
 from agent.config.reboot_parsers import ENDPOINT
 from agent.config.windows import reboot_rules
 from agent.core.fleet_lock.model import NO_LOCK
+from agent.core.model.outcome import ProvisionPhase
 from agent.core.policy.policy import RebootPolicy
+from agent.core.provision.model import Provision
 from agent.core.reboot.course import current_course
 from agent.core.reboot.gates import GateRequest, GateState, RebootGate, RebootOrigin, Verdict
 from agent.core.reboot.local_gates import local_gates
 from agent.core.reboot.opening import RebootRules
 from agent.errors import AgentError, ConfigError
 from agent.host.hook_directory import DIRECTORY
+from agent.host.machine.boot_id import boot_id
+from agent.host.machine.identity import host_id
 from agent.host.machine.local_zone import local_zone
 from agent.host.machine.os_release import read_distro
 from agent.host.process.hooks import find_hooks
@@ -24,6 +29,7 @@ from agent.host.reboot.gate_facts import read_gate_facts
 from agent.report.reboot_explanation import RebootLook
 from agent.state.daily_job_view import DailyJobView, read_daily_job
 from agent.state.fleet_lock_record import FleetLockRecord
+from agent.state.provision_record import load_provision
 from agent.state.reboot_record import RebootRecord
 from agent.state.store import Store
 from agent.state.timestamps import utc_now
@@ -49,6 +55,7 @@ def look_at_reboot(config: Path | None, state_dir: str) -> RebootLook:
         course=course,
         schedule=schedule,
         theirs_at=_theirs_at(_read(lambda: read_daily_job(store), None, problems)),
+        provision_since=_provision_since(_read(lambda: load_provision(store), None, problems)),
         problems=tuple(problems),
     )
 
@@ -58,6 +65,13 @@ def _theirs_at(job: DailyJobView | None) -> str:
     if job is None or not job.is_on or job.settings is None or not job.settings.reboots:
         return ""
     return job.settings.reboot_time
+
+
+def _provision_since(found: Provision | None) -> datetime | None:
+    """Return since when the provisioning of this server takes a restart by itself; None: it does not."""
+    if found is None or found.machine != host_id() or found.restarted(boot_id()):
+        return None
+    return found.entered_at if found.phase is ProvisionPhase.REBOOTING and found.reboot else None
 
 
 def _rules(config: Path | None) -> tuple[RebootRules, str, str]:

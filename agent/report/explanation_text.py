@@ -130,6 +130,11 @@ def _reboot_lines(document: JsonReader) -> list[str]:
         by = f" by {scheduled.optional_text('requested_by')}" if scheduled.optional_text("requested_by") else ""
         when = format_human(scheduled.time("at"))
         lines.append(Line(f"  scheduled{by} for {when}; `maestro-agent reboot --cancel` cancels it", hang=4))
+    provision_since = document.optional_time("provision_since")
+    if provision_since is not None:
+        since = format_human(provision_since)
+        text = f"  provisioning waits to reboot since {since}; it asks every gate but policy and window"
+        lines.append(Line(text, hang=4, tone=Tone.ATTENTION))
     theirs_at = document.optional_text("unattended_upgrades_at")
     if theirs_at is not None:
         text = f"  unattended-upgrades reboots after a run, if one is required: {theirs_at!r} (Automatic-Reboot-Time)"

@@ -37,6 +37,8 @@ class RebootLook:
     schedule: RebootSchedule | None = None
     theirs_at: str = ""
     """When unattended-upgrades reboots after a run of its own, as `shutdown -r` gets it; empty: it does not."""
+    provision_since: datetime | None = None
+    """Since when provisioning restarts the machine by itself, for which it asks neither policy nor window."""
     problems: tuple[str, ...] = ()
     """Why a part of the record could not be read."""
 
@@ -55,6 +57,7 @@ def explain_reboot(look: RebootLook, now: datetime) -> Document:
         "underway": _underway(look.course),
         "scheduled": _schedule(look.schedule, now),
         "unattended_upgrades_at": look.theirs_at or None,
+        "provision_since": format_utc(look.provision_since) if look.provision_since else None,
         "problems": list(look.problems),
         "gates": [{**required, "why": None}, *map(_gate, states)],
     }

@@ -3,14 +3,23 @@
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from agent.cli.reboot_look import look_at_reboot
+from agent.core.model.outcome import ProvisionPhase
+from agent.core.provision.model import Provision
 from agent.core.reboot.gates import RebootGate, Verdict
+from agent.host.machine.boot_id import boot_id
+from agent.host.machine.identity import host_id
+from agent.report.explanation_text import explanation_lines
+from agent.report.reboot_explanation import explain_reboot
+from agent.state.json_reader import JsonReader
+from agent.state.provision_record import save_provision
 from agent.state.reboot_record import RebootRecord
 from agent.state.store import Store
-from agent.state.timestamps import utc_now
+from agent.state.timestamps import format_utc, utc_now
 from tests.report.status.test_reboots import IN_WINDOW
 
 GOOD = '[reboot]\nfleetlock_url = "https://lock.example.org"\nfleetlock_group = "web"\n'
@@ -55,6 +64,39 @@ def test_a_reboot_that_is_not_tried_any_more_is_not_under_way(tmp_path: Path, ag
     (tmp_path / "config.toml").write_text(GOOD)
 
     assert look_at_reboot(tmp_path / "config.toml", str(tmp_path)).course == (course if shown else None)
+
+
+@pytest.mark.parametrize(
+    ("changes", "shown"),
+    [
+        ({}, True),
+        ({"reboot": False}, False),
+        ({"machine": "another"}, False),
+        ({"boot_id": "an-earlier-boot"}, False),
+        ({"phase": ProvisionPhase.DONE}, False),
+    ],
+    ids=["waits", "stopped", "copied-disk", "restarted", "done"],
+)
+def test_a_restart_that_provisioning_takes_by_itself_is_named(
+    tmp_path: Path, changes: dict[str, Any], *, shown: bool
+) -> None:
+    now = utc_now().replace(microsecond=0)
+    waits = Provision(
+        machine=host_id(),
+        phase=ProvisionPhase.REBOOTING,
+        started_at=now,
+        entered_at=now,
+        version="1",
+        boot_id=boot_id(),
+    )
+    save_provision(Store(str(tmp_path)), replace(waits, **changes), now)
+    (tmp_path / "config.toml").write_text(GOOD)
+
+    found = look_at_reboot(tmp_path / "config.toml", str(tmp_path))
+
+    document = explain_reboot(found, now)
+    assert document["provision_since"] == (format_utc(now) if shown else None)
+    assert ("provisioning" in "".join(explanation_lines(JsonReader(document, "explain"), verbose=False))) is shown
 
 
 def test_damaged_documents_are_problems_and_the_gates_are_asked_all_the_same(tmp_path: Path) -> None:
