@@ -152,11 +152,11 @@ def _update(
 
 
 def _warn_of_unknown(what: Sequence[str]) -> None:
-    """Name packages that are not installed: a name that is mistyped would hold nothing."""
+    """Name packages that are not installed: a name or an architecture that is mistyped would hold nothing."""
     with suppress(OSError):
         installed = InstalledPackages()
         for one in what:
-            if cve_id(one) is None and one.partition(":")[0] not in installed:
+            if cve_id(one) is None and not installed.has(one):
                 print_error(f"{one} is not installed on this machine; it will not be installed as a dependency either")
 
 

@@ -240,6 +240,29 @@ def test_only_whole_names_and_real_fields_are_found(root: Root) -> None:
     assert [found.name for found in packages.named("linux-image-")] == [OLD]
 
 
+@pytest.mark.parametrize(
+    ("what", "there"),
+    [
+        ("libc", True),
+        ("libc:amd64", True),
+        ("libc:all", True),
+        ("libc:adm64", False),
+        ("libc:i386", False),
+        ("data", True),
+        ("data:amd64", True),
+        ("data:i386", False),
+        ("lib", False),
+        ("lib:amd64", False),
+    ],
+)
+def test_a_package_of_another_architecture_is_not_installed(tmp_path: Path, what: str, *, there: bool) -> None:
+    installed = (("dpkg", "amd64"), ("libc", "amd64"), ("data", "all"))
+    stanzas = [f"Package: {name}\nStatus: install ok installed\nArchitecture: {own}\n" for name, own in installed]
+    (tmp_path / "status").write_text("\n".join(stanzas))
+
+    assert InstalledPackages(str(tmp_path)).has(what) is there
+
+
 def boot(root: Root, package: str, *, there: bool) -> None:
     """Write the image of a kernel package into its file list, and into /boot if it is there."""
     name = f"vmlinuz-{package.removeprefix('linux-image-')}"

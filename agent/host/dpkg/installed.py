@@ -71,6 +71,17 @@ class InstalledPackages:
         """Return whether a package of exactly this name is installed, of any architecture."""
         return isinstance(name, str) and any(found == name for found, _, _ in self.stanzas(name))
 
+    def has(self, what: str) -> bool:
+        """Return whether `name` or `name:architecture` is installed, as `agent.core.packages.named.names_package`."""
+        name, _, architecture = what.partition(":")
+        there = self._architectures(name)
+        if "all" in there:  # counts as the machine's own, which is that of dpkg itself
+            there |= self._architectures("dpkg")
+        return bool(there) and (architecture in {"", "all"} or architecture in there)
+
+    def _architectures(self, name: str) -> set[str]:
+        return {architecture for found, _, architecture in self.stanzas(name) if found == name}
+
 
 def find_installed(
     prefixes: tuple[str, ...], names: tuple[str, ...], directory: str = ADMIN_DIRECTORY
