@@ -7,6 +7,7 @@ that is left because something failed stays: the next run finds it unneeded befo
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
+from agent.core.frozen import replace
 from agent.core.model.facts import Facts
 from agent.core.model.kernels import Removal
 from agent.core.model.outcome import Outcome, Underway
@@ -14,6 +15,7 @@ from agent.core.model.plan import Plan
 from agent.core.packages.unused import unused_packages
 from agent.core.ports import RefreshResult
 from agent.errors import BusyError, HostError, StoppedError
+from agent.report.reasons import sentence
 from agent.report.text import counted
 from agent.worker.context import JobContext
 from agent.worker.steps.remove import RemovalResult, remove_packages
@@ -64,7 +66,8 @@ class UnusedPackages:
     def _removable(self, before: Facts, outcome: Outcome, refreshed: RefreshResult) -> tuple[Removal, ...]:
         snapshot = self._context.engine.open(self._context.machine.now(), refreshed)
         found = unused_packages(self._context.policy, before, snapshot.unneeded_after((), outcome.scope))
-        return tuple(removal for removal in found if str(removal.id) in self._shown)
+        shown = (removal for removal in found if str(removal.id) in self._shown)
+        return tuple(replace(removal, reason=sentence(removal.cause)) for removal in shown)
 
     def _remove(self, removals: tuple[Removal, ...], recorded: Recorded) -> RemovalResult:
         if not removals:

@@ -54,10 +54,12 @@ def test_by_default_nothing_is_removed(agent: Agent) -> None:
 
 
 def test_it_is_on_record(agent: Agent) -> None:
+    plan = agent.check()
     done = agent.upgrade()
     document = agent.last_run()
 
     assert document.texts("removed") == ["lib1:amd64"]
+    assert [one.text("reason") for one in document.children("unused")] == [plan.unused[0].reason]
     read, _ = outcome_from_document(document)
     assert [one.id for one in read.removed_unused] == [one.id for one in done.removed_unused]
     assert read.removed == ()
