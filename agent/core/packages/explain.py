@@ -103,8 +103,9 @@ def explain_package(policy: Policy, facts: Facts, plan: Plan, known: KnownPackag
     """Return the verdict of every gate for one package under this plan."""
     update = _update_of(facts, known)
     gates = [_lists_gate(facts), _installed_gate(facts, known), _offer_gate(facts, known, update)]
-    if known.installed is not None:
-        gates += _policy_gates(policy, facts, known, update)
+    policy_gates = _policy_gates(policy, facts, known, update)
+    # Of a package that is not installed, only what keeps others from bringing it by a person's decision.
+    gates += [gate for gate in policy_gates if known.installed is not None or gate.why is Why.SNOOZED]
     gates += [_esm_gate(item) for item in plan.esm_only if _is(item, known)]
     if update is not None:
         held = next((item for item in plan.held if _is(item, known)), None)

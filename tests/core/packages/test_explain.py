@@ -363,3 +363,13 @@ def test_a_snoozed_package_without_an_update_has_its_gate_shut() -> None:
     explanation = explained(given.facts(snoozes=(given.snooze(),)))
 
     assert (explanation.conclusion, gate(explanation, "snooze").why) == (Conclusion.NO_SECURITY_UPDATE, Why.SNOOZED)
+
+
+def test_a_package_that_is_not_installed_and_snoozed_says_so_and_nothing_of_its_versions() -> None:
+    explanation = explained(given.facts(snoozes=(given.snooze(),)), known={"installed": None})
+
+    assert (explanation.conclusion, gate(explanation, "snooze").until) == (
+        Conclusion.NOT_INSTALLED,
+        given.snooze().until,
+    )
+    assert [gate.name for gate in explanation.gates] == ["lists", "installed", "offer", "snooze"]
