@@ -1,7 +1,7 @@
 """Renders `maestro.explain/1` about a CVE for people. Pure."""
 
 from agent.report.layout import Line, Tone, columns
-from agent.report.snooze_text import snooze_text
+from agent.report.snooze_text import not_binding_lines, snooze_text
 from agent.report.text import counted
 from agent.state.json_reader import JsonReader
 from agent.state.snooze_view import SnoozeView
@@ -25,6 +25,7 @@ def cve_lines(document: JsonReader) -> list[str]:
     snooze = document.optional_child("snooze")
     if snooze is not None:
         lines.append(Line(f"  snoozed: {snooze_text(SnoozeView(snooze))}", hang=4))
+        lines += not_binding_lines(document.optional_text("patcher"))
     rows = [_row(fix) for fix in document.children("fixes")]
     rows += [
         (fix.text("source"), f"{fix.text('installed')} installed", f"fixed since {fix.text('fixed_in')}")
@@ -38,7 +39,9 @@ def _row(fix: JsonReader) -> tuple[str, ...]:
     words = {
         "pending": "pending: `maestro-agent upgrade` installs it",
         "held": f"held back: {detail}",
-        "available": "not a security update: `maestro-agent upgrade --all` installs it",
+        "available": f"not a security update, and held back: {detail}"
+        if detail
+        else "not a security update: `maestro-agent upgrade --all` installs it",
     }
     versions = f"{fix.optional_text('installed') or '(new)'} -> {fix.text('candidate')}"
     return fix.text("package"), versions, words.get(state, state)

@@ -4,6 +4,7 @@ from agent.core.package_label import package_label
 from agent.report.cve_text import cve_lines
 from agent.report.exposure_text import fix_text
 from agent.report.layout import Line, Tone
+from agent.report.snooze_text import not_binding_lines
 from agent.report.text import counted
 from agent.state.exposure_view import FixView
 from agent.state.json_reader import JsonReader
@@ -12,6 +13,8 @@ from agent.state.timestamps import format_human
 _SIGN = {"open": "+", "shut": "-", "unknown": "?", "not-asked": " "}
 _NO_OBSTACLE = {"installed", "offer", "required"}
 """Gates that say what there is to do; shut, they hold nothing back."""
+_OWN_RULES = {"snooze", "soak"}
+"""Gates of packages that the distribution's own daily job does not know."""
 _SHARED = {
     ("open", "nothing in the way"): "clear",
     ("unknown", "no newer version to judge"): "no newer version to judge",
@@ -80,7 +83,14 @@ def explanation_lines(document: JsonReader, *, verbose: bool = False) -> list[st
         *_cve_lines(document, verbose=verbose),
         *_fix_lines(document, verbose=verbose),
         *_gate_lines(document, verbose=verbose),
+        *(not_binding_lines(document.optional_text("patcher")) if _waits(document) else []),
     ]
+
+
+def _waits(document: JsonReader) -> bool:
+    """Whether a package waits by a rule that only the agent goes by."""
+    shut = {gate.text("gate") for gate in document.children("gates") if gate.text("verdict") == "shut"}
+    return not shut.isdisjoint(_OWN_RULES)
 
 
 def _gate_lines(document: JsonReader, *, verbose: bool) -> list[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from agent.report.layout import Line, columns
+from agent.report.layout import Line, Tone, columns
 from agent.state.snooze_view import SnoozeView
 from agent.state.timestamps import format_human
 
@@ -36,3 +36,9 @@ def not_binding(patcher: str | None) -> str:
         "unattended-upgrades installs the updates here, and goes by neither snoozes nor [soak]: `apt-mark hold` binds "
         "it, too; `maestro-agent unattended-upgrades disable` has maestro-agent install them"
     )
+
+
+def not_binding_lines(patcher: str | None) -> list[Line]:
+    """Return `not_binding` as a line below what waits; none if it is empty."""
+    notice = not_binding(patcher)
+    return [Line(f"  {notice}", hang=4, tone=Tone.ATTENTION)] if notice else []

@@ -73,3 +73,32 @@ def test_a_person_agrees_to_the_plan_that_is_carried_out(host: Scenario, archive
 
     assert (done.code, "Install 1 package? [y/N]" in done.text) == (10, True)
     assert host.versions("a", "b") == {"a": "1", "b": "2"}
+
+
+def test_an_explanation_says_what_holds_an_update_in_a_run_of_all_updates(host: Scenario, archive: Archive) -> None:
+    host.configuration('[apt]\nfetch_ahead = "all"\n')
+    host.repository("security")
+    offer(host, archive, "updates", fixed(package("a", "2"), CVE), fixed(package("b", "2"), CVE))
+    host.machine.check("apt-mark hold b")
+    host.check()
+    snooze(host)
+
+    found, shown = host.agent(f"explain --json {CVE}"), host.agent(f"explain {CVE}")
+
+    assert (found.code, found.json["conclusion"], found.json["patcher"]) == (10, "available", "unattended-upgrades")
+    assert {one["package"]: one["why"] for one in found.json["fixes"]} == {"a": "snoozed", "b": "held-by-admin"}
+    assert all(one["detail"] for one in found.json["fixes"])
+    assert "upgrade --all" not in shown.out
+    assert "unattended-upgrades disable" in shown.out
+
+
+def test_changelogs_that_were_not_read_are_named(host: Scenario, archive: Archive) -> None:
+    host.repository("security")
+    offer(host, archive, "updates", fixed(package("a", "2"), CVE))
+    host.check()
+
+    explained, named = host.agent(f"explain --json {CVE}"), host.agent(f"upgrade --only {CVE} --json")
+
+    assert (explained.json["conclusion"], explained.json["unread"]) == ("unknown", ["a"])
+    assert (named.code, named.json["error"].endswith("not read: a")) == (2, True)
+    assert names(host.upgrade(f"--all --only {CVE}").json["upgraded"]) == ["a"]

@@ -1,5 +1,7 @@
 """The lines of `explain` about a package."""
 
+import pytest
+
 from agent.core.model.facts import Facts
 from agent.core.packages.explain import explain_package
 from agent.report.explanation_text import explanation_lines
@@ -28,3 +30,16 @@ def test_every_gate_has_its_own_line_on_request() -> None:
     found = signs(given.facts(), verbose=True)
 
     assert {name: found[name] for name in ("hold", "signature", "soak")} == {"hold": "+", "signature": "?", "soak": "?"}
+
+
+@pytest.mark.parametrize(
+    ("patcher", "snoozed", "told"),
+    [("unattended-upgrades", True, True), ("agent", True, False), ("unattended-upgrades", False, False)],
+)
+def test_what_their_daily_job_does_not_go_by_is_told(patcher: str, *, snoozed: bool, told: bool) -> None:
+    facts = given.facts(snoozes=(given.snooze(),) if snoozed else ())
+    found = explain_package(given.policy(), facts, given.plan(), given.known())
+    document = explanation_to_document(found, given.NOW, wording=gate_texts)
+    document["patcher"] = patcher
+
+    assert ("unattended-upgrades disable" in str(explanation_lines(JsonReader(document, "explain"))[-1])) is told

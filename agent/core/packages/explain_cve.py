@@ -4,12 +4,12 @@ A CVE that no changelog names proves nothing: the machine may be affected, or ne
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from enum import Enum
 
 from agent.core.frozen import frozen
 from agent.core.model.facts import Update
-from agent.core.model.plan import Held, Plan, Step
+from agent.core.model.plan import Held, Plan, Refusal, Step
 from agent.core.model.waiting import Snooze
 from agent.core.packages.cves import Findings, findings_of
 from agent.core.pattern import lazy_pattern
@@ -65,7 +65,8 @@ class CveExplanation:
     conclusion: CveConclusion
     pending: tuple[Step, ...]
     held: tuple[Held, ...]
-    available: tuple[Update, ...]
+    available: tuple[Update | Held, ...]
+    """Updates that are no security updates; one that a gate holds in a run of all updates, too, as held."""
     unread: tuple[str, ...]
     """Packages with an update whose changelog was not read, or not completely."""
     installed: InstalledFixes
@@ -90,9 +91,18 @@ def is_cve(text: str) -> bool:
 
 
 def explain_cve(
-    cve: str, plan: Plan, findings: Findings, installed: InstalledFixes, snoozes: Sequence[Snooze] = ()
+    cve: str,
+    plan: Plan,
+    findings: Findings,
+    installed: InstalledFixes,
+    snoozes: Sequence[Snooze] = (),
+    *,
+    refusal: Callable[[Update], Refusal | None] = lambda _update: None,
 ) -> CveExplanation:
-    """Return what the plan, the changelog findings and the installed changelogs say about a CVE."""
+    """Return what the plan, the changelog findings and the installed changelogs say about a CVE.
+
+    `refusal` returns why a gate holds an update, also in a run of all updates; None if none does.
+    """
 
     def names_it(item: Step | Held | Update) -> bool:
         found = findings_of(findings, item)
@@ -106,8 +116,8 @@ def explain_cve(
         conclusion=_conclude(pending, held, available, installed),
         pending=pending,
         held=held,
-        available=available,
-        unread=tuple(sorted(set(_unread((*plan.install, *plan.held), findings)))),
+        available=tuple(update if (why := refusal(update)) is None else Held.of(update, why) for update in available),
+        unread=tuple(sorted(set(_unread((*plan.install, *plan.held, *plan.others), findings)))),
         installed=installed,
         snooze=max((one for one in snoozes if one.what == cve), key=lambda one: one.until, default=None),
     )
@@ -125,7 +135,7 @@ def _conclude(
     return next((conclusion for items, conclusion in found if items), CveConclusion.UNKNOWN)
 
 
-def _unread(items: Iterable[Step | Held], findings: Findings) -> Iterable[str]:
+def _unread(items: Iterable[Step | Held | Update], findings: Findings) -> Iterable[str]:
     for item in items:
         found = findings_of(findings, item)
         if item.installed is not None and (found is None or not found.complete):

@@ -15,6 +15,8 @@ from agent.core.policy.policy import Policy
 from agent.errors import ExitCode
 
 _USABLE = frozenset({ListsState.FRESH, ListsState.PARTIAL})
+_MOST_UNREAD = 8
+"""How many packages whose changelogs were not read are named."""
 _WORST_FIRST = (ExitCode.USAGE, ExitCode.ATTENTION, ExitCode.STALE, ExitCode.FAILED)
 
 
@@ -83,9 +85,14 @@ def absence_of_cve(found: CveExplanation, lists: ListsState) -> Absence:
         )
     if lists not in _USABLE:
         return Absence(name=found.cve, exit_code=ExitCode.STALE, text=f"the package lists are {lists.value}")
-    unread = f"; not read: {', '.join(found.unread)}" if found.unread else ""
+    unread = f"; not read: {_first_of(found.unread)}" if found.unread else ""
     text = f"no changelog of a pending update or of an installed package names it{unread}"
     return Absence(name=found.cve, exit_code=ExitCode.USAGE, text=text)
+
+
+def _first_of(names: Sequence[str]) -> str:
+    more = len(names) - _MOST_UNREAD
+    return ", ".join(names[:_MOST_UNREAD]) + (f" and {more} more" if more > 0 else "")
 
 
 def exit_code_of(absences: Iterable[Absence]) -> ExitCode:

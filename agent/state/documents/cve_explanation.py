@@ -21,7 +21,7 @@ def cve_explanation_to_document(explanation: CveExplanation, generated_at: datet
         "conclusion": explanation.conclusion.value,
         "fixes": [
             *(_fix(step, "pending") for step in explanation.pending),
-            *({**_fix(held, "held"), "why": held.why.value, "detail": held.detail} for held in explanation.held),
+            *(_fix(held, "held") for held in explanation.held),
             *(_fix(update, "available") for update in explanation.available),
         ],
         "fixed": [_installed(fix) for fix in installed.found],
@@ -34,14 +34,15 @@ def cve_explanation_to_document(explanation: CveExplanation, generated_at: datet
 
 
 def _fix(item: Step | Held | Update, state: str) -> Document:
+    held = item if isinstance(item, Held) else None
     return {
         "package": item.package,
         "architecture": item.architecture,
         "installed": item.installed,
         "candidate": item.candidate,
         "state": state,
-        "why": None,
-        "detail": None,
+        "why": held.why.value if held else None,
+        "detail": held.detail if held else None,
     }
 
 

@@ -1,11 +1,18 @@
 """`explain`: why one package is upgraded or not, or what fixes a CVE. Changes and records nothing."""
 
+from functools import partial
+
 from agent.core.exposure import Exposure
+from agent.core.frozen import replace
+from agent.core.model.facts import Update
+from agent.core.model.plan import Held
 from agent.core.model.scope import Scope
 from agent.core.packages.explain import Conclusion, Explanation, explain_package
 from agent.core.packages.explain_cve import CveConclusion, CveExplanation, cve_id, explain_cve, looks_like_cve
+from agent.core.packages.gates.registry import first_refusal
 from agent.errors import ExitCode, UsageError
 from agent.report.held_fixes import fix_wording
+from agent.report.reasons import sentence
 from agent.state.documents.cve_explanation import cve_explanation_to_document
 from agent.state.documents.explanation import explanation_to_document
 from agent.worker.context import JobContext
@@ -41,6 +48,7 @@ def run(request: JobRequest, context: JobContext) -> JobAnswer:
     if looks_like_cve(request.package):
         about = explain_one_cve(context, request.package)
         document = cve_explanation_to_document(about, context.machine.now())
+        document["patcher"] = recorded_patcher(context.record.store) or None
         return JobAnswer(exit_code=_EXIT_CODES[about.conclusion], document=document)
     explanation, exposure = explain(context, request.package)
     document = explanation_to_document(
@@ -67,7 +75,19 @@ def explain_one_cve(context: JobContext, name: str) -> CveExplanation:
     observation = observe(context, context.record.load_refresh())
     plan = decide(context, Scope.SECURITY, observation)
     installed = context.engine.installed_fixes(cve)
-    return explain_cve(cve, plan, context.record.findings(), installed, observation.facts.snoozes)
+    found = explain_cve(
+        cve,
+        plan,
+        context.record.findings(),
+        installed,
+        observation.facts.snoozes,
+        refusal=partial(first_refusal, context.policy),
+    )
+    return replace(found, available=tuple(map(_with_sentence, found.available)))
+
+
+def _with_sentence(item: Update | Held) -> Update | Held:
+    return replace(item, detail=sentence(item.cause)) if isinstance(item, Held) else item
 
 
 def explain(context: JobContext, name: str) -> tuple[Explanation, Exposure]:

@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from agent.core.model.plan import Held, Refusal, Why
+from agent.core.model.reasons import text_reason
 from agent.core.packages.cves import ChangelogFindings, Findings, VersionChange
 from agent.core.packages.explain_cve import (
     CveConclusion,
@@ -51,10 +53,24 @@ def test_the_worst_conclusion_counts(
 
 def test_updates_whose_changelog_was_not_read_completely_are_listed() -> None:
     cut, read = given.step("cut"), given.step("read")
-    plan = given.plan(install=(given.step("unread"), cut, read, given.step("new", installed=None)), held=(HELD,))
-    findings = {**naming(cut, complete=False, cves=("CVE-2024-9999",)), **naming(read, cves=())}
+    plan = given.plan(
+        install=(given.step("unread"), cut, read, given.step("new", installed=None)),
+        held=(HELD,),
+        others=(OTHER, given.other("read")),
+    )
+    findings = {**naming(cut, complete=False, cves=("CVE-2024-9999",)), **naming(read, *plan.others[1:], cves=())}
 
-    assert explain_cve(CVE, plan, findings, NONE).unread == ("b", "cut", "unread")
+    assert explain_cve(CVE, plan, findings, NONE).unread == ("b", "c", "cut", "unread")
+
+
+def test_an_update_that_is_no_security_update_and_that_a_gate_holds_has_the_reason() -> None:
+    plan = given.plan(others=(OTHER, given.other("d")))
+    refusals = {"c": Refusal(why=Why.SNOOZED, reason=text_reason("snoozed"))}
+
+    found = explain_cve(CVE, plan, naming(*plan.others), NONE, refusal=lambda update: refusals.get(update.package))
+
+    assert found.conclusion is CveConclusion.AVAILABLE
+    assert found.available == (Held.of(OTHER, refusals["c"]), given.other("d"))
 
 
 @pytest.mark.parametrize(
