@@ -49,13 +49,13 @@ def test_a_later_snooze_of_the_same_package_replaces_the_earlier_one(
     assert [(one.what, one.comment) for one in made()] == [("nginx", "longer")]
 
 
-@pytest.mark.parametrize(("what", "told"), [("dpkg", False), ("dpkg:no-such-architecture", True), ("no-such", True)])
+@pytest.mark.parametrize(("what", "warned"), [("dpkg", False), ("dpkg:no-such-architecture", True), ("no-such", True)])
 def test_what_would_hold_nothing_is_told(
-    snooze: Command, capsys: pytest.CaptureFixture[str], what: str, *, told: bool
+    snooze: Command, capsys: pytest.CaptureFixture[str], what: str, *, warned: bool
 ) -> None:
     assert snooze(what, "--until", LATER, *COMMENT) == 0
 
-    assert (what in capsys.readouterr().err) is told
+    assert (what in capsys.readouterr().err) is warned
 
 
 def test_an_end_is_recorded_and_stays(snooze: Command, made: Callable[[], tuple[Snooze, ...]]) -> None:

@@ -33,13 +33,13 @@ def test_every_gate_has_its_own_line_on_request() -> None:
 
 
 @pytest.mark.parametrize(
-    ("patcher", "snoozed", "told"),
+    ("patcher", "snoozed", "warned"),
     [("unattended-upgrades", True, True), ("agent", True, False), ("unattended-upgrades", False, False)],
 )
-def test_what_their_daily_job_does_not_go_by_is_told(patcher: str, *, snoozed: bool, told: bool) -> None:
+def test_what_their_daily_job_does_not_go_by_is_told(patcher: str, *, snoozed: bool, warned: bool) -> None:
     facts = given.facts(snoozes=(given.snooze(),) if snoozed else ())
     found = explain_package(given.policy(), facts, given.plan(), given.known())
     document = explanation_to_document(found, given.NOW, wording=gate_texts)
     document["patcher"] = patcher
 
-    assert ("unattended-upgrades disable" in str(explanation_lines(JsonReader(document, "explain"))[-1])) is told
+    assert ("unattended-upgrades disable" in str(explanation_lines(JsonReader(document, "explain"))[-1])) is warned
