@@ -21,6 +21,7 @@ GAPS = {
     "timer-missing": "there is no apt-daily-upgrade.timer",
     "timer-invalid": "systemd cannot load apt-daily-upgrade.timer",
     "service-masked": "apt-daily-upgrade.service is masked or cannot be loaded",
+    "no-scheduler": "neither systemd nor cron is installed to start it",
 }
 """Why the job installs nothing, by `agent.core.unattended_upgrades.model.Gap`."""
 _WHO = {

@@ -223,8 +223,12 @@ BROKEN = 'APT::Periodic::Enable "1"\n#clear APT::Periodic'
 """Without a semicolon: no apt command works any more."""
 
 
+CRON = "/usr/sbin/cron"
+
+
 def test_without_systemd_the_drop_in_alone_switches_and_is_undone_where_apt_cannot_read_it(host: Scenario) -> None:
     job = "unattended-upgrades --json"
+    host.machine.write(CRON, "", 0o755)
     before = host.agent(job)
     off = host.agent("unattended-upgrades disable --json")
     restored = host.agent("unattended-upgrades restore --json")
@@ -252,6 +256,7 @@ def test_without_systemd_the_drop_in_alone_switches_and_is_undone_where_apt_cann
 
 def test_what_is_told_is_of_now_and_a_damaged_record_hides_nothing(host: Scenario) -> None:
     job = "unattended-upgrades --json"
+    host.machine.write(CRON, "", 0o755)
     host.machine.check("mkdir -p /var/lib/apt/periodic; touch -d '5 days ago' /var/lib/apt/periodic/upgrade-stamp")
     host.agent("check --no-refresh")
     overdue = host.agent(job)
@@ -270,3 +275,14 @@ def test_what_is_told_is_of_now_and_a_damaged_record_hides_nothing(host: Scenari
     assert (damaged.code, damaged.json["gaps"], "is damaged" in damaged.json["problem"]) == (10, ["upgrade-off"], True)
     assert (restored.code, "unattended-upgrades enable" in restored.err) == (1, True)
     assert (enabled.code, enabled.json["on"], enabled.json["problem"]) == (0, True, None)
+
+
+def test_where_nothing_starts_the_job_the_agent_patches(host: Scenario) -> None:
+    job = "unattended-upgrades --json"
+    host.machine.check("rm -f /usr/lib/systemd/systemd")
+    without = host.agent(job).json
+    host.machine.write(CRON, "", 0o755)
+    by_cron = host.agent(job).json
+
+    assert (without["patcher"], without["gaps"]) == ("agent", ["no-scheduler"])
+    assert (by_cron["patcher"], by_cron["gaps"]) == (THEIRS, [])

@@ -29,6 +29,8 @@ class Gap(Enum):
     """systemd cannot load the unit."""
     SERVICE_MASKED = "service-masked"
     """The service that the timer starts is masked or cannot be loaded."""
+    NO_SCHEDULER = "no-scheduler"
+    """Neither systemd nor cron is installed, so that nothing starts it, as in a container."""
 
 
 class Patcher(Enum):
@@ -113,6 +115,8 @@ class TheirJob:
     """When it last ended without an error, by apt's stamp; a run that installs nothing counts."""
     running: bool = False
     """Whether it is at work now."""
+    scheduler: bool = True
+    """Whether systemd or cron is installed, which starts it."""
 
 
 @frozen

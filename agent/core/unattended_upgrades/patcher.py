@@ -51,6 +51,8 @@ def _gaps(theirs: TheirJob) -> Iterator[Gap]:
         yield gap
     if theirs.service is not None and theirs.service.load != "loaded":
         yield Gap.SERVICE_MASKED
+    if not theirs.scheduler:
+        yield Gap.NO_SCHEDULER
 
 
 def _timer_gap(timer: UnitFacts) -> Gap | None:

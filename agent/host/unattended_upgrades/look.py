@@ -22,6 +22,11 @@ TIMER = "apt-daily-upgrade.timer"
 SERVICE = "apt-daily-upgrade.service"
 _STAMP = "/var/lib/apt/periodic/upgrade-stamp"
 """Touched by apt.systemd.daily after a run without an error; by no dry run, unlike unattended-upgrade's own stamp."""
+_SCHEDULERS = (
+    *("/usr/lib/systemd/systemd", "/lib/systemd/systemd"),
+    *("/usr/sbin/cron", "/usr/sbin/crond", "/usr/sbin/anacron", "/usr/sbin/bcron-start"),
+)
+"""Programs that start the job, by its timer or by /etc/cron.daily/apt-compat; from a chroot, at the next boot."""
 _CALL_S = 30.0
 _MOST_OUTPUT = 4 << 20
 """Of apt's configuration: the part of unattended-upgrades comes last."""
@@ -47,6 +52,7 @@ def look_at_daily_job(
         service=service,
         last_success=_last_success(),
         running=service is not None and service.active in _AT_WORK,
+        scheduler=any(os.access(path, os.X_OK) for path in _SCHEDULERS),
     )
 
 

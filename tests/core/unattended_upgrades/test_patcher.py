@@ -31,6 +31,7 @@ OFF = {
     Gap.TIMER_MISSING: replace(ON, timer=replace(TIMER, load="not-found", active="inactive", sub="dead", enabled="")),
     Gap.TIMER_INVALID: replace(ON, timer=replace(TIMER, load="bad-setting", active="inactive", sub="dead")),
     Gap.SERVICE_MASKED: replace(ON, service=replace(SERVICE, load="masked")),
+    Gap.NO_SCHEDULER: replace(ON, timer=None, service=None, scheduler=False),
 }
 WORKS = {
     "as-installed": ON,
