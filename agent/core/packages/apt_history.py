@@ -21,8 +21,8 @@ def changes_by_cloud_init(history: str, zone: tzinfo, since: datetime | None) ->
     """Return what cloud-init's upgrades and installations changed since a time, oldest first; None: ever."""
     found = []
     for stanza in _stanzas(history):
-        at = _time(stanza.get("Start-Date", ""), zone)
-        if at is None or (since is not None and at < since) or not _CLOUD_INIT.search(stanza.get("Commandline", "")):
+        at = _time(stanza.get("Start-Date", ""), zone, since)
+        if at is None or not _CLOUD_INIT.search(stanza.get("Commandline", "")):
             continue
         found.append(
             ForeignChange(
@@ -44,9 +44,11 @@ def _stanzas(history: str) -> Iterator[dict[str, str]]:
         yield {key: value for key, _, value in pairs}
 
 
-def _time(text: str, zone: tzinfo) -> datetime | None:
+def _time(text: str, zone: tzinfo, since: datetime | None) -> datetime | None:
+    """Return a local time if it is not before `since`; in the hour that comes twice, the first that is not."""
     try:
         local = datetime.strptime(" ".join(text.split()), "%Y-%m-%d %H:%M:%S").replace(tzinfo=zone)
-        return local.astimezone(timezone.utc)
+        both = [local.replace(fold=fold).astimezone(timezone.utc) for fold in (0, 1)]
     except (ValueError, OverflowError):
         return None
+    return next((at for at in both if since is None or at >= since), None)

@@ -1,6 +1,7 @@
 """What cloud-init's own transactions changed, from apt's history."""
 
 from datetime import datetime, timedelta, timezone
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -45,6 +46,23 @@ CHANGE = ForeignChange(
 )
 def test_only_what_cloud_init_changed_counts(since: datetime | None, found: tuple[ForeignChange, ...]) -> None:
     assert changes_by_cloud_init(HISTORY, EAST, since) == found
+
+
+@pytest.mark.parametrize(
+    ("first_boot", "found"),
+    [
+        (datetime(2026, 10, 25, 0, 50, tzinfo=timezone.utc), [datetime(2026, 10, 25, 1, 5, tzinfo=timezone.utc)]),
+        (datetime(2026, 10, 25, 0, 1, tzinfo=timezone.utc), [datetime(2026, 10, 25, 0, 5, tzinfo=timezone.utc)]),
+        (datetime(2026, 10, 25, 1, 6, tzinfo=timezone.utc), []),
+    ],
+    ids=["in-the-second-hour", "in-the-first-hour", "before-the-first-boot"],
+)
+def test_an_upgrade_in_the_hour_that_comes_twice_came_after_the_first_boot(
+    first_boot: datetime, found: list[datetime]
+) -> None:
+    history = f"Start-Date: 2026-10-25  02:05:00\nCommandline: {CLOUD_INIT} dist-upgrade\nUpgrade: a:amd64 (1, 2)\n"
+
+    assert [one.at for one in changes_by_cloud_init(history, ZoneInfo("Europe/Berlin"), first_boot)] == found
 
 
 @pytest.mark.parametrize("cut", range(0, len(HISTORY), 37))
