@@ -4,6 +4,8 @@ provision.json has the phase before each change, so that a job that was killed, 
 next one. From its end on the agent installs security updates only.
 """
 
+from contextlib import suppress
+
 from agent.core.frozen import replace
 from agent.core.job_kinds import JobKind, JobOption
 from agent.core.model.facts import Unseen
@@ -12,7 +14,8 @@ from agent.core.model.plan import Plan
 from agent.core.model.scope import Scope
 from agent.core.packages.apt_history import changes_by_cloud_init
 from agent.core.provision.model import NextStep, Provision
-from agent.errors import ExitCode, NothingDoneError
+from agent.core.schemas import Document
+from agent.errors import ExitCode, NothingDoneError, RecordError
 from agent.host.apt.history import read_history
 from agent.host.machine.boot_id import boot_id
 from agent.host.machine.first_boot import first_booted_at
@@ -53,11 +56,18 @@ def run(request: JobRequest, context: JobContext) -> JobAnswer:
         finish_reboot(context, wait=BOOT_LIMIT)
     current = _current(request, context)
     step = current.next_step(required=_is_required(context))
-    if step is NextStep.REBOOT:
+    last = _last_run(context, current) if step is NextStep.REBOOT else None
+    if last is None:  # or its outcome is lost: the packages are looked at once more, and the restart follows
+        return _upgrade(request, context, current)
+    return JobAnswer(exit_code=ExitCode.OK, document=last, follow_up=_reboot_request(request, current))
+
+
+def _last_run(context: JobContext, current: Provision) -> Document | None:
+    """Return the outcome of the last run; None if it is not on record any more, or damaged."""
+    with suppress(RecordError):
         last = context.record.store.read_run(current.runs[-1]) if current.runs else None
-        document = dict(last.raw) if last is not None else None
-        return JobAnswer(exit_code=ExitCode.OK, document=document, follow_up=_reboot_request(request, current))
-    return _upgrade(request, context, current)
+        return dict(last.raw) if last is not None else None
+    return None
 
 
 def _current(request: JobRequest, context: JobContext) -> Provision:

@@ -118,6 +118,21 @@ def test_a_restart_whose_gate_was_closed_is_asked_for_again_without_another_run(
     assert len(server.store.run_ids()) == 1
 
 
+@pytest.mark.parametrize("content", [None, "{"], ids=["gone", "damaged"])
+def test_a_restart_is_asked_for_again_although_the_outcome_before_it_is_lost(
+    server: Server, content: str | None
+) -> None:
+    server.need_reboot()
+    server.provision()
+    outcome = Path(server.store.directory, "history", f"{server.recorded.runs[0]}.json")
+    outcome.unlink() if content is None else outcome.write_text(content)
+
+    again = server.provision(by=REQUESTED_BY_SCHEDULE)
+
+    assert again.follow_up is not None
+    assert (again.follow_up.kind, phase(again), len(server.recorded.runs)) == (JobKind.REBOOT, "rebooting", 2)
+
+
 def test_the_restart_of_a_first_boot_asks_for_no_window(server: Server) -> None:
     server.need_reboot()
 
