@@ -131,7 +131,7 @@ def drain(balancer: Balancer, hook: str, *, server: str = "web/s1", wait_s: int 
         BALANCERS=f"UNIX-CONNECT:{balancer.directory}/admin",
         SERVER=server,
         WAIT_S=str(wait_s),
-
+        MARK=f"{balancer.directory}/mark",
     )
     return run_hook(str(path), {}, user=None, limit_s=PATIENCE_S, variables={"MAESTRO_HOOK": hook})
 
