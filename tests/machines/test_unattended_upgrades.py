@@ -105,7 +105,9 @@ class Days:
 
     def _theirs(self) -> None:
         if self._kept.machine.run(f"systemctl is-active -q {TIMER}").returncode == 0:
-            self._kept.machine.check("systemctl start apt-daily-upgrade.service")
+            # Days are seconds apart here: systemd would refuse the sixth start in ten seconds.
+            service = "apt-daily-upgrade.service"
+            self._kept.machine.check(f"systemctl reset-failed {service}; systemctl start {service}")
 
     def _ours(self) -> None:
         """Send what the daemon sends, whatever it would send by its record."""
