@@ -9,7 +9,7 @@ from contextlib import suppress
 from agent.core.frozen import replace
 from agent.core.job_kinds import JobKind, JobOption
 from agent.core.model.facts import Unseen
-from agent.core.model.outcome import Outcome, ProvisionPhase
+from agent.core.model.outcome import Outcome, ProvisionPhase, Result
 from agent.core.model.plan import Plan
 from agent.core.model.scope import Scope
 from agent.core.packages.apt_history import changes_by_cloud_init
@@ -102,7 +102,7 @@ def _current(request: JobRequest, context: JobContext) -> Provision:
 
 
 def _upgrade(request: JobRequest, context: JobContext, current: Provision) -> JobAnswer:
-    current = current.begun(context.run_id)
+    begun = current = current.begun(context.run_id)
     save_provision(context.record.store, current, context.machine.now())
 
     def completed(outcome: Outcome, after: Plan | None) -> Outcome:
@@ -124,6 +124,8 @@ def _upgrade(request: JobRequest, context: JobContext, current: Provision) -> Jo
         requested_by=request.requested_by,
         completed=completed,
     )
+    if outcome.result is Result.FAILED:  # maybe only as it could not be recorded: then its end is not reported either
+        current = replace(begun, result=outcome.result.value)
     save_provision(context.record.store, current, context.machine.now())
     return JobAnswer(
         exit_code=EXIT_CODES[outcome.result],

@@ -1,19 +1,21 @@
 """`provision` with the real job and record on a simulated machine: killed, restarted and asked again at each phase."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from agent.core.job_kinds import JobKind, JobOption
 from agent.core.model.facts import Reboot
-from agent.core.model.outcome import ProvisionPhase, Stage
+from agent.core.model.outcome import Outcome, ProvisionPhase, Stage
 from agent.core.policy.policy import SoakPolicy
 from agent.core.provision.model import Provision
 from agent.core.schemas import STATE_SCHEMA
+from agent.errors import HostError
 from agent.state.job_status import REQUESTED_BY_SCHEDULE
 from agent.state.provision_record import load_provision, save_provision
+from agent.state.record import Record
 from agent.state.store import STATE
 from agent.worker.jobs import provision, upgrade_run
 from agent.worker.protocol import JobAnswer, JobRequest
@@ -188,6 +190,31 @@ def test_a_job_killed_after_its_outcome_was_recorded_is_done_by_the_next_one(
     answer = server.provision(by=REQUESTED_BY_SCHEDULE)
 
     assert (answer.exit_code, phase(answer), server.recorded.done) == (0, "done", True)
+
+
+@pytest.mark.parametrize("required", [False, True], ids=["last-run", "before-the-restart"])
+def test_a_run_whose_outcome_could_not_be_recorded_is_tried_again(
+    server: Server, monkeypatch: pytest.MonkeyPatch, *, required: bool
+) -> None:
+    """The document of a run is larger than that of provisioning: a full disk may have room for one of them."""
+    if required:
+        server.need_reboot()
+    save_outcome = Record.save_outcome
+
+    def save(record: Record, outcome: Outcome, now: datetime) -> None:
+        if outcome.finished_at is not None:
+            raise HostError("no space left on device")
+        save_outcome(record, outcome, now)
+
+    with monkeypatch.context() as full:
+        full.setattr(Record, "save_outcome", save)
+        first = server.provision()
+    after_first = server.recorded.phase
+    second = server.provision(by=REQUESTED_BY_SCHEDULE)
+
+    assert (first.exit_code, first.follow_up, after_first) == (1, None, ProvisionPhase.UPGRADING)
+    assert (second.follow_up is not None, phase(second)) == (required, "rebooting" if required else "done")
+    assert server.last_run().child("provision").raw["phase"] == phase(second)
 
 
 def test_a_failed_run_is_tried_again(server: Server) -> None:
