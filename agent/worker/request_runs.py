@@ -38,7 +38,7 @@ class RequestsWatch:
         book = self._load()
         if not book.entries or RebootRecord(self._store).is_under_way():
             return None
-        at = next_at(book, request_rules(policy, local), now)
+        at = next_at(book, request_rules(policy, self._store, local), now)
         waits = all(entry.state is RequestState.RUNNING for entry in book.entries)
         if at is None or last.last is None or is_future(last.last, now) or not (waits or last.failures):
             return at

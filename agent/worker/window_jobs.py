@@ -1,7 +1,7 @@
 """When what has a maintenance window starts: Docker and Weave from configuration and record, the daily upgrade."""
 
 from collections.abc import Mapping
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
 
 from agent.config.windows import upgrade_window, window_of
 from agent.core.clock import is_future
@@ -9,7 +9,7 @@ from agent.core.job_kinds import WINDOW_JOBS, JobKind
 from agent.core.model.engine_outcome import EngineResult
 from agent.core.model.facts import Unseen
 from agent.core.policy.policy import AgentPolicy, Policy
-from agent.core.schedule.engine_windows import EngineWork, LastTry, window_start
+from agent.core.schedule.engine_windows import EngineWork, LastTry, needed_time, window_start
 from agent.core.schedule.slots import JobAttempts
 from agent.core.schemas import ENGINE_OUTCOME_SCHEMA, STATE_SCHEMA
 from agent.core.windows import is_open
@@ -50,6 +50,18 @@ def window_runs(
         log.event(log.LogEvent.RECORD_DAMAGED, error=str(error))
         return {}
     return {job: at for job, at in starts.items() if at is not None}
+
+
+def engine_needs(store: Store, component: str) -> timedelta:
+    """Return how much of its window an upgrade of Docker or Weave needs, by the last check.
+
+    Where there was none, or its record is damaged, it is as for an unknown downtime.
+    """
+    try:
+        found = store.read(STATE, STATE_SCHEMA)
+        return _work(StateView(found) if found else None, component).needed
+    except RecordError:
+        return needed_time(None)
 
 
 def may_upgrade(policy: AgentPolicy, now: datetime, local: tzinfo) -> bool:

@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from agent.core.job_kinds import JobKind
+from agent.core.model.engine_plan import Downtime
 from agent.core.policy.policy import Policy, RequestsPolicy
 from agent.core.reboot.model import RebootPhase
 from agent.core.requests.ending import JobEnd
+from agent.core.requests.judge import starts_at
 from agent.core.requests.model import Authentic, Verb
 from agent.core.schedule.slots import JobAttempts
 from agent.host.machine.identity import host_id
@@ -18,10 +21,13 @@ from agent.state.store import REBOOT, REQUESTS, Store
 from agent.worker.request_rules import request_rules
 from agent.worker.request_runs import RequestsWatch
 from agent.worker.steps.requests.desk import RequestDesk
+from agent.worker.window_jobs import window_runs
 from tests.core import given
 from tests.core.given import NOW
-from tests.core.requests.given_request import DAY, document, request_id
+from tests.core.requests.given_request import DAY, document, request, request_id
 from tests.state.test_reboot_record import COURSE
+from tests.worker.test_window_jobs import POLICY as OF_DOCKER
+from tests.worker.test_window_jobs import READY, store_with
 
 UTC = timezone.utc
 WINDOW = "Sat 02:00-04:00 UTC"
@@ -39,7 +45,7 @@ def store(tmp_path: Path) -> Store:
 
 
 def desk(store: Store, of: Policy, now: datetime = NOW) -> RequestDesk:
-    return RequestDesk(RequestsRecord(store), request_rules(of, UTC), lambda: now)
+    return RequestDesk(RequestsRecord(store), request_rules(of, store, UTC), lambda: now)
 
 
 def receive(store: Store, number: int = 1, *, when: str = "now", lives: timedelta = 8 * DAY) -> None:
@@ -127,7 +133,7 @@ def test_a_damaged_record_starts_nothing(store: Store) -> None:
     assert next_at(store) is None
 
 
-def test_each_kind_of_work_has_the_window_of_its_section() -> None:
+def test_each_kind_of_work_has_the_window_of_its_section(store: Store) -> None:
     made = given.policy()
     made = replace(
         made,
@@ -137,7 +143,7 @@ def test_each_kind_of_work_has_the_window_of_its_section() -> None:
         weave=replace(made.weave, window="Thu 01:00-02:00 Nowhere/Land"),
     )
 
-    found = request_rules(made, UTC).windows
+    found = request_rules(made, store, UTC).windows
 
     assert {verb: work.window.text[:3] for verb, work in found.items()} == {
         Verb.UPGRADE_SECURITY: "Mon",
@@ -148,7 +154,7 @@ def test_each_kind_of_work_has_the_window_of_its_section() -> None:
     assert found[Verb.REBOOT_IF_REQUIRED].needed == made.reboot.expected + made.reboot.warning
 
 
-def test_the_hold_off_of_reboots_counts_for_them_alone() -> None:
+def test_the_hold_off_of_reboots_counts_for_them_alone(store: Store) -> None:
     made = given.policy()
     made = replace(
         made,
@@ -156,7 +162,31 @@ def test_the_hold_off_of_reboots_counts_for_them_alone() -> None:
         reboot=replace(made.reboot, window=WINDOW, not_before="2026-12-27"),
     )
 
-    found = request_rules(made, UTC).windows
+    found = request_rules(made, store, UTC).windows
 
     assert found[Verb.REBOOT_IF_REQUIRED].not_before == datetime(2026, 12, 27, tzinfo=UTC)
     assert found[Verb.UPGRADE_SECURITY].not_before is None
+
+
+@pytest.mark.parametrize("downtime", [timedelta(minutes=10), timedelta(hours=3), None], ids=str)
+def test_work_on_docker_needs_as_much_of_its_window_as_without_a_request(
+    tmp_path: Path, downtime: timedelta | None
+) -> None:
+    longest = Downtime(low_s=1, high_s=downtime.total_seconds(), basis=()) if downtime else None
+    store = store_with(tmp_path, replace(READY, downtime=longest))
+    asked = request(verb="apply-docker", arguments={"when": "window"}, created_at=OPENS, lives=8 * DAY)
+
+    for minutes in (0, 95, 104, 106):
+        now = OPENS + timedelta(minutes=minutes)
+        by_itself = window_runs(OF_DOCKER, store, {}, now, UTC).get(JobKind.DOCKER_UPGRADE)
+        requested = starts_at(asked, request_rules(OF_DOCKER, store, UTC), now)
+        assert (requested is None) == (by_itself is None)
+        assert requested == (max(by_itself, now) if by_itself else None)
+
+
+@pytest.mark.parametrize("damaged", [True, False])
+def test_work_of_unknown_length_is_half_an_hour(store: Store, tmp_path: Path, damaged: bool) -> None:  # noqa: FBT001
+    if damaged:
+        (tmp_path / "state.json").write_text("{")
+
+    assert request_rules(OF_DOCKER, store, UTC).windows[Verb.APPLY_DOCKER].needed == timedelta(minutes=30)

@@ -12,7 +12,10 @@ _LEAST = timedelta(minutes=1)
 
 
 def verb_windows(policy: Policy) -> Iterator[tuple[Verb, str, timedelta]]:
-    """Yield each verb that has a window, with the window's text and how much of it the work needs."""
+    """Yield each verb that has a window, with the window's text and how much of it the work needs.
+
+    Of Docker and Weave the least: their plan has the downtime.
+    """
     reboot = policy.reboot.expected + policy.reboot.warning
     for verb, text, needed in (
         (Verb.UPGRADE_SECURITY, policy.agent.upgrade_window, _LEAST),

@@ -20,7 +20,7 @@ def run(request: JobRequest, context: JobContext) -> JobAnswer:
         HostError: who it is from cannot be found out now, or nothing can be recorded: it is to be carried again.
     """
     record = RequestsRecord(context.record.store, warn=_warn, changed=log_new_steps)
-    desk = RequestDesk(record, request_rules(context.policy, local_zone()), context.machine.now)
+    desk = RequestDesk(record, request_rules(context.policy, context.record.store, local_zone()), context.machine.now)
     desk.cancel(request.cancelled)
     if request.carried is not None:
         desk.receive(request.carried, authenticator(context.policy, context.record.store.directory))

@@ -45,7 +45,7 @@ def run(request: JobRequest, context: JobContext) -> JobAnswer:
         HostError: this cannot be recorded, and no work is done. BusyError: another process holds the record.
     """
     store = context.record.store
-    desk = RequestDesk(_record(store), request_rules(context.policy, local_zone()), context.machine.now)
+    desk = RequestDesk(_record(store), request_rules(context.policy, store, local_zone()), context.machine.now)
     desk.settle(lambda request_id: list(runs_of(store, request_id)), reboots=RebootRecord(store).has_course())
     begun = desk.begin(rechecker(context.policy))
     if begun is None:
