@@ -19,7 +19,7 @@ _COLUMNS = (
     (ESM, ("eol-esm",)),
     (ESM_LEGACY, ("eol-legacy",)),
 )
-"""Phases in their order, with the columns of distro-info-data that may have their ends; the first one counts."""
+"""Phases in their order, with the columns of distro-info-data that may have their ends; the first date counts."""
 
 
 class SupportState(Enum):
@@ -36,7 +36,7 @@ class UnknownEnd(Enum):
     """Why the end of a release is not known."""
 
     NO_DATA = "no-data"
-    """distro-info-data does not have the distribution, or is not installed."""
+    """distro-info-data is not installed, does not have the distribution, or has no end of a release that is out."""
     NOT_LISTED = "not-listed"
     """distro-info-data does not have the release."""
     NO_DATE = "no-date"
@@ -108,15 +108,18 @@ def ends_soon(support: Support, day: date) -> bool:
 
 def _ends(row: Mapping[str, str]) -> Iterator[tuple[str, date]]:
     for name, columns in _COLUMNS:
-        found = next((text for column in columns if (text := row.get(column))), None)
-        until = _date(found) if found else None
+        until = next((day for column in columns if (day := _last_day(row.get(column, "")))), None)
         if until is not None:
             yield name, until
 
 
-def _date(text: str) -> date | None:
+def _last_day(text: str) -> date | None:
+    """Return a date, or the last day of a month without a day, as distro-info(1) reads both; None: it is neither."""
     try:
-        return date.fromisoformat(text)
+        if len(text) != len("2027-06"):
+            return date.fromisoformat(text)
+        in_next_month = date.fromisoformat(f"{text}-28") + timedelta(days=4)
+        return in_next_month - timedelta(days=in_next_month.day)
     except ValueError:
         return None
 

@@ -65,6 +65,10 @@ def on(row: Mapping[str, str], day: str, *archives: ConfiguredArchive) -> Suppor
         pytest.param(BOOKWORM, [DEBIAN, ELTS], "2028-07-01", "extended", "elts", "2033-06-30", id="elts"),
         pytest.param(FORKY, [DEBIAN], "2026-11-29", "unknown", None, None, id="in-development"),
         pytest.param({**JAMMY, "eol-server": ""}, [SECURITY], "2027-06-02", "ended", None, "2027-06-01", id="desktop"),
+        pytest.param({**JAMMY, "eol-server": "?"}, [SECURITY], "2027-06-02", "ended", None, "2027-06-01", id="damaged"),
+        pytest.param({"eol": "2027-02"}, [SECURITY], "2027-02-28", "supported", "standard", "2027-02-28", id="month"),
+        pytest.param({"eol": "2026-12"}, [SECURITY], "2027-01-01", "ended", None, "2026-12-31", id="end-of-a-year"),
+        pytest.param({"eol": "2027-13"}, [SECURITY], "2027-02-28", "unknown", None, None, id="no-month"),
         pytest.param({"eol": "soon"}, [SECURITY], "2027-06-02", "unknown", None, None, id="no-date"),
         pytest.param({"eol-lts": "2028-06-30"}, [DEBIAN], "2026-11-29", "unknown", None, None, id="no-standard-end"),
     ],
@@ -147,6 +151,11 @@ def test_a_phase_counts_only_where_its_archive_is_in_use(fields: Mapping[str, An
             Release(distribution="debian", row={"eol": "soon", "eol-lts": "2030-01-01"}),
             *(ListsState.FRESH, UnknownEnd.NO_DATE),
             id="a-date-of-a-later-phase-only",
+        ),
+        pytest.param(
+            Release(distribution="ubuntu", row={"release": "2022-04-21", "eol": "2027-0"}),
+            *(ListsState.FRESH, UnknownEnd.NO_DATA),
+            id="no-end-of-a-release-that-is-out",
         ),
         pytest.param(
             Release(distribution="mint", unknown=UnknownEnd.NO_DATA), ListsState.NEVER, UnknownEnd.NO_DATA, id="no-data"

@@ -40,7 +40,8 @@ def release_support(release: Release, lists: Lists) -> ReleaseSupport:
     ]
     phases = support_phases(release.row, archives)
     dated = any(phase.name == STANDARD for phase in phases)
-    unknown = release.unknown or (None if dated else UnknownEnd.NO_DATE)
+    undated = UnknownEnd.NO_DATA if "release" in release.row else UnknownEnd.NO_DATE  # out, or in development
+    unknown = release.unknown or (None if dated else undated)
     if unknown is None and lists.state is ListsState.NEVER:
         unknown = UnknownEnd.NO_LISTS
     return ReleaseSupport(release=release, phases=phases, unknown=unknown)

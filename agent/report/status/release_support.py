@@ -26,6 +26,8 @@ from agent.state.release_view import ReleaseView
 SUPPORT_STATES = tuple(state.value for state in SupportState)
 _WITH_DATA = ("debian", "ubuntu")
 """Distributions that distro-info-data always has."""
+_WITHOUT_DATA = (UnknownEnd.NO_DATA.value, UnknownEnd.NOT_LISTED.value)
+"""Missing, damaged, or older than the release: it may be past its end."""
 _NAMES = {
     STANDARD: "standard support",
     LTS: "LTS",
@@ -34,7 +36,7 @@ _NAMES = {
     ESM_LEGACY: "Legacy support of Ubuntu Pro",
 }
 _UNKNOWN = {
-    UnknownEnd.NO_DATA.value: "distro-info-data has no dates of this distribution",
+    UnknownEnd.NO_DATA.value: "distro-info-data has no dates of it",
     UnknownEnd.NOT_LISTED.value: "distro-info-data does not have this release",
     UnknownEnd.NO_DATE.value: "no date is set, as for a release in development",
     UnknownEnd.NO_LISTS.value: "there are no package lists of security sources",
@@ -83,8 +85,9 @@ class ReleaseStatus:
             return [f"{release.name} has had no security updates since {found.until}: {self._advice()}"]
         if ends_soon(found, self._day):
             return [f"{release.name} gets security updates only until {found.until}: {self._advice()}"]
-        if release.unknown == UnknownEnd.NO_DATA.value and release.distribution in _WITH_DATA:
-            return [f"the end of security updates for {release.name} is unknown: install distro-info-data"]
+        is_named = bool(release.version or release.codename)  # a rolling release has no end
+        if is_named and release.distribution in _WITH_DATA and release.unknown in _WITHOUT_DATA:
+            return [f"the end of security updates for {release.name} is unknown: install or upgrade distro-info-data"]
         return []
 
     def lines(self, width: int) -> list[Line]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +10,9 @@ import pytest
 from agent.core.model.facts import Lists, ListsState, SourceLists
 from agent.core.model.outcome import Result
 from agent.core.model.release import Release, release_support
+from agent.core.policy.distro import Distro
 from agent.core.release_support import UnknownEnd
+from agent.host.machine.distro_info import release_of
 from agent.report.status.document import Status, status_document
 from agent.report.status.health import Health
 from agent.report.status.lines import status_lines
@@ -30,6 +33,8 @@ JAMMY = Release(
 )
 FORKY = Release(distribution="debian", codename="forky", row={"created": "2025-08-09"})
 NO_DATA = Release(distribution="debian", version="12", codename="bookworm", unknown=UnknownEnd.NO_DATA)
+NOT_LISTED = Release(distribution="ubuntu", version="25.10", codename="questing", unknown=UnknownEnd.NOT_LISTED)
+ROLLING = Release(distribution="debian", unknown=UnknownEnd.NOT_LISTED)
 MINT = Release(distribution="linuxmint", version="22", codename="wilma", unknown=UnknownEnd.NO_DATA)
 
 
@@ -74,6 +79,8 @@ ESM = ("UbuntuESM", "jammy-infra-security")
         pytest.param(status(given.BOOKWORM, "2028-07-01"), Health.ATTENTION, "2028-06-30", id="past-lts"),
         pytest.param(status(FORKY, "2026-11-29"), Health.HEALTHY, "", id="in-development"),
         pytest.param(status(NO_DATA, "2026-11-29"), Health.ATTENTION, "distro-info-data", id="no-data"),
+        pytest.param(status(NOT_LISTED, "2026-11-29"), Health.ATTENTION, "distro-info-data", id="not-in-the-data"),
+        pytest.param(status(ROLLING, "2026-11-29"), Health.HEALTHY, "", id="no-release"),
         pytest.param(status(MINT, "2026-11-29"), Health.HEALTHY, "", id="a-distribution-without-data"),
         pytest.param(status(None, "2026-11-29"), Health.HEALTHY, "", id="a-record-of-an-earlier-version"),
     ],
@@ -94,6 +101,27 @@ def test_no_machine_is_healthy_after_the_end_of_what_it_has(origins: tuple[tuple
     end = datetime(2032, 4, 22, tzinfo=timezone.utc) if origins else datetime(2027, 6, 2, tzinfo=timezone.utc)
 
     assert {status(JAMMY, day, *origins).health for day in days(end, 700)} == {Health.ATTENTION}
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        pytest.param("", id="empty"),
+        pytest.param("\0" * 80, id="zeros"),
+        pytest.param("21.10,Impish,impish,2021-04-22,2021-10-14,2022-07-14", id="cut-before-the-release"),
+        pytest.param("22.04 LTS,Jammy,jammy,2021-10-14,2022-04-21", id="cut-before-its-end"),
+        pytest.param("22.04 LTS,Jammy,jammy,2021-10-14,2022-04-21,2027-0", id="cut-within-its-end"),
+        pytest.param("22.04 LTS,Jammy,jammy,2021-10-14,2022-04-21,2027-06", id="a-month"),
+    ],
+)
+def test_no_machine_is_healthy_after_the_end_whatever_the_data_of_the_distribution_are(
+    tmp_path: Path, row: str
+) -> None:
+    header = "version,codename,series,created,release,eol,eol-server\n"
+    (tmp_path / "ubuntu.csv").write_text(f"{header}{row}" if row.isprintable() and row else row)
+    jammy = release_of(Distro(id="ubuntu", codename="jammy", version="22.04"), tmp_path)
+
+    assert status(jammy, "2028-01-01").health is Health.ATTENTION
 
 
 def test_reasons_stay_the_same_from_day_to_day_so_that_reports_do() -> None:
