@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from agent.core.packages.cohort import cohort_of
+from agent.core.policy.policy import SoakPolicy
 from tests.support.repository import package
 from tests.support.scenario import Scenario, names, reasons
 
@@ -82,6 +84,8 @@ def test_a_person_does_not_wait_and_what_the_fix_needs_comes_along(host: Scenari
     status = host.agent("status --json").json
     assert [one["package"] for one in status["plan"]["held"]] == ["x"]
     assert status["soak"]["security_s"] == 7 * 86400
+    machine = host.machine.check("grep -s . /etc/machine-id || uname -n").strip()
+    assert status["soak"]["cohort"] == cohort_of(SoakPolicy(), machine)
 
 
 def test_an_emergency_override_in_the_configuration_does_not_wait(host: Scenario) -> None:

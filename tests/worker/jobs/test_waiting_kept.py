@@ -9,10 +9,12 @@ import pytest
 from agent.core.model.outcome import Result
 from agent.core.model.plan import Plan, Why
 from agent.core.model.scope import Scope
+from agent.core.packages.cohort import cohort_of
 from agent.core.packages.cves import ChangelogFindings
 from agent.core.policy.policy import PrefetchMode, SoakPolicy
-from agent.state.store import FIRST_SEEN, SNOOZES
+from agent.state.store import FIRST_SEEN, SNOOZES, STATE
 from agent.state.waiting_record import WaitingRecord
+from agent.worker.jobs.check import check
 from tests.core import given
 from tests.support.simulated import Offer
 from tests.worker.jobs.simulator import Agent, names
@@ -107,6 +109,19 @@ def test_cohorts_follow_each_other(agent: Agent) -> None:
 
     assert set(held(soaked).values()) == {Why.NOT_IN_COHORT}
     assert names(agent.check().install) == ["libssl3", "nginx"]
+
+
+def test_a_machine_waits_as_long_as_the_cohort_of_its_machine_id_has_to(agent: Agent) -> None:
+    agent.policy = given.policy(soak=SoakPolicy(rollout=50 * DAY))
+    machine = "0123456789abcdef0123456789abcdef"
+
+    plan = check(replace(agent.context, machine_id=machine), Scope.SECURITY, refresh=True)
+
+    cohort = cohort_of(SoakPolicy(), machine)
+    state = agent.store.read(STATE, "maestro.state/1")
+    assert {item.until for item in plan.held} == {plan.seen_at + cohort * DAY / 2}
+    assert state is not None
+    assert state.child("soak").number("cohort") == cohort
 
 
 def test_a_request_by_name_does_not_wait_nor_does_what_it_needs(agent: Agent) -> None:
