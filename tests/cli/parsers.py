@@ -22,6 +22,12 @@ def subjects(verb: str) -> set[str]:
     return {str(one) for action in actions(verb) if not action.option_strings for one in action.choices or ()}
 
 
+def keywords(verb: str) -> set[str]:
+    """Return the words that the argument of a command takes beside names: `PACKAGE|reboot` has one."""
+    named = [str(action.metavar) for action in actions(verb) if not action.option_strings]
+    return {word for name in named for word in name.split("|") if word.islower()}
+
+
 def with_value() -> dict[str, tuple[str, set[str]]]:
     """Return each option that takes a value, with a command that has it and the values, where they are known.
 

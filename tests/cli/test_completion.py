@@ -5,11 +5,12 @@ from collections.abc import Callable
 import pytest
 
 from agent.cli.command_line import COMMANDS
-from tests.cli.parsers import VERBS, options, subjects, with_value
+from tests.cli.parsers import VERBS, keywords, options, subjects, with_value
 from tests.cli.shells import bash, fish, zsh
 
 RECORD = "tests/fixtures/state-8f639af"
 GLOBAL = {"--config", "--state-dir"}
+TAKE_FILES = {*GLOBAL, "--run-dir"}
 TAKE_PACKAGES = {"explain", "snooze", "upgrade"}
 RUNS = {"20261128T214724Z", "20261128T214726Z"}
 Shell = Callable[..., set[str]]
@@ -40,7 +41,7 @@ def test_every_action_of_a_command_is_offered(shell: Shell, verb: str) -> None:
 def test_a_value_is_offered_where_it_is_known_and_never_taken_for_a_command(shell: Shell, option: str) -> None:
     verb, values = with_value()[option]
 
-    if values:
+    if values or option not in TAKE_FILES:
         assert shell(verb, option, "") == values
     word = "base-fi" if verb in TAKE_PACKAGES else ""
     assert arguments(shell(verb, option, "value", word)) == arguments(shell(verb, word))
@@ -59,7 +60,12 @@ def test_every_command_is_offered(shell: Shell) -> None:
 def test_installed_packages_are_offered_also_after_another(shell: Shell, verb: str) -> None:
     assert shell(verb, "base-fi") == {"base-files"}
     assert shell(verb, "apt", "base-fi") == {"base-files"}
-    assert ("reboot" in shell(verb, "reb")) is (verb == "explain")
+    for word in keywords("explain"):
+        assert (word in shell(verb, word[:-1])) is (word in keywords(verb))
+
+
+def test_packages_are_offered_where_an_option_takes_them(shell: Shell) -> None:
+    assert shell("upgrade", "--only", "base-fi") == {"base-files"}
 
 
 @pytest.mark.parametrize("words", [("--state-dir", RECORD, "history", ""), ("history", "--state-dir", RECORD, "")])

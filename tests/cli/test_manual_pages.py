@@ -1,23 +1,34 @@
-"""The manual pages have every command, option and key of the configuration, each in its own place."""
+"""The manual pages and the README have every command, option and key of the configuration, each in its own place."""
 
 import re
+import sys
+from enum import Enum
 
 import pytest
 
 from agent.cli.command_line import COMMANDS
-from agent.config.schema import KEYS
-from tests.cli.parsers import VERBS, actions
+from agent.config.schema import KEYS, Key
+from agent.core.requests.model import Verb
+from tests.cli.parsers import VERBS, actions, keywords
 from tests.conftest import CHECKOUT
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:  # Ubuntu 22.04
+    import tomli as tomllib
 
 AS_ANOTHER = {"weave": "docker"}
 """Commands whose entry refers to that of another one."""
 GLOBAL = {"-h", "--help", "--config", "--state-dir"}
 
 
+README = (CHECKOUT / "README.md").read_text()
+
+
 def page(name: str) -> str:
-    """Return a page without changes of its font and places of its hyphenation."""
+    """Return a page without changes of its font and places of its hyphenation, and with plain dashes and quotes."""
     text = (CHECKOUT / f"docs/{name}").read_text()
-    return re.sub(r"\\f[A-Z]|\\:", "", text).replace("\\-", "-")
+    return re.sub(r"\\f[A-Z]|\\:", "", text).replace("\\-", "-").replace("\\(dq", '"')
 
 
 def section(title: str) -> str:
@@ -44,7 +55,7 @@ def test_an_entry_has_every_option_and_every_known_value_of_its_command(verb: st
 
     own = [action for action in actions(verb) if GLOBAL.isdisjoint(action.option_strings)]
     options = [action.option_strings for action in own if action.option_strings]
-    values = [str(value) for action in own for value in action.choices or ()]
+    values = [*keywords(verb), *(str(value) for action in own for value in action.choices or ())]
 
     assert [names for names in options if not any(has(text, name) for name in names)] == []
     assert [value for value in values if not has(text, value)] == []
@@ -70,3 +81,29 @@ def test_the_page_of_the_configuration_has_every_section_and_key_and_no_other() 
 
     assert sorted(named) == sorted(key.path for key in KEYS)
     assert set(parts[::2]) == {"windows", *(key.section for key in KEYS)}
+
+
+@pytest.mark.parametrize("key", [key for key in KEYS if isinstance(key.default, Enum)], ids=lambda key: key.path)
+def test_the_entry_of_a_key_has_each_of_its_values(key: Key) -> None:
+    (entry,) = [part for part in page("maestro-agent.toml.5").split("\n.TP\n") if part.startswith(f".BR {key.path} ")]
+
+    assert [value.value for value in type(key.default) if not has(entry, value.value)] == []
+
+
+def test_the_entry_of_allowed_requests_has_each_verb() -> None:
+    entry = page("maestro-agent.toml.5").partition(".BR requests.allow ")[2].partition("\n.TP\n")[0]
+
+    assert [verb.value for verb in Verb if not has(entry, verb.value)] == []
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_the_readme_has_every_command(verb: str) -> None:
+    assert re.search(rf"(maestro-agent |`){verb}(?![\w-])", README)
+
+
+@pytest.mark.parametrize("text", re.findall(r"(?s)```toml\n(.*?)```", README))
+def test_the_settings_in_the_readme_exist(text: str) -> None:
+    found = tomllib.loads(text)
+
+    named = {f"{section}.{name}" for section in found.keys() - {"windows"} for name in found[section]}
+    assert named <= {key.path for key in KEYS}
