@@ -135,7 +135,7 @@ def esm_only_lines(fixes: Sequence[HeldView], *, verbose: bool = False) -> list[
     if not fixes:
         return []
     count = f"{len(fixes)} fix{'es' if len(fixes) > 1 else ''}"
-    return [f"{count} only in Ubuntu Pro (`pro attach`):", *update_lines(fixes, verbose=verbose)]
+    return [f"{count} only in Ubuntu Pro (`pro attach`, `pro enable`):", *update_lines(fixes, verbose=verbose)]
 
 
 def overridden_lines(steps: Sequence[OverriddenView]) -> list[str]:

@@ -198,7 +198,7 @@ class Facts:
     journal: bool = False
     """Whether an interrupted dpkg left journal entries that are not merged into its database yet."""
     esm_only: tuple[Update, ...] = ()
-    """Fixes that only Ubuntu Pro brings, to a machine that is not attached: no configured source has them."""
+    """Fixes that only Ubuntu Pro brings, by a service that is not enabled: no configured source has them."""
     snoozes: tuple[Snooze, ...] = ()
     """Those in force."""
 

@@ -17,7 +17,7 @@ from agent.core.model.scope import Scope
 from agent.core.packages.admission import Admission, admit
 from agent.core.packages.atomic_groups import ATOMIC_GROUPS, AtomicGroup, in_any_group
 from agent.core.packages.dropped import Dropped
-from agent.core.packages.esm import not_attached
+from agent.core.packages.esm import not_enabled
 from agent.core.packages.fallback import next_attempt
 from agent.core.packages.gates.allowlist import not_allowlisted
 from agent.core.packages.gates.veto import veto
@@ -117,7 +117,7 @@ def build_plan(
         remove=kernels.remove,
         kept=kernels.kept,
         journal=facts.journal,
-        esm_only=tuple(Held.of(update, not_attached(update)) for update in facts.esm_only),
+        esm_only=tuple(Held.of(update, not_enabled(update)) for update in facts.esm_only),
     )
 
 

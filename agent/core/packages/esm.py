@@ -5,7 +5,7 @@ from agent.core.model.plan import Refusal, Why
 from agent.core.model.reasons import Reason, ReasonCode
 
 
-def not_attached(update: Update) -> Refusal:
+def not_enabled(update: Update) -> Refusal:
     """Return why a fix of ESM is not installed."""
     reason = Reason(code=ReasonCode.ESM_ONLY, values=(f"{update.origin} {update.archive}",))
     return Refusal(why=Why.ESM_ONLY, reason=reason)

@@ -1,7 +1,8 @@
-"""Fixes that only Ubuntu Pro brings, by the package lists that the Pro client keeps for machines that are not attached.
+"""Fixes that only Ubuntu Pro brings, by the package lists that the Pro client keeps of services that are not enabled.
 
-The client (esm-cache.service) has apt fetch and verify the public lists of ESM into a root directory of its own, which
-is no part of apt's configuration: nothing of it can be installed. The packages themselves need a subscription.
+The machine may be attached all the same. The client (esm-cache.service) has apt fetch and verify the public lists of
+ESM into a root directory of its own, which is no part of apt's configuration: nothing of it can be installed. The
+packages themselves need a subscription.
 """
 
 import re

@@ -129,7 +129,7 @@ def _plan_lines(plan: PlanView, *, verbose: bool) -> list[str]:
         lines += update_lines(hidden, indent=WIDTH, verbose=verbose, most=most)
         lines += [] if verbose else _more(len(by_source(hidden)))
     if plan.esm_only:
-        lines.append(_field("Only in Pro", f"{len(plan.esm_only)} (`pro attach` adds their sources)"))
+        lines.append(_field("Only in Pro", f"{len(plan.esm_only)} (`pro attach` or `pro enable` adds their sources)"))
         lines += update_lines(plan.esm_only, indent=WIDTH, verbose=verbose, most=most)
         lines += [] if verbose else _more(len(by_source(plan.esm_only)))
     return lines

@@ -22,7 +22,7 @@ WHYS: Mapping[str, str] = {
     "failed-before": "it failed in an earlier run",
     "no-space": "a file system has too little space",
     "conffile": "dpkg would ask about a configuration file",
-    "esm-only": "only Ubuntu Pro has it, and the host is not attached",
+    "esm-only": "only Ubuntu Pro has it, and its source is not enabled on the host",
     "snoozed": "a person snoozed it",
     "soaking": "the host first saw this version lately and lets it soak",
     "not-in-cohort": "the staged rollout has not reached the host's cohort",
@@ -46,7 +46,7 @@ OPENERS: Mapping[str, str] = {
     "snoozed": "wait until it ends; `maestro-agent snooze --list` shows it, `maestro-agent snooze --end` ends it",
     "soaking": "wait; or at once: maestro-agent upgrade {package}",
     "not-in-cohort": "wait; or at once: maestro-agent upgrade {package}",
-    "esm-only": "attach the machine to Ubuntu Pro (`pro attach`), then `maestro-agent check`",
+    "esm-only": "`pro attach`, or `pro enable` where it is attached, then `maestro-agent check`",
 }
 """What opens a held update, for the person at the host."""
 REBOOT_WHYS: Mapping[str, str] = {
