@@ -123,8 +123,12 @@ def is_failure(request: QueuedRequest, after: RequestStatus, why: str | None) ->
     """Return whether a change counts as a failure of its deployment.
 
     A request that expires was a failure only if it had been delivered: else no host has done anything. One that a
-    person has cancelled may be refused for just that: its host finds that the endpoint no longer has it.
+    person has cancelled may be refused for just that: its host finds that the endpoint no longer has it. A host whose
+    end was assumed has failed once, whatever it reports later.
     """
+    was_with_host = request.delivered_s > 0 or request.host_step is not None
+    if request.status is RequestStatus.EXPIRED and was_with_host and not request.cancelling:
+        return False
     if after is RequestStatus.FAILED:
         return True
     if request.cancelling:

@@ -121,6 +121,33 @@ def test_the_refusal_of_a_cancelled_request_is_no_failure_and_its_failed_run_is_
     assert is_failure(cancelled, S.FAILED, None)
 
 
+@pytest.mark.parametrize(
+    "known",
+    [
+        {"delivered_s": 1.0},
+        {"delivered_s": 1.0, "host_step": S.ACCEPTED},
+        {"host_step": S.RECEIVED},
+        {"delivered_s": 1.0, "host_step": S.ACCEPTED, "cancelling": True},
+    ],
+    ids=["sent", "accepted", "sent-after-the-backup", "cancelled"],
+)
+def test_a_host_fails_once_though_its_end_was_assumed_before(known: dict[str, object]) -> None:
+    late = 8 * 86400.0
+    sent = replace(queued(status=S.ACCEPTED), **known)  # type: ignore[arg-type]
+
+    assumed = expire(replace(DEPLOYMENT, in_flight=1, stop_after=9), (sent,), late)
+    reported = exchange(
+        ExchangeView(
+            requests=(assumed.requests[0].request,), deployments=assumed.deployments, hosts=frozenset(),
+            steps=(step(S.FAILED),), now_s=late,
+        )
+    )  # fmt: skip
+
+    assert assumed.requests[0].request.status is S.EXPIRED
+    assert reported.requests[0].request.status is S.FAILED
+    assert (reported.deployments["d"].failures, reported.deployments["d"].in_flight) == (1, 0)
+
+
 def test_a_receipt_is_bounded() -> None:
     many = [queued(f"r{number}") for number in range(MAX_REQUESTS + 5)]
     cancelled = [queued(f"c{number}", S.DELIVERED, cancelling=True) for number in range(MAX_CANCELLED + 5)]
