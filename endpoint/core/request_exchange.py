@@ -87,7 +87,7 @@ def exchange(view: ExchangeView) -> Exchange:
             _change(made, view, request, RequestChange(request=changed, step=step))
             requests[request.id] = changed
     for request in requests.values():
-        if request.host_id in view.hosts and not _waits_for_earlier_step(request, requests):
+        if request.host_id in view.hosts and not _waits_for_earlier_step(made, request, requests):
             _deliver(made, view, request)
     return made
 
@@ -119,18 +119,21 @@ def _is_recalled(request: QueuedRequest, deployment: Deployment, now_s: float) -
     return request.cancelling and (request.status in IN_FLIGHT or (waits and now_s < deployment.expires_s))
 
 
-def _waits_for_earlier_step(request: QueuedRequest, requests: Mapping[str, QueuedRequest]) -> bool:
-    """Return whether the view has an earlier step of the same deployment on the same host that is not done.
+def _waits_for_earlier_step(made: Exchange, request: QueuedRequest, requests: Mapping[str, QueuedRequest]) -> bool:
+    """Return whether the view has an earlier step of the same deployment on the same host that this one waits for.
 
-    One that fails in this very exchange is there, too, and ends those behind it as it is stored.
+    One that fails in this very exchange is there, too, and ends those behind it as it is stored; one that ends without
+    a failure is not waited for.
     """
     if request.status is not RequestStatus.QUEUED or request.step == 1:
         return False
+    over = {one.request.id for one in made.requests if one.request.status in ENDED and not one.ends_later_steps}
     return any(
         other.deployment == request.deployment
         and other.host_id == request.host_id
         and other.step < request.step
         and other.status is not RequestStatus.DONE
+        and other.id not in over
         for other in requests.values()
     )
 
