@@ -36,7 +36,7 @@ _WHY_TEXT: Mapping[str, str] = {
     "not-in-plan": "its plan does not have what was requested; nothing was done",
     "busy-too-long": "another package manager or other requests kept it busy",
     "interrupted": "the job was killed, or the machine went down",
-    EARLIER_STEP: "an earlier step has failed there",
+    EARLIER_STEP: "an earlier step was not done there",
 }
 
 
