@@ -75,6 +75,7 @@ def daily_job_lines(job: DailyJobView, now: datetime) -> list[str]:
         field("Daily job", _state(job), width=WIDTH),
         *([field("Timer", _timer(job), width=WIDTH)] if job.timer and job.version else []),
         *(_settings_lines(job.settings) if job.settings and job.version else []),
+        *([field("Installs", _at_shutdown(job), width=WIDTH)] if _at_shutdown(job) else []),
         *([field("Last success", _when(job.last_success_at, now), width=WIDTH)] if job.version else []),
         *(Line(f"  ! {reason}", hang=4, tone=Tone.HELD) for reason in daily_job_reasons(job)),
     ]
@@ -91,7 +92,17 @@ def status_text(job: DailyJobView) -> str:
     if job.version is None:
         return "not installed"
     stood_down = _STOOD_DOWN.get(job.stood_down or "")
-    return f"off ({stood_down or why_off(job)})"
+    at_shutdown = "; installs at each shutdown (InstallOnShutdown)" if _at_shutdown(job) else ""
+    return f"off ({stood_down or why_off(job)}){at_shutdown}"
+
+
+def _at_shutdown(job: DailyJobView) -> str:
+    """Return that the job installs at a shutdown, which it does whatever switches its daily run off; empty: no."""
+    if job.settings is None or not job.settings.on_shutdown or not {"no-origins", "not-installed"}.isdisjoint(job.gaps):
+        return ""
+    if job.is_on is False:
+        return f"at each shutdown all the same (InstallOnShutdown): `maestro-agent {NAME} disable` ends that"
+    return "at the next shutdown only (InstallOnShutdown)"
 
 
 def _remedy(job: DailyJobView) -> str:
@@ -136,8 +147,6 @@ def _settings_lines(settings: JobSettingsView) -> Iterator[str]:
         yield field("Origin", origin, width=WIDTH)
     if settings.update_days:
         yield field("Only on", ", ".join(settings.update_days), width=WIDTH)
-    if settings.on_shutdown:
-        yield field("Installs", "at the next shutdown only (InstallOnShutdown)", width=WIDTH)
     if settings.reboots:
         text = f"by itself if one is required, at {settings.reboot_time!r}, {_users(settings)} (Automatic-Reboot)"
         yield field("Reboot", text, width=WIDTH, tone=Tone.ATTENTION)

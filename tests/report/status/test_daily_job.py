@@ -75,6 +75,26 @@ def test_a_job_that_could_not_be_looked_at_is_not_called_off(mode: DailyJobMode,
 
 
 @pytest.mark.parametrize(
+    ("gap", "installs"),
+    [
+        (Gap.UPGRADE_OFF, True),
+        (Gap.PERIODIC_OFF, True),
+        (Gap.TIMER_MASKED, True),
+        (Gap.NO_ORIGINS, False),
+        (Gap.NOT_INSTALLED, False),
+    ],
+)
+def test_a_job_that_is_off_and_installs_at_shutdowns_is_told(gap: Gap, *, installs: bool) -> None:
+    theirs = OFF[gap]
+    assert isinstance(theirs.settings, JobSettings)
+    found = view(replace(theirs, settings=replace(theirs.settings, on_shutdown=True)))
+
+    assert any("InstallOnShutdown" in line for line in daily_job_lines(found, NOW)) is installs
+    assert ("InstallOnShutdown" in status_text(found)) is installs
+    assert "InstallOnShutdown" not in status_text(view(theirs))
+
+
+@pytest.mark.parametrize(
     ("overdue", "remedy"),
     [("late", "journalctl"), ("its Package-Blacklist keeps back updates of a", "`maestro-agent upgrade`")],
     ids=["late", "blacklist"],
