@@ -110,7 +110,9 @@ class Days:
             self._kept.machine.check(f"systemctl reset-failed {service}; systemctl start {service}")
 
     def _ours(self) -> None:
-        """Send what the daemon sends, whatever it would send by its record."""
+        """Send what the daemon sends, whatever it would send by its record; nothing once the agent is removed."""
+        if not self._kept.machine.path(SOCKET).exists():
+            return
         assert request(self._kept, "upgrade") in {0, 2, 10}
 
 
@@ -150,8 +152,14 @@ def test_each_mode_is_entered_and_left_with_exactly_one_daily_patcher(kept: Kept
     length = 7 if bases.thorough() else 1
     theirs, own = [["unattended-upgrades"]] * length, [["agent"]] * length
 
-    found = modes(kept, Days(kept), length)
-    others = kept.agent("history --json").json["others"]
+    days = Days(kept)
+    found = modes(kept, days, length)
+    others, left = kept.agent("history --json").json["others"], timer(kept)
+    kept.machine.check(f"systemctl enable --now {TIMER}")
+    configure(kept, "replace")
+    kept.wait_for_idle()
+    kept.machine.check("apt-get remove -y maestro-agent")
+    found["removed"] = [days.patchers() for _ in range(length)]
 
     assert found == {
         "coexist": theirs,
@@ -160,10 +168,11 @@ def test_each_mode_is_entered_and_left_with_exactly_one_daily_patcher(kept: Kept
         "replace-3": own,
         "coexist-4": theirs,
         "coexist-off": own,
+        "removed": theirs,
     }
     # Days are minutes apart here, so that those that follow each other are one run of theirs.
     assert sum(len(other["changes"]) for other in others) == 3 * length
-    assert timer(kept) == ("loaded", "inactive", "disabled")
+    assert (left, timer(kept)) == (("loaded", "inactive", "disabled"), ("loaded", "active", "enabled"))
     assert kept.machine.run("systemctl --failed --no-legend").stdout == ""
 
 
