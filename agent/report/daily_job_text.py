@@ -109,8 +109,9 @@ def _remedy(job: DailyJobView) -> str:
     """Return the command for a job that does not do its work."""
     if _BLACKLIST in (job.overdue or ""):
         return "`maestro-agent upgrade`"
-    at_shutdown = job.settings is not None and job.settings.on_shutdown
-    return "`maestro-agent reboot`" if at_shutdown else "`journalctl -u apt-daily-upgrade`"
+    if job.settings is not None and job.settings.on_shutdown:
+        return "`maestro-agent reboot`"
+    return "`journalctl -u apt-daily-upgrade`" if job.timer else "/var/log/unattended-upgrades"
 
 
 def _nobody(job: DailyJobView) -> str:

@@ -95,12 +95,16 @@ def test_a_job_that_is_off_and_installs_at_shutdowns_is_told(gap: Gap, *, instal
 
 
 @pytest.mark.parametrize(
-    ("overdue", "remedy"),
-    [("late", "journalctl"), ("its Package-Blacklist keeps back updates of a", "`maestro-agent upgrade`")],
-    ids=["late", "blacklist"],
+    ("theirs", "overdue", "remedy"),
+    [
+        (ON, "late", "`journalctl"),
+        (WORKS["started-by-cron"], "late", "/var/log/unattended-upgrades"),
+        (ON, "its Package-Blacklist keeps back updates of a", "`maestro-agent upgrade`"),
+    ],
+    ids=["late", "without-systemd", "blacklist"],
 )
-def test_a_job_that_does_not_do_its_work_is_told_with_what_to_do(overdue: str, remedy: str) -> None:
-    (reason,) = daily_job_reasons(view(ON, overdue=overdue))
+def test_a_job_that_does_not_do_its_work_is_told_with_what_to_do(theirs: TheirJob, overdue: str, remedy: str) -> None:
+    (reason,) = daily_job_reasons(view(theirs, overdue=overdue))
 
     assert remedy in reason
 
