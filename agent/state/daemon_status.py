@@ -9,10 +9,17 @@ from agent.core.schemas import DAEMON_SCHEMA
 from agent.errors import HostError
 from agent.state.file_lock import exclusive
 from agent.state.json_reader import JsonReader
+from agent.state.lazy_module import lazy_module
 from agent.state.process_id import alive_pid, own_process_id
 from agent.state.runtime_file import read_runtime_file, write_runtime_file
 from agent.state.timestamps import format_utc
 from agent.version import VERSION
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from agent.state import run_directory
+else:
+    run_directory = lazy_module("agent.state.run_directory")
 
 RUN_DIRECTORY = "/run/maestro-agent"
 _MAX_PROBLEM = 2000
@@ -38,9 +45,9 @@ class DaemonStatusFile:
         """
         directory = os.path.dirname(self._lock_path)
         try:
-            os.makedirs(directory, exist_ok=True)
+            run_directory.make_run_directory(directory)
         except OSError as error:
-            raise HostError(f"{directory}: cannot be created: {error.strerror}") from error
+            raise HostError(f"{directory}: cannot be used: {error}") from error
         self._lock.enter_context(exclusive(self._lock_path, busy="another daemon (pid {pid}) runs on this machine"))
 
     def publish(

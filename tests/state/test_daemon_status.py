@@ -3,6 +3,7 @@
 import os
 import socket
 import time
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -100,8 +101,39 @@ def test_an_unreadable_status_file_is_an_error_with_its_path(tmp_path: Path, tex
 
 
 def test_a_run_directory_that_cannot_be_created_is_a_host_error() -> None:
-    with pytest.raises(HostError, match="/proc/nowhere: cannot be created"):
+    with pytest.raises(HostError, match="/proc/nowhere: cannot be used"):
         DaemonStatusFile("/proc/nowhere", NOW).acquire()
+
+
+def link(path: Path) -> None:
+    path.symlink_to("/proc/1/mem")
+
+
+def full_directory(path: Path) -> None:
+    path.mkdir()
+    (path / "inside").symlink_to("/")
+
+
+def closed_file(path: Path) -> None:
+    path.touch(0o000)
+
+
+@pytest.mark.parametrize("name", ["daemon.lock", "daemon.json", "daemon.json.new"])
+@pytest.mark.parametrize("plant", [link, full_directory, closed_file, os.mkfifo])
+def test_a_daemon_starts_whatever_was_planted_in_its_directory(
+    plant: Callable[[Path], None], name: str, tmp_path: Path
+) -> None:
+    kept = tmp_path / "exporter-endpoint.json"
+    kept.write_text("{}")
+    plant(tmp_path / name)
+    status_file = DaemonStatusFile(str(tmp_path), NOW)
+
+    status_file.acquire()
+    status_file.publish(NOW, {}, "waiting", [], next_look_at=NOW, upgrades=True)
+
+    assert read_daemon_status(str(tmp_path)) is not None
+    assert kept.read_text() == "{}"
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.glob("daemon.lock")} == {0o600}
 
 
 def test_each_assignment_to_systemd_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
