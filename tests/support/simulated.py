@@ -515,7 +515,9 @@ class Simulated:
         return int(state.version or 0) if state is not None else 0
 
     def _require_unchanged(self, steps: Sequence[Step], scope: Scope) -> None:
-        allowed = {(offer.package, str(offer.version)) for offer in self.lists if offer.security or scope is Scope.ALL}
+        allowed = {
+            (offer.package, str(offer.version)) for offer in self.lists if offer.security or scope is not Scope.SECURITY
+        }
         for step in steps:
             state = self.packages.get(step.package)
             installed = state.version if state is not None else None
@@ -600,7 +602,7 @@ class Simulated:
                 continue
             refusal = veto(package_id(name)) or (_ON_HOLD if name in self.on_hold else None)
             offers = [offer for offer in self.lists if offer.package == name and offer.version >= version]
-            allowed = [offer for offer in offers if offer.security or scope is Scope.ALL]
+            allowed = [offer for offer in offers if offer.security or scope is not Scope.SECURITY]
             if refusal is None and not allowed:
                 why = Why.NEEDS_OTHER_ORIGIN if offers else Why.BROKEN_DEPENDENCY
                 refusal = Refusal(why=why, reason=text_reason("cannot be had"))

@@ -3,12 +3,12 @@
 Without that a new update would be installed, or would soak, before anybody knows which CVEs it fixes.
 """
 
-from agent.core.model.facts import Facts
 from agent.core.model.scope import Scope
 from agent.core.packages.admission import updates_in_scope
 from agent.core.packages.cves import VersionChange
 from agent.core.packages.dropped import NOTHING_DROPPED, Dropped
 from agent.core.packages.explain_cve import cve_id
+from agent.core.packages.soak import soaking_in, waiting
 from agent.core.policy.policy import PrefetchMode
 from agent.worker.context import JobContext
 from agent.worker.steps.plan import Planned, decided_again
@@ -29,7 +29,7 @@ def decided_by_cves(
         HostError: the packages cannot be observed.
     """
     for _ in range(_MOST_ROUNDS):
-        if not _rules_name_cves(context, planned.facts) or not _has_unread(context, planned):
+        if not _rules_name_cves(context, planned) or not _has_unread(context, planned):
             break
         if not _read(context, planned, ahead=ahead):
             break
@@ -45,8 +45,12 @@ def _read(context: JobContext, planned: Planned, *, ahead: bool) -> bool:
     return read_changelogs_now(context, planned)
 
 
-def _rules_name_cves(context: JobContext, facts: Facts) -> bool:
-    named = (*context.policy.soak.override, *(one.what for one in facts.snoozes))
+def _rules_name_cves(context: JobContext, planned: Planned) -> bool:
+    """Whether a CVE is snoozed, or exempt from a soak by which any update waits."""
+    policy, facts = soaking_in(planned.plan.scope, context.policy), planned.facts
+    named = [one.what for one in facts.snoozes]
+    if any(waiting(policy, update) is not None for update in facts.updates):
+        named += policy.soak.override
     return any(cve_id(one) is not None for one in named)
 
 

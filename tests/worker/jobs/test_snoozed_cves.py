@@ -111,3 +111,21 @@ def test_a_version_that_appears_during_the_run_is_read_before_it_is_installed(ag
 
     assert (names(done.upgraded), whys(done)) == (["b"], {"a": Why.SNOOZED})
     assert agent.machine.versions()["b"] == "3"
+
+
+@pytest.mark.parametrize(
+    ("scope", "soak"),
+    [
+        (Scope.PROVISION, SoakPolicy(other=7 * DAY, override=(CVE,))),
+        (Scope.ALL, SoakPolicy(security=7 * DAY, override=(CVE,))),
+    ],
+    ids=["a-new-server-soaks-nothing", "its-class-does-not-soak"],
+)
+def test_where_nothing_waits_no_changelog_is_read_for_an_exemption(
+    agent: Agent, scope: Scope, soak: SoakPolicy
+) -> None:
+    agent.machine.time += 30 * DAY  # the snooze is over
+
+    done = with_fetch_ahead(agent, PrefetchMode.SECURITY, soak).upgrade(scope)
+
+    assert (names(done.upgraded), agent.machine.read_ahead) == (["tool"], [])
