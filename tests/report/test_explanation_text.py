@@ -4,8 +4,10 @@ import pytest
 
 from agent.core.model.facts import Facts
 from agent.core.packages.explain import explain_package
+from agent.core.packages.explain_cve import InstalledFixes, explain_cve
 from agent.report.explanation_text import explanation_lines
 from agent.report.reasons import gate_texts
+from agent.state.documents.cve_explanation import cve_explanation_to_document
 from agent.state.documents.explanation import explanation_to_document
 from agent.state.json_reader import JsonReader
 from tests.core import given
@@ -32,14 +34,28 @@ def test_every_gate_has_its_own_line_on_request() -> None:
     assert {name: found[name] for name in ("hold", "signature", "soak")} == {"hold": "+", "signature": "?", "soak": "?"}
 
 
-@pytest.mark.parametrize(
+_PATCHERS = pytest.mark.parametrize(
     ("patcher", "snoozed", "warned"),
     [("unattended-upgrades", True, True), ("agent", True, False), ("unattended-upgrades", False, False)],
 )
+_COMMAND = "unattended-upgrades disable"
+"""Which ends that their daily job installs what is snoozed here."""
+
+
+@_PATCHERS
 def test_what_their_daily_job_does_not_go_by_is_told(patcher: str, *, snoozed: bool, warned: bool) -> None:
     facts = given.facts(snoozes=(given.snooze(),) if snoozed else ())
     found = explain_package(given.policy(), facts, given.plan(), given.known())
     document = explanation_to_document(found, given.NOW, wording=gate_texts)
     document["patcher"] = patcher
 
-    assert ("unattended-upgrades disable" in str(explanation_lines(JsonReader(document, "explain"))[-1])) is warned
+    assert (_COMMAND in str(explanation_lines(JsonReader(document, "explain"))[-1])) is warned
+
+
+@_PATCHERS
+def test_the_same_is_said_of_a_cve(patcher: str, *, snoozed: bool, warned: bool) -> None:
+    snoozes = (given.snooze("CVE-2024-1234"),) if snoozed else ()
+    found = explain_cve("CVE-2024-1234", given.plan(), {}, InstalledFixes(read=9), snoozes)
+    document = {**cve_explanation_to_document(found, given.NOW), "patcher": patcher}
+
+    assert (_COMMAND in "\n".join(map(str, explanation_lines(JsonReader(document, "explain"))))) is warned
