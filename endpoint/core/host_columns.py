@@ -70,7 +70,7 @@ def host_columns(report: Report | None) -> dict[str, Any]:
         "codename": _cut(system.get("codename"), 64),
         "release_support": _cut(release.get("support"), 64),
         "release_until": _cut(release.get("until"), 10),
-        "ended_at": _ended_s(release),
+        "ended_at": ended_s(release),
         "lists_state": _cut(_part(state, "lists").get("state"), 64),
         "lists_good_at": _lists_good_s(_part(state, "lists")),
         "health": _cut(state.get("health"), 64),
@@ -140,6 +140,17 @@ def package_rows(state: Report) -> list[PackageRow]:
             row = _package(stage, item)
             found[row.package, row.architecture] = row
     return list(found.values())
+
+
+def ended_s(release: Report) -> float | None:
+    """Return when a release of a report gets no security updates any more; 0: it had ended then; None: unknown."""
+    if release.get("support") == "ended":
+        return 0.0
+    try:
+        day = datetime.strptime(str(release.get("until")), "%Y-%m-%d").replace(tzinfo=timezone.utc)
+        return (day + timedelta(days=1)).timestamp()
+    except (ValueError, OverflowError):
+        return None
 
 
 def agent_tags(state: Report) -> frozenset[str]:
@@ -221,16 +232,6 @@ def _lists_good_s(lists: Report) -> float | None:
     verified = [moment_s(one["verified_at"]) for one in lists.get("sources") or () if one["security"]]
     known = [moment_s(lists.get("updated_at")), *verified]
     return min((at for at in known if at is not None), default=None)
-
-
-def _ended_s(release: Report) -> float | None:
-    if release.get("support") == "ended":
-        return 0.0
-    try:
-        day = datetime.strptime(str(release.get("until")), "%Y-%m-%d").replace(tzinfo=timezone.utc)
-        return (day + timedelta(days=1)).timestamp()
-    except (ValueError, OverflowError):
-        return None
 
 
 def _exposure(exposure: Report) -> dict[str, Any]:

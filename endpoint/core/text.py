@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from endpoint.core.fleet import Stream
+from endpoint.core.host_columns import ended_s
 from endpoint.core.timestamps import format_age, parse_utc
 
 _HEAD = ("HOST", "SEEN", "HEALTH", "PENDING", "HELD", "REBOOT", "LAST RUN", "EVENTS", "ID")
@@ -16,7 +17,7 @@ def fleet_lines(document: Mapping[str, Any], now: datetime) -> list[str]:
     hosts = document["hosts"]
     if not hosts:
         return ["no host has reported yet"]
-    return [*table([_HEAD, *(_row(host, now) for host in hosts)]), *_clone_lines(hosts), "", _summary(hosts)]
+    return [*table([_HEAD, *(_row(host, now) for host in hosts)]), *_clone_lines(hosts), "", _summary(hosts, now)]
 
 
 def gap_lines(streams: Iterable[Stream]) -> list[str]:
@@ -102,12 +103,12 @@ def table(rows: Sequence[Sequence[str]]) -> list[str]:
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
-def _summary(hosts: Sequence[Mapping[str, Any]]) -> str:
+def _summary(hosts: Sequence[Mapping[str, Any]], now: datetime) -> str:
     counts = {
         "pending": sum(bool(host["pending"]) for host in hosts),
         "with held updates": sum(bool(host["held"]) for host in hosts),
         "to reboot": sum(bool(host["reboot_required"]) for host in hosts),
-        "past the end of security updates": sum(host["release_support"] == "ended" for host in hosts),
+        "past the end of security updates": sum(_has_ended(host, now) for host in hosts),
         "silent": sum(host["silent"] for host in hosts),
         "with missing events": sum(bool(host["missing_events"]) for host in hosts),
         "sharing an id": sum(host["agents"] > 1 for host in hosts),
@@ -118,3 +119,9 @@ def _summary(hosts: Sequence[Mapping[str, Any]]) -> str:
             del counts[seldom]
     summary = ", ".join(f"{count} {what}" for what, count in counts.items())
     return f"{len(hosts)} host{'s' if len(hosts) != 1 else ''}: {summary}"
+
+
+def _has_ended(host: Mapping[str, Any], now: datetime) -> bool:
+    """Whether the release is past its end, which it may have reached since the host reported."""
+    end_s = ended_s({"support": host["release_support"], "until": host["release_until"]})
+    return end_s is not None and end_s <= now.timestamp()

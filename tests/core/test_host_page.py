@@ -49,6 +49,13 @@ def test_a_full_report_is_shown_with_all_its_parts() -> None:
     assert view.queued == (4, 5)
 
 
+def test_a_release_that_ended_since_the_report_is_not_called_supported() -> None:
+    supported, ended = (host_view(full(), has_ended=ended).system.support for ended in (False, True))
+
+    assert supported == "in a later support phase"
+    assert ended == host_view({**full(), "release": {"support": "ended"}}).system.support
+
+
 def test_what_a_report_does_not_say_is_unknown_and_not_nothing() -> None:
     view = host_view(unknown())
 

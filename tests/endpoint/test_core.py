@@ -252,6 +252,24 @@ def test_an_agent_that_was_installed_again_is_no_clone() -> None:
     assert (host["agents"], host["agent_names"]) == (1, ["a"])
 
 
+@pytest.mark.parametrize(
+    ("release", "has_ended"),
+    [
+        ({"support": "ended", "until": "2026-11-22"}, True),
+        ({"support": "supported", "until": "2026-11-22"}, True),
+        ({"support": "supported", "until": "2026-11-23"}, False),
+        ({"support": "unknown", "until": None}, False),
+    ],
+    ids=["ended", "ended-since-the-report", "on-the-last-day", "unknown"],
+)
+def test_the_fleet_counts_the_releases_that_are_past_their_end_by_now(
+    release: dict[str, object], *, has_ended: bool
+) -> None:
+    document = fleet_document([stream("a", state={"release": release})], NOW, timedelta(minutes=15))
+
+    assert ("1 past the end of security updates" in fleet_lines(document, NOW)[-1]) is has_ended
+
+
 def test_the_fleet_is_rendered_as_a_table() -> None:
     state = {
         "host": {"name": "web\x1b[2J1"}, "health": "attention", "updates": {"security_pending": 3, "held": 0},

@@ -113,15 +113,15 @@ class HostView:
     """Events that wait on the host, and events that it has dropped."""
 
 
-def host_view(report: Mapping[str, Any]) -> HostView:
-    """Return what a page shows of `maestro.report/1`."""
+def host_view(report: Mapping[str, Any], *, has_ended: bool = False) -> HostView:
+    """Return what a page shows of `maestro.report/1`; `has_ended`: whether its release is past its end by now."""
     part = Part(report)
     engines = (engine_view(part, "docker"), engine_view(part, "weave"))
     snoozes = part.texts_or_none("snoozes")
     outbox = part.child("outbox")
     return HostView(
         generated_at=part.moment("generated_at"),
-        system=_system(part),
+        system=_system(part, has_ended=has_ended),
         health=part.word("health"),
         reasons=part.texts("reasons")[:_SHOWN],
         warnings=part.texts("warnings")[:_SHOWN],
@@ -137,10 +137,10 @@ def host_view(report: Mapping[str, Any]) -> HostView:
     )
 
 
-def _system(report: Part) -> SystemView:
+def _system(report: Part, *, has_ended: bool) -> SystemView:
     host, release, agent = report.child("host"), report.child("release"), report.child("agent")
     system = host.child("os")
-    support, automatic = release.word("support"), agent.word("automatic")
+    support, automatic = "ended" if has_ended else release.word("support"), agent.word("automatic")
     return SystemView(
         name=host.text("name"),
         os=" ".join(filter(None, (system.text("id"), system.text("version")))) or "unknown",

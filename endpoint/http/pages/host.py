@@ -14,6 +14,7 @@ from endpoint.core.host_page.document import host_detail_document
 from endpoint.core.host_page.reasons import request_why_text
 from endpoint.core.host_page.runs import StoredEvent, event_views, run_views
 from endpoint.core.host_page.view import HostView, host_view
+from endpoint.core.host_states import HostState
 from endpoint.core.people import Person, Right, is_tag
 from endpoint.errors import RefusedError, UsageError
 from endpoint.http.exchange import json_answer
@@ -77,7 +78,7 @@ class HostPages:
         context, now = self._context, datetime.now(timezone.utc)
         person = context.gate.person()
         detail = self._detail(host_id, person, now)
-        view = host_view(detail.state or {})
+        view = host_view(detail.state or {}, has_ended=HostState.ENDED in detail.row.states)
         events = _stored(detail)
         days = context.fleet.host_exposure_curve(detail.row.host_id, person.scope, now) or ()
         return context.site.render(
