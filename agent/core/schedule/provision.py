@@ -47,7 +47,7 @@ def provision_at(
         began = None if recorded.done else recorded.started_at
     # After the restart the packages are looked at once more, however long ago the beginning seems: without a clock that
     # runs while it is off, a new server often has the time only by then.
-    restarted = recorded is not None and recorded.restarted(server.boot_id)
+    restarted = recorded is not None and recorded.restarted(server.boot_id) and not _gave_up(recorded, attempts)
     # A first boot that lies far ahead says nothing: with a clock that was set back an old server would count as new.
     if began is None or (now - began > NEW_FOR and not restarted) or (recorded is None and began - now > NEW_FOR):
         return None
@@ -56,6 +56,15 @@ def provision_at(
     if attempts is None or last is None or is_future(last, now):
         return at
     return max(at, last + _pause(recorded, attempts, last, server, share))
+
+
+def _gave_up(recorded: Provision, attempts: JobAttempts | None) -> bool:
+    """Return whether the restart was tried for as long as a server counts as new, and not by a person afterwards.
+
+    The server is no new one then, whenever it restarts: no wrong clock has made it old.
+    """
+    last = attempts.last if attempts is not None else None
+    return last is not None and NEW_FOR - retry_delay(_MANY, 1) <= last - recorded.started_at <= NEW_FOR
 
 
 def _pause(

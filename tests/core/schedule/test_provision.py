@@ -109,6 +109,23 @@ def test_a_clock_that_was_behind_at_first_does_not_end_it_before_the_look_after_
     assert due(recorded.resumed("two", NOW), attempts=JobAttempts(last=NOW, failures=1), boot_id="two") is None
 
 
+@pytest.mark.parametrize(
+    ("tried_for", "starts"),
+    [(timedelta(days=6, hours=20), False), (timedelta(days=2), True), (timedelta(days=179), True), (None, True)],
+    ids=["given-up", "off-since", "a-person-went-on", "unknown"],
+)
+def test_a_server_whose_restart_was_given_up_is_not_upgraded_when_it_restarts_later(
+    tried_for: timedelta | None, *, starts: bool
+) -> None:
+    began = NOW - timedelta(days=180)
+    recorded = replace(REBOOTING, started_at=began, entered_at=began)
+    attempts = JobAttempts(last=began + tried_for) if tried_for is not None else None
+
+    at = due(recorded, first_boot=False, attempts=attempts, boot_id="two")
+
+    assert (at is not None and at <= NOW) is starts
+
+
 @pytest.mark.parametrize(("boot_id", "waits"), [("two", False), ("one", True), (None, True)])
 def test_after_the_restart_provisioning_goes_on_at_once(boot_id: str | None, *, waits: bool) -> None:
     at = due(REBOOTING, attempts=JobAttempts(last=NOW), boot_id=boot_id)
