@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -12,6 +13,7 @@ import pytest
 from agent.host.process.file_trust import distrust
 from agent.host.process.hooks import find_hooks, run_hook
 from agent.host.process.peer import uid_of
+from tests.conftest import CHECKOUT
 
 OF_THE_CONTRACT = {"PATH", "LC_ALL", "HOME", "MAESTRO_HOOK"}
 OF_THE_SHELL = {"PWD", "OLDPWD", "SHLVL", "_"}
@@ -36,6 +38,37 @@ def test_the_same_files_are_run_as_by_run_parts(tmp_path: Path) -> None:
 
     assert find_hooks(str(tmp_path)) == listed.stdout.split()
     assert find_hooks(str(tmp_path / "missing")) == []
+
+
+def test_a_hook_of_root_alone_is_found_by_every_user() -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        Path(directory).chmod(0o755)
+        hook(Path(directory), "a", "true", 0o700)
+        child = os.fork()
+        if child == 0:
+            os.setuid(65534)
+            os._exit(len(find_hooks(directory)))
+
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 1
+
+
+NOEXEC = """
+import sys
+from agent.host.process.hooks import find_hooks, run_hook
+(path,) = find_hooks(sys.argv[1])
+print(run_hook(path, {}, user=None, limit_s=5).problem)
+"""
+
+
+def test_a_hook_that_its_file_system_forbids_to_run_is_not_left_out_but_fails(root_directory: Path) -> None:
+    mount = 'mount -t tmpfs -o noexec,mode=755 none "$1" && echo "#!/bin/sh" >"$1/a" && chmod 755 "$1/a"'
+    command = ["unshare", "-m", "sh", "-c", f'{mount} && exec "$2" -c "$3" "$1"', "sh"]
+
+    done = subprocess.run(
+        [*command, root_directory, sys.executable, NOEXEC], capture_output=True, text=True, cwd=CHECKOUT, check=True
+    )
+
+    assert done.stdout.startswith("cannot be run: ")
 
 
 def test_a_hook_gets_the_document_and_its_output_is_kept(root_directory: Path) -> None:

@@ -9,6 +9,7 @@ import os
 import pwd
 import select
 import signal
+import stat
 import subprocess
 import time
 from collections.abc import Callable, Mapping
@@ -23,6 +24,7 @@ _NAME = lazy_pattern(r"[A-Za-z0-9_-]+")
 """run-parts(8): no dot, so that backups and files of dpkg (`.dpkg-new`) are not run."""
 _MAX_OUTPUT = 4096
 """Bytes of output that are kept."""
+_EXECUTABLE = stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH
 _POLL_S = 0.2
 _ENVIRONMENT = {**LANGUAGE, "PATH": PATH, "HOME": "/"}
 _NO_VARIABLES: Mapping[str, str] = {}
@@ -43,13 +45,24 @@ class HookResult:
 
 
 def find_hooks(directory: str) -> list[str]:
-    """Return the paths of the directory's hooks in the order in which they run; empty if there is none."""
+    """Return the paths of the directory's hooks in the order in which they run; empty if there is none.
+
+    By their mode, whoever asks: one on a file system mounted noexec, which access(2) calls not executable, has to fail.
+    """
     try:
         names = sorted(name for name in os.listdir(directory) if _NAME.fullmatch(name))
     except OSError:
         return []
     paths = [os.path.join(directory, name) for name in names]
-    return [path for path in paths if os.path.isfile(path) and os.access(path, os.X_OK)]
+    return [path for path in paths if _is_executable(path)]
+
+
+def _is_executable(path: str) -> bool:
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:
+        return False
+    return stat.S_ISREG(mode) and bool(mode & _EXECUTABLE)
 
 
 def run_hook(
