@@ -9,7 +9,7 @@ from tests.endpoint.test_validation import faults
 from tests.support.local_endpoint import LocalEndpoint
 from tests.support.messages import Outbox
 from tests.support.reporting import CVE, reporting_host
-from tests.support.reports import unknown
+from tests.support.reports import full, unknown
 from tests.support.visitor import Visitor
 from tests.support.visitor import visitor as log_in
 
@@ -37,6 +37,17 @@ def test_a_host_is_shown_with_what_is_held_and_what_opens_it(endpoint: LocalEndp
         *("cron.service", "app.service", "nginx.service has failed since the boot"),
     ):
         assert text in shown, text
+
+
+def test_a_host_whose_release_has_ended_since_its_report_is_not_called_supported(
+    endpoint: LocalEndpoint, visitor: Visitor
+) -> None:
+    release = {**full()["release"], "support": "supported", "phase": "standard", "until": "2026-01-01"}
+
+    shown = page(visitor, reporting_host(endpoint, release=release))
+
+    assert "gets no security updates" in shown
+    assert ", supported" not in shown
 
 
 def test_what_a_host_does_not_report_is_shown_as_unknown(endpoint: LocalEndpoint, visitor: Visitor) -> None:
