@@ -5,6 +5,7 @@ next one. From its end on the agent installs security updates only.
 """
 
 from contextlib import suppress
+from datetime import datetime
 
 from agent.core.frozen import replace
 from agent.core.job_kinds import JobKind, JobOption
@@ -17,6 +18,7 @@ from agent.core.provision.model import NextStep, Provision
 from agent.core.schemas import Document
 from agent.errors import ExitCode, NothingDoneError, RecordError
 from agent.host.apt.history import read_history
+from agent.host.boot_time import booted_at
 from agent.host.machine.boot_id import boot_id
 from agent.host.machine.first_boot import first_booted_at
 from agent.host.machine.identity import host_id
@@ -92,13 +94,19 @@ def _current(request: JobRequest, context: JobContext) -> Provision:
             entered_at=now,
             version=VERSION,
             requested_by=request.requested_by,
-            before=changes_by_cloud_init(read_history(), local_zone(), first_booted_at()),
+            before=changes_by_cloud_init(read_history(), local_zone(), _new_since()),
         )
     if request.requested_by != REQUESTED_BY_SCHEDULE:
         found = replace(found, reboot=JobOption.NO_REBOOT not in request.options)
     found = found.resumed(boot_id(), now)
     save_provision(store, found, now)
     return found
+
+
+def _new_since() -> datetime | None:
+    """Return when the first boot began, by the clock as it is set now where it was ahead then; None: unknown."""
+    first = first_booted_at()
+    return min(first, booted_at()) if first is not None else None
 
 
 def _upgrade(request: JobRequest, context: JobContext, current: Provision) -> JobAnswer:

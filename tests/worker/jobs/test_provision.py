@@ -1,7 +1,7 @@
 """`provision` with the real job and record on a simulated machine: killed, restarted and asked again at each phase."""
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -290,6 +290,25 @@ def test_a_soak_that_a_new_server_ignores_is_on_record_as_it_is_for_the_daily_up
     assert after is not None
     assert before.child("soak").raw["security_s"] == 604800
     assert after.raw["soak"] == before.raw["soak"]
+
+
+@pytest.mark.parametrize("ahead", [timedelta(0), timedelta(hours=2)], ids=["right-clock", "clock-ahead-at-first"])
+def test_what_cloud_init_changed_is_named_although_the_clock_was_set_back_since(
+    server: Server, monkeypatch: pytest.MonkeyPatch, ahead: timedelta
+) -> None:
+    boot = datetime(2026, 11, 30, 12, tzinfo=timezone.utc)
+    stanzas = [
+        f"Start-Date: {boot + after:%Y-%m-%d  %H:%M:%S}\nCommandline: apt-get -o force-unsafe-io dist-upgrade\n"
+        for after in (timedelta(days=-9), timedelta(minutes=3))
+    ]
+    monkeypatch.setattr(provision, "read_history", lambda: "\n".join(stanzas))
+    monkeypatch.setattr(provision, "local_zone", lambda: timezone.utc)
+    monkeypatch.setattr(provision, "booted_at", lambda: boot)
+    monkeypatch.setattr(provision, "first_booted_at", lambda: boot + ahead + timedelta(seconds=5))
+
+    server.provision()
+
+    assert [one.at for one in server.recorded.before] == [boot + timedelta(minutes=3)]
 
 
 def test_a_damaged_record_is_set_aside_by_the_command(server: Server) -> None:
