@@ -106,7 +106,8 @@ def test_a_person_sees_all_fixes_before_signing() -> None:
     terms = Terms(created_at="", expires_at="2026-11-30T15:00:00Z", requested_by="anna", comment="\x1b[2J")
     ids = [f"{number:08x}-0000-4000-8000-000000000000" for number in range(2)]
     made = {
-        one: request_form(work, terms, identity=one, host_id="h", arguments=request_arguments(work, 1)) for one in ids
+        one: request_form(work, terms, identity=one, host_id=f"h{one}", arguments=request_arguments(work, 1))
+        for one in ids
     }
     other = request_form(work, replace(terms, comment=""), identity=ids[0], host_id="h", arguments={"fixes": ["x"]})
 
@@ -130,7 +131,7 @@ def test_a_person_sees_all_steps_and_plans_before_signing() -> None:
     for number, work in enumerate(works):
         one = f"{number:08x}-0000-4000-8000-000000000000"
         arguments = request_arguments(work, 1)
-        made[one] = request_form(work, terms, identity=one, host_id="h", arguments=arguments)
+        made[one] = request_form(work, terms, identity=one, host_id=f"h{number % 2}", arguments=arguments)
 
     text = signing_text(made)
     made[one] = request_form(replace(works[0], reboot=None), terms, identity=one, host_id="h", arguments={})
@@ -141,3 +142,17 @@ def test_a_person_sees_all_steps_and_plans_before_signing() -> None:
     assert text.endswith("INC-1")
     with pytest.raises(UsageError):
         signing_text(made)
+
+
+def test_hosts_of_different_steps_are_all_counted_and_none_has_a_step_twice() -> None:
+    terms = Terms(created_at="", expires_at="2026-11-30T15:00:00Z", requested_by="anna", comment="")
+    docker, upgrade, again = (f"{number:08x}-0000-4000-8000-000000000000" for number in range(3))
+
+    def form(identity: str, verb: Verb, host: str) -> str:
+        return request_form(Work(verb=verb), terms, identity=identity, host_id=host, arguments={})
+
+    made = {docker: form(docker, Verb.DOCKER, "db1"), upgrade: form(upgrade, Verb.UPGRADE_SECURITY, "web1")}
+
+    assert signing_text(made).startswith("upgrade-security; then apply-docker for 2 hosts, ")
+    with pytest.raises(UsageError):
+        signing_text({**made, again: form(again, Verb.DOCKER, "db1")})

@@ -528,7 +528,7 @@ def forms_of(count: int) -> dict[str, str]:
     terms = Terms(created_at="", expires_at="", requested_by="anna", comment="")
     names = [str(uuid.uuid4()) for _ in range(count)]
     return {
-        name: request_form(Work(verb=Verb.CHECK), terms, identity=name, host_id="h", arguments={}) for name in names
+        name: request_form(Work(verb=Verb.CHECK), terms, identity=name, host_id=name, arguments={}) for name in names
     }
 
 
