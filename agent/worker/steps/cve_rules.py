@@ -3,8 +3,8 @@
 Without that a new update would be installed, or would soak, before anybody knows which CVEs it fixes.
 """
 
+from agent.core.model.plan import Plan
 from agent.core.model.scope import Scope
-from agent.core.packages.admission import updates_in_scope
 from agent.core.packages.cves import VersionChange
 from agent.core.packages.dropped import NOTHING_DROPPED, Dropped
 from agent.core.packages.explain_cve import cve_id
@@ -13,9 +13,6 @@ from agent.core.policy.policy import PrefetchMode
 from agent.worker.context import JobContext
 from agent.worker.steps.plan import Planned, decided_again
 from agent.worker.steps.prefetch import prefetch_updates, read_changelogs_now
-
-_MOST_ROUNDS = 4
-"""A lower version that takes the place of one that is held has a changelog of its own."""
 
 
 def decided_by_cves(
@@ -28,11 +25,12 @@ def decided_by_cves(
     Raises:
         HostError: the packages cannot be observed.
     """
-    for _ in range(_MOST_ROUNDS):
-        if not _rules_name_cves(context, planned) or not _has_unread(context, planned):
-            break
+    tried: set[VersionChange] = set()
+    # Again, because a lower version that takes the place of one that is held has a changelog of its own.
+    while (unread := _unread(context, planned.plan) - tried) and _rules_name_cves(context, planned):
         if not _read(context, planned, ahead=ahead):
             break
+        tried |= unread
         planned = decided_again(context, planned, dropped)
     return planned
 
@@ -54,7 +52,6 @@ def _rules_name_cves(context: JobContext, planned: Planned) -> bool:
     return any(cve_id(one) is not None for one in named)
 
 
-def _has_unread(context: JobContext, planned: Planned) -> bool:
-    known = context.record.findings()
-    updates = updates_in_scope(planned.facts, planned.plan.scope)
-    return any(VersionChange.of(update) not in known for update in updates)
+def _unread(context: JobContext, plan: Plan) -> set[VersionChange]:
+    found = {VersionChange.of(item) for item in (*plan.install, *plan.held)}
+    return {one for one in found if one is not None} - context.record.findings().keys()

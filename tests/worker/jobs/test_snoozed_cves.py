@@ -129,3 +129,15 @@ def test_where_nothing_waits_no_changelog_is_read_for_an_exemption(
     done = with_fetch_ahead(agent, PrefetchMode.SECURITY, soak).upgrade(scope)
 
     assert (names(done.upgraded), agent.machine.read_ahead) == (["tool"], [])
+
+
+def test_a_changelog_that_cannot_be_read_is_tried_once_in_a_plan(agent: Agent) -> None:
+    agent.machine.offer("a", "b", "c")
+    agent.machine.cves["a"] = FIXES
+    agent.check(refresh=False)
+    agent.machine.missing = {"b", "c"}
+
+    plan = check(agent.context, Scope.SECURITY, refresh=True, prefetching=False)
+
+    assert (names(plan.install), whys(plan)) == (["b", "c"], {"a": Why.SNOOZED})
+    assert agent.progress.count("reading the changelogs of the pending updates") == 1
