@@ -3,7 +3,7 @@
 Without that a new update would be installed, or would soak, before anybody knows which CVEs it fixes.
 """
 
-from agent.core.model.plan import Plan
+from agent.core.model.plan import Held, Plan, Step
 from agent.core.model.scope import Scope
 from agent.core.packages.cves import VersionChange
 from agent.core.packages.dropped import NOTHING_DROPPED, Dropped
@@ -53,5 +53,6 @@ def _rules_name_cves(context: JobContext, planned: Planned) -> bool:
 
 
 def _unread(context: JobContext, plan: Plan) -> set[VersionChange]:
-    found = {VersionChange.of(item) for item in (*plan.install, *plan.held)}
+    items: tuple[Step | Held, ...] = (*plan.install, *plan.held)
+    found = {VersionChange.of(item) for item in items}
     return {one for one in found if one is not None} - context.record.findings().keys()
