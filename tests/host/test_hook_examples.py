@@ -8,6 +8,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
@@ -125,13 +126,15 @@ def balancer(root_directory: Path) -> Iterator[Balancer]:
 
 
 def drain(balancer: Balancer, hook: str, *, server: str = "web/s1", wait_s: int = PATIENCE_S) -> HookResult:
+    own = balancer.directory / server.replace("/", "-")
+    own.mkdir(exist_ok=True)
     path = copy(
         "drain-haproxy",
-        balancer.directory,
+        own,
         BALANCERS=f"UNIX-CONNECT:{balancer.directory}/admin",
         SERVER=server,
         WAIT_S=str(wait_s),
-        MARK=f"{balancer.directory}/mark",
+        MARK=f"{own}/mark",
     )
     return run_hook(str(path), {}, user=None, limit_s=PATIENCE_S, variables={"MAESTRO_HOOK": hook})
 
@@ -175,6 +178,19 @@ def test_the_last_server_of_a_backend_is_never_drained(balancer: Balancer) -> No
 
     assert done.exit_code == 75
     assert balancer.servers()["s1"][0] == "no check"
+
+
+def test_two_servers_that_drain_at_the_same_moment_are_never_both_away(balancer: Balancer) -> None:
+    servers = ("web/s1", "web/s2")
+    for _ in range(4):
+        with ThreadPoolExecutor() as pool:
+            done = list(pool.map(lambda server: drain(balancer, "pre-upgrade", server=server), servers))
+        seen = [status for status, _ in balancer.servers().values()]
+        for server in servers:
+            drain(balancer, "post-upgrade", server=server)
+
+        assert 75 in [one.exit_code for one in done]
+        assert "no check" in seen
 
 
 def test_a_server_that_haproxy_does_not_know_defers_the_change(balancer: Balancer) -> None:
