@@ -6,7 +6,7 @@ from agent.state.provision_view import ForeignChangeView, ProvisionNoteView
 from agent.state.timestamps import format_human
 
 _PHASES = {
-    "upgrading": "Provisioning goes on: this run is tried again.",
+    "upgrading": "Provisioning has not ended: the daemon tries again, or `maestro-agent provision` does.",
     "rebooting": "Provisioning goes on after the restart.",
     "done": "Provisioning is done: from now on security updates only.",
 }
