@@ -2,12 +2,14 @@
 
 import argparse
 import tempfile
+from collections.abc import Callable
 from contextlib import ExitStack
 
 from agent.cli.flags import add_output, add_verbose, add_wait
 from agent.cli.options import config_path, requested_by
 from agent.cli.run_job import choose_runner, is_chroot, run_job, run_quietly
 from agent.core.frozen import replace
+from agent.core.job_control import Progress
 from agent.core.job_kinds import JobKind, JobOption
 from agent.host.machine.session import own_session
 from agent.host.systemd import systemd_runs
@@ -17,7 +19,7 @@ from agent.state.json_reader import JsonReader
 from agent.state.reboot_outcome_view import RebootOutcomeView
 from agent.state.run_views import OutcomeView
 from agent.state.store import DEFAULT_DIRECTORY
-from agent.worker.protocol import JobRequest
+from agent.worker.protocol import JobAnswer, JobRequest
 from agent.worker.runner import run_forked
 
 EXAMPLE = "example: maestro-agent provision --no-reboot   (as while an image is built)"
@@ -52,10 +54,9 @@ def run(arguments: argparse.Namespace) -> int:
     if request.state_dir != DEFAULT_DIRECTORY or not _is_image():
         return _run(request, arguments)
     with ExitStack() as until_done:
-        # On a failure the record with dpkg's output would be gone, but dpkg's own log has it.
         directory = until_done.enter_context(tempfile.TemporaryDirectory(prefix="maestro-agent-"))
         options = request.options | {JobOption.NO_REBOOT}
-        return _run(replace(request, options=options, state_dir=directory), arguments, notice=_IN_IMAGE)
+        return _run(replace(request, options=options, state_dir=directory), arguments, _run_unrecorded, _IN_IMAGE)
 
 
 def _options(arguments: argparse.Namespace) -> frozenset[JobOption]:
@@ -67,8 +68,21 @@ def _is_image() -> bool:
     return is_chroot() or not systemd_runs()
 
 
-def _run(request: JobRequest, arguments: argparse.Namespace, notice: str = "") -> int:
-    runner = choose_runner(request, run_forked)
+def _run_unrecorded(request: JobRequest, progress: Progress) -> JobAnswer:
+    """Run the job; its outcome names no output of the package manager, which goes with the record (dpkg has a log)."""
+    answer = run_forked(request, progress)
+    if answer.document is None:
+        return answer
+    return replace(answer, document={name: value for name, value in answer.document.items() if name != "log"})
+
+
+def _run(
+    request: JobRequest,
+    arguments: argparse.Namespace,
+    local: Callable[[JobRequest, Progress], JobAnswer] = run_forked,
+    notice: str = "",
+) -> int:
+    runner = choose_runner(request, local)
     if arguments.quiet:
         return run_quietly(request, runner)
     return run_job(

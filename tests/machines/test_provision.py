@@ -144,3 +144,13 @@ def test_in_an_image_nothing_is_recorded_that_its_servers_would_have(host: Scena
     assert host.machine.run("find /var/lib/maestro-agent /etc/machine-id -type f -exec md5sum {} +").stdout == before
     assert json.loads(shown.out)["runs"] == []
     assert host.machine.run("find /tmp -name 'maestro-agent-*'").stdout == ""
+
+
+def test_a_failure_in_an_image_names_no_file_that_is_gone(host: Scenario) -> None:
+    host.install(package("a", "1"))
+    host.repository("security", package("a", "2", postinst="exit 1"))
+
+    failed = host.agent("provision --json")
+
+    assert (failed.code, names(failed.json["failed"]), "log" in failed.json) == (1, ["a:amd64"], False)
+    assert "maestro-agent-" not in host.agent("provision").out
