@@ -45,6 +45,8 @@ class ChosenHost:
     name: str | None
     asks_for_signature: bool = False
     """It takes only what a person has signed."""
+    takes_requests: bool = True
+    """Else its request waits until it does."""
 
     @property
     def label(self) -> str:
@@ -125,4 +127,9 @@ def _left_out(row: Mapping[str, Any]) -> LeftOut | None:
 
 
 def _chosen(row: Mapping[str, Any]) -> ChosenHost:
-    return ChosenHost(host_id=row["host_id"], name=row["name"], asks_for_signature=bool(row["requests_signed"]))
+    return ChosenHost(
+        host_id=row["host_id"],
+        name=row["name"],
+        asks_for_signature=bool(row["requests_signed"]),
+        takes_requests=row["takes_requests"],
+    )

@@ -278,6 +278,17 @@ def test_a_cve_is_the_same_fix_in_any_spelling(site: LocalEndpoint) -> None:
     assert made["arguments"]["fixes"] == ["CVE-2026-12345", "cve-tool"]
 
 
+def test_a_named_host_that_takes_no_requests_is_named_again(site: LocalEndpoint) -> None:
+    host(site)
+    host(site, "old", Maestro_Requests="0")
+
+    done = site.run("request", "check", "--host", "web1", "old")
+    shown = site.run("request", "check", "--host", "web1", "old", "--dry-run")
+
+    assert [line.endswith(": old") for line in done.stdout.splitlines()] == [False, True]
+    assert [line.endswith(": old") for line in shown.stdout.splitlines()] == [False, False, False, True]
+
+
 def test_who_was_left_out_of_a_request_is_recorded_with_it(site: LocalEndpoint) -> None:
     host(site)
     host(site, "old", Maestro_Requests="0")
