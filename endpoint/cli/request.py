@@ -21,7 +21,6 @@ from endpoint.core.deployments import RequestStatus
 from endpoint.core.fleet import fleet_document
 from endpoint.core.host_choice import Choice, Wanted, choose
 from endpoint.core.request_arguments import Terms, Verb, Work, request_arguments, request_form, spread
-from endpoint.core.text import clean
 from endpoint.core.timestamps import format_utc
 from endpoint.store.database import Database
 from endpoint.store.deployments import DeploymentStore
@@ -135,7 +134,7 @@ def _lines(document: Mapping[str, Any], choice: Choice, *, dry: bool) -> list[st
         lines += [f"  {host.label}" for host in choice.hosts]
     elif document["counts"]["waiting-signature"]:
         lines.append(f"to sign: `maestro-endpoint requests sign {document['id'][:8]} --with KEY`")
-    deaf = [clean(host.label) for host in choice.hosts if not host.takes_requests]
+    deaf = [host.label for host in choice.hosts if not host.takes_requests]
     if deaf:
         lines.append(f"queued until they take requests, which they do not now: {spread(deaf, _MAX_NAMES)}")
     return lines + left_out_lines(document)

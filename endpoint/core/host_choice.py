@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from endpoint.core.text import clean
 from endpoint.errors import UsageError
 
 
@@ -50,8 +51,8 @@ class ChosenHost:
 
     @property
     def label(self) -> str:
-        """Return what people call it."""
-        return self.name or self.host_id
+        """Return what people call it, as text for a terminal: a host chooses its name itself."""
+        return clean(self.name or self.host_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -63,3 +63,15 @@ def test_whoever_chooses_no_host_is_told_why(rows: list[Row], wanted: Wanted, sa
 
     assert says in str(refused.value)
     assert " 0 " not in str(refused.value)
+
+
+def test_no_name_of_a_host_reaches_a_terminal_as_it_is() -> None:
+    hostile = "\x1b[2Jweb1\n"
+
+    (host,) = choose([row(hostile)], {}, Wanted(everyone=True)).hosts
+    with pytest.raises(UsageError) as refused:
+        choose([row(hostile, agents=2)], {}, Wanted(names=(hostile,)))
+
+    assert host.label.isprintable()
+    assert "web1" in host.label
+    assert str(refused.value).isprintable()
