@@ -56,7 +56,8 @@ def run(arguments: argparse.Namespace) -> int:
     with ExitStack() as until_done:
         directory = until_done.enter_context(tempfile.TemporaryDirectory(prefix="maestro-agent-"))
         options = request.options | {JobOption.NO_REBOOT}
-        return _run(replace(request, options=options, state_dir=directory), arguments, _run_unrecorded, _IN_IMAGE)
+        unrecorded = replace(request, options=options, state_dir=directory, remember=False)
+        return _run(unrecorded, arguments, _run_unrecorded, _IN_IMAGE)
 
 
 def _options(arguments: argparse.Namespace) -> frozenset[JobOption]:

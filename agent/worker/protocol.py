@@ -51,7 +51,10 @@ class JobRequest:
     scope: Scope = Scope.SECURITY
     refresh: bool = True
     remember: bool = True
-    """Whether a check becomes the plan that `status` shows."""
+    """Whether a check becomes the plan that `status` shows, and a person is notified of what the record has then.
+
+    Not of an image that is built: it is no server yet, and its record is thrown away.
+    """
     prefetch: bool = True
     """Whether a check with a refresh downloads the packages in advance."""
     plan_id: str | None = None

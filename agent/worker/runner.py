@@ -112,7 +112,7 @@ def _run_alone(
         _imported(request.kind.module).finish(record.store, work.request_id, then)
         return replace(answer, follow_up=None)
     lock.close()
-    if not _goes_down(answer):
+    if request.remember and not _goes_down(answer):
         _notify(record.store, request)
     return answer if work is None else _joined(answer, _answer_of(lambda: run_in_process(work, control)))
 

@@ -133,6 +133,7 @@ def test_in_an_image_nothing_is_recorded_that_its_servers_would_have(host: Scena
     host.install(package("a", "1"))
     host.repository("security", package("a", "2"))
     host.machine.check(": >/etc/machine-id; touch /run/reboot-required")
+    host.machine.write("/etc/maestro-agent/notify.d/mail", "#!/bin/sh\ntouch /tmp/notified\n", 0o755)
     before = host.machine.run("find /var/lib/maestro-agent /etc/machine-id -type f -exec md5sum {} +").stdout
 
     done = host.agent("provision --json")
@@ -143,7 +144,7 @@ def test_in_an_image_nothing_is_recorded_that_its_servers_would_have(host: Scena
     assert host.versions("a") == {"a": "2"}
     assert host.machine.run("find /var/lib/maestro-agent /etc/machine-id -type f -exec md5sum {} +").stdout == before
     assert json.loads(shown.out)["runs"] == []
-    assert host.machine.run("find /tmp -name 'maestro-agent-*'").stdout == ""
+    assert host.machine.run("find /tmp -name 'maestro-agent-*' -o -name notified").stdout == ""
 
 
 def test_a_failure_in_an_image_names_no_file_that_is_gone(host: Scenario) -> None:

@@ -244,6 +244,19 @@ def test_no_other_job_comes_between_the_beginning_of_a_request_and_its_work(
     ]
 
 
+@pytest.mark.parametrize("remember", [True, False], ids=["server", "image"])
+def test_nobody_is_notified_of_an_image(
+    monkeypatch: pytest.MonkeyPatch, request_for: Callable[..., JobRequest], *, remember: bool
+) -> None:
+    notified: list[str] = []
+    answering(monkeypatch, JobAnswer(exit_code=0))
+    monkeypatch.setattr(runner, "notify_person", lambda _store, job, _run: notified.append(job))
+
+    run_in_process(replace(request_for(JobKind.PROVISION), remember=remember), CONTROL)
+
+    assert bool(notified) is remember
+
+
 def test_a_job_does_not_start_while_another_one_runs(
     monkeypatch: pytest.MonkeyPatch, request_for: Callable[..., JobRequest]
 ) -> None:
