@@ -1,4 +1,7 @@
-"""Random weeks of uploads, stale lists, kills and snoozes: nothing is installed early, lost, or held for ever."""
+"""Random weeks of uploads, stale lists, kills and snoozes: nothing is installed early, lost, or held for ever.
+
+Nor is anything lost or held for ever by a clock that is wrong for some of these weeks.
+"""
 
 import random
 from collections.abc import Callable
@@ -21,6 +24,11 @@ SOAK = SoakPolicy(security=3 * DAY, rollout=2 * DAY, cohort="50")
 DUE = 4 * DAY
 STEPS = 40
 SEEDS = range(300) if thorough() else range(8)
+
+
+WRONG = [sign * days * DAY for sign in (-1, 1) for days in (0.1, 1, 5, 400, 9000)]
+"""How far a clock that is wrong is ahead."""
+CHECK_INTERVAL = timedelta(hours=6)
 
 
 class Weeks:
@@ -112,5 +120,33 @@ def test_whatever_happens_an_update_waits_as_long_as_it_has_to_and_no_longer(tmp
     weeks.check()
     weeks.pass_time(6 * DAY)
     weeks.upgrade()
+
+    assert agent.machine.versions() == {package: str(version) for package, version in weeks.newest.items()}
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_whatever_the_clock_did_an_update_is_told_and_released_in_time_once_the_clock_is_right(
+    tmp_path: Path, seed: int
+) -> None:
+    agent = Agent(tmp_path)
+    agent.policy = given.policy(soak=SOAK)
+    weeks, ahead = Weeks(agent, seed), timedelta()
+    agent.machine.offer(*(weeks.offer(package) for package in PACKAGES))
+    acts: list[Callable[[], object]] = [
+        *(weeks.publish, weeks.lose_source, weeks.regain_source, agent.upgrade),
+        *(lambda: weeks.tells_all(agent.check()) for _ in range(3)),
+    ]
+
+    for _ in range(STEPS // 2):
+        weeks.pass_time(weeks.random.randint(1, 30) * timedelta(hours=1) - ahead)
+        ahead = weeks.random.choice([ahead, ahead, timedelta(), weeks.random.choice(WRONG)])
+        weeks.pass_time(ahead)
+        weeks.random.choice(acts)()
+    weeks.pass_time(-ahead)
+    weeks.regain_source()
+    for _ in range(DUE // CHECK_INTERVAL + 1):
+        weeks.tells_all(agent.check())
+        weeks.pass_time(CHECK_INTERVAL)
+    agent.upgrade()
 
     assert agent.machine.versions() == {package: str(version) for package, version in weeks.newest.items()}
