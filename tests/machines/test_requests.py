@@ -30,6 +30,8 @@ signers = "/etc/maestro-agent/signers"
 [endpoint]
 url = "https://127.0.0.1:9"
 """
+DELAYS_SHUTDOWN = "systemd-inhibit --what=shutdown --mode=delay sleep 600"
+"""As unattended-upgrades-shutdown does: the daemon works on for some seconds after a reboot has begun."""
 SEND = """
 import json, socket, sys
 connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -120,11 +122,14 @@ def test_what_people_sign_runs_once_and_what_anybody_forges_never(host: Kept, tm
     assert ann.entry(3)["signed_by"] == "ann@example.org"
 
     host.machine.check("touch /run/reboot-required; echo a > /run/reboot-required.pkgs")
+    host.machine.check(f"systemd-run {DELAYS_SHUTDOWN}")
     before = host.machine.leader
     ann.send(request=ann.request(4, verb="reboot-if-required"))
+    ann.send(request=ann.request(5))
     host.tick()
     host.machine.follow_reboot(before)
     ann.wait_for(4, "done")
+    ann.wait_for(5, "done")
     leader = host.machine.leader
     for request in (only, ann.request(4, verb="reboot-if-required")):
         ann.send(request=request)
