@@ -256,6 +256,15 @@ def test_what_a_hook_notes_survives_a_reboot(example: Path) -> None:
     assert len(marks) == (example.name != "snapshot-lvm")
 
 
+def test_the_settings_of_keepalived_are_one_a_line_which_is_all_that_it_reads_of_it() -> None:
+    text = (CHECKOUT / "docs/examples/hooks/failover-address").read_text()
+    (block,) = re.findall(r"(?m)^# +track_file maintenance \{\n((?:#  .*\n)*?)#     \}$", text)
+
+    settings = dict(line.lstrip("# ").split() for line in block.splitlines())
+
+    assert settings == {"file": re.findall(r"(?m)^TRACK_FILE=(.*)$", text)[0], "weight": "-100", "init_file": "0"}
+
+
 ADDRESS = "192.0.2.10/24"
 KEEPALIVED = """
 while :; do
