@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from dataclasses import replace
 from datetime import datetime, timezone
 from functools import partial
 
@@ -69,11 +70,13 @@ def _sign(arguments: argparse.Namespace, config: Config, person: Actor) -> None:
         deployment = _deployment(database, arguments.id)
         forms = RequestQueries(database).documents(deployment, RequestStatus.WAITING_SIGNATURE)
         if not forms:
+            DeploymentStore(database).sign(deployment, {}, person)  # says so if it has expired
             raise UsageError("no request of it waits for a signature")
         if arguments.read is None:
             print(f"to sign: {signing_text(forms)}", flush=True)
         signatures = sign(forms)
-        signed = DeploymentStore(database).sign(deployment, signatures, person)
+        # As of now: a person may have taken long to type a passphrase.
+        signed = DeploymentStore(database).sign(deployment, signatures, replace(person, at=datetime.now(timezone.utc)))
     if arguments.write is not None:
         print(
             f"written: {len(forms)} files; to sign them: `ssh-keygen -Y sign -f KEY -n {SIGNATURE_NAMESPACE} FILE...`"

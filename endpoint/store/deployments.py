@@ -72,7 +72,7 @@ class DeploymentStore:
 
         Raises:
             StoreError: the database does not answer.
-            UsageError: there is no such deployment.
+            UsageError: there is no such deployment, or it has expired.
         """
         return self._database.write(lambda connection: _sign(connection, deployment, signatures, person))
 
@@ -140,7 +140,7 @@ def _create(
 
 
 def _sign(connection: Connection, deployment: str, signatures: Mapping[str, str], person: Actor) -> int:
-    _locked(connection, deployment)
+    _require_unexpired(_locked(connection, deployment), person.at_s)
     signed = 0
     for request, signature in signatures.items():
         values = {
@@ -174,9 +174,7 @@ def _resume(connection: Connection, deployment: str, person: Actor) -> None:
     found = _locked(connection, deployment)
     if found.status is not DeploymentStatus.STOPPED:
         raise UsageError(f"it is not stopped but {found.status.value}")
-    if person.at_s >= found.expires_s:
-        at = format_utc(datetime.fromtimestamp(found.expires_s, timezone.utc))
-        raise UsageError(f"it expired at {at}: make a new request")
+    _require_unexpired(found, person.at_s)
     changed = sa.update(DEPLOYMENTS).where(DEPLOYMENTS.c.id == deployment)
     connection.execute(changed.values(status=DeploymentStatus.ACTIVE.value, failures=0))
     _note(connection, deployment, person, "resumed", "")
@@ -187,6 +185,12 @@ def _expire(connection: Connection, *, deployment: str, now_s: float) -> int:
     made = expire(found, _unended(connection, deployment), now_s)
     store_exchange(connection, made, {deployment: found}, now_s)
     return len(made.requests)
+
+
+def _require_unexpired(deployment: Deployment, now_s: float) -> None:
+    if now_s >= deployment.expires_s:
+        at = format_utc(datetime.fromtimestamp(deployment.expires_s, timezone.utc))
+        raise UsageError(f"it expired at {at}: make a new request")
 
 
 def _locked(connection: Connection, deployment: str) -> Deployment:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import uuid
+from collections.abc import Mapping
 from contextlib import closing
 from datetime import datetime, timedelta, timezone
 from functools import partial
@@ -19,7 +20,7 @@ import jsonschema
 import pytest
 import sqlalchemy as sa
 
-from endpoint.cli import signing
+from endpoint.cli import requests, signing
 from endpoint.cli.signing import as_caller, write_forms
 from endpoint.config.model import Config, Retention
 from endpoint.core.request_arguments import Terms, Verb, Work, request_form
@@ -27,6 +28,7 @@ from endpoint.core.requests import canonical_form
 from endpoint.errors import EndpointError, UsageError
 from endpoint.http.retention_thread import RetentionThread
 from endpoint.http.validation import strict
+from endpoint.store.database import Database
 from endpoint.store.deployments import DeploymentStore
 from endpoint.store.tables import DEPLOYMENTS, REQUEST_ACTIONS, REQUESTS, UPKEEP
 from tests.endpoint.conftest import CHECKOUT, MakeEndpoint
@@ -78,9 +80,9 @@ def forget_delivery(site: LocalEndpoint) -> None:
         connection.execute(sa.update(DEPLOYMENTS).values(in_flight=0))
 
 
-def expire(site: LocalEndpoint) -> None:
+def expire(database: Database) -> None:
     """Let all deployments have expired a second ago."""
-    with site.opened.writing() as connection:
+    with database.writing() as connection:
         connection.execute(sa.update(DEPLOYMENTS).values(expires_at=datetime.now(timezone.utc).timestamp() - 1))
 
 
@@ -237,7 +239,7 @@ def test_a_stopped_deployment_that_has_expired_is_not_resumed_and_nobody_is_told
     hosts[0].step(failing["id"], "failed")
     before = site.run("requests", "show", made["id"]).stdout
 
-    expire(site)
+    expire(site.opened)
     after = site.run("requests", "show", made["id"]).stdout
     resumed = site.run("requests", "resume", made["id"])
 
@@ -553,6 +555,24 @@ def test_more_requests_are_signed_than_names_fit_into_one_call(monkeypatch: pyte
     assert signatures.keys() == forms.keys()
     assert len(set(signatures.values())) == len(forms)
     assert room < os.sysconf("SC_ARG_MAX") / 2, "the environment takes some of it, too"
+
+
+def test_nothing_is_signed_that_has_expired_even_while_the_passphrase_was_typed(
+    site: LocalEndpoint, key: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host(site)
+    early, late = (request(site, "check", "--host", "web1", "--sign-later") for _ in range(2))
+
+    def sign_slowly(key: Path, forms: Mapping[str, str]) -> dict[str, str]:
+        with closing(Database(site.database, connections=1)) as database:  # this is another process
+            expire(database)
+        return signing.sign_with(key, forms)
+
+    monkeypatch.setattr(requests, "sign_with", sign_slowly)
+    refused = [site.run("requests", "sign", one["id"], "--with", str(key)) for one in (early, late)]
+
+    assert [(one.returncode, "expired at" in one.stderr) for one in refused] == [(2, True)] * 2
+    assert statuses(site, early) == statuses(site, late) == ["expired"]
 
 
 def test_whoever_interrupts_at_the_passphrase_sees_no_traceback(capfd: pytest.CaptureFixture[str]) -> None:

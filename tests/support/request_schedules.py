@@ -153,11 +153,13 @@ class ScheduledEndpoint:
         """Sign everything that waits for it."""
         for record, _ in self.queries.list():
             waiting = self.queries.documents(record.id, RequestStatus.WAITING_SIGNATURE)
-            for identity in waiting:
-                self.made[identity]["signature"] = signature_of(self.made[identity])
-            self._deployments.sign(
-                record.id, {identity: str(self.made[identity]["signature"]) for identity in waiting}, self._person
-            )
+            signatures = {identity: signature_of(self.made[identity]) for identity in waiting}
+            try:
+                self._deployments.sign(record.id, signatures, self._person)
+            except UsageError:  # too late
+                continue
+            for identity, signature in signatures.items():
+                self.made[identity]["signature"] = signature
 
     def cancel(self, rng: random.Random) -> None:
         """Cancel a deployment, or one request."""
