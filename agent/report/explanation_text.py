@@ -40,6 +40,9 @@ _CONCLUSIONS = {
 }
 _BY_OTHERS = {
     "unattended-upgrades": "update pending, left to unattended-upgrades; `maestro-agent upgrade` installs it now",
+    "blacklist": (
+        "update pending, and on the Package-Blacklist of unattended-upgrades; `maestro-agent upgrade` installs it"
+    ),
     "nobody": "update pending, and nobody installs updates by themselves; `maestro-agent upgrade` installs it",
 }
 """Where the daemon upgrades nothing, by who patches daily instead."""
@@ -74,8 +77,9 @@ def explanation_lines(document: JsonReader, *, verbose: bool = False) -> list[st
             )
         )
     text = _CONCLUSIONS.get(conclusion, conclusion)
-    if conclusion == "would-install" and document.optional_text("patcher") in _BY_OTHERS:
-        text = _BY_OTHERS[str(document.optional_text("patcher"))]
+    patcher = "blacklist" if document.optional_boolean("blacklisted") else str(document.optional_text("patcher"))
+    if conclusion == "would-install" and patcher in _BY_OTHERS:
+        text = _BY_OTHERS[patcher]
     head = Line(f"{subject}: {text}", tone=_TONES.get(conclusion))
     return [
         head,

@@ -1,11 +1,12 @@
 """Whether the distribution's daily job, which is on, does its work: it may be configured to run seldom. Pure."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 
 from agent.core.clock import is_future
+from agent.core.model.facts import Unseen
 from agent.core.unattended_upgrades.model import JobSettings, TheirJob, UnitFacts
 
 _DAY = timedelta(days=1)
@@ -27,7 +28,7 @@ def is_overdue(theirs: TheirJob, pending: Mapping[str, datetime], now: datetime)
     gap = _longest_gap(settings.days if settings else ())
     to_its_day = pause * gap if pause < _WEEK else pause  # a job that runs weekly runs on one of its days, or never
     late = {name for name, since in pending.items() if now - since > to_its_day + _LATE}
-    kept_back = {name for name in late if settings and _is_listed(settings.blacklist, name)}
+    kept_back = {name for name in late if keeps_back(theirs, name)}
     if late - kept_back:
         if settings and settings.on_shutdown:
             return "it installs the pending security updates only at the next shutdown"
@@ -38,10 +39,12 @@ def is_overdue(theirs: TheirJob, pending: Mapping[str, datetime], now: datetime)
     return f"its Package-Blacklist keeps back updates of {', '.join(sorted(kept_back))}" if kept_back else ""
 
 
-def _is_listed(patterns: Iterable[str], name: str) -> bool:
-    """Return whether one of the patterns of a `Package-Blacklist` matches; one that is none ends its run."""
+def keeps_back(theirs: TheirJob | Unseen, name: str) -> bool:
+    """Return whether a pattern of the job's `Package-Blacklist` matches a package; one that is none ends its run."""
+    if isinstance(theirs, Unseen) or isinstance(theirs.settings, Unseen):
+        return False
     with suppress(re.error):
-        return any(re.match(pattern, name) for pattern in patterns)
+        return any(re.match(pattern, name) for pattern in theirs.settings.blacklist)
     return False
 
 

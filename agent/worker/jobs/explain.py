@@ -10,6 +10,8 @@ from agent.core.model.scope import Scope
 from agent.core.packages.explain import Conclusion, Explanation, explain_package
 from agent.core.packages.explain_cve import CveConclusion, CveExplanation, cve_id, explain_cve, looks_like_cve
 from agent.core.packages.gates.registry import first_refusal
+from agent.core.unattended_upgrades.model import Patcher
+from agent.core.unattended_upgrades.overdue import keeps_back
 from agent.errors import ExitCode, UsageError
 from agent.report.held_fixes import fix_wording
 from agent.report.reasons import sentence
@@ -58,7 +60,10 @@ def run(request: JobRequest, context: JobContext) -> JobAnswer:
         wording=fix_wording(context.record.held_fixes()),
         exposure=exposure,
     )
-    document["patcher"] = recorded_patcher(context.record.store) or None
+    patcher = recorded_patcher(context.record.store)
+    is_theirs = patcher == Patcher.UNATTENDED_UPGRADES.value
+    document["patcher"] = patcher or None
+    document["blacklisted"] = is_theirs and keeps_back(context.daily_job.look(), explanation.package)
     return JobAnswer(exit_code=_EXIT_CODES[explanation.conclusion], document=document)
 
 

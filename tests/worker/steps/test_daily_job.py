@@ -7,20 +7,26 @@ from pathlib import Path
 
 import pytest
 
+from agent.core.job_kinds import JobKind
 from agent.core.model.facts import Unseen
 from agent.core.policy.policy import DailyJobMode, Policy, UnattendedUpgradesPolicy
 from agent.core.unattended_upgrades.model import Patcher, StandDown, TheirJob
 from agent.errors import HostError, RecordError
+from agent.report.explanation_text import explanation_lines
 from agent.state.daily_job_view import DailyJobView, read_daily_job
+from agent.state.json_reader import JsonReader
 from agent.state.store import UNATTENDED_UPGRADES, Store
 from agent.worker.daily_turn import stands_aside
+from agent.worker.jobs.explain import run as explain
+from agent.worker.protocol import JobRequest
 from agent.worker.steps.daily_job import StandsAsideError, require_turn, settle_after_check, settle_daily_job
 from tests.core import given
-from tests.core.unattended_upgrades.test_patcher import NOW, OFF, ON
+from tests.core.unattended_upgrades.test_patcher import NOW, OFF, ON, SETTINGS
 from tests.support.simulated import Offer
 from tests.worker.jobs.simulator import Agent
 
 COEXIST, REPLACE, DELEGATE = DailyJobMode.COEXIST, DailyJobMode.REPLACE, DailyJobMode.DELEGATE
+BLACKLIST = replace(ON, settings=replace(SETTINGS, blacklist=("nginx",)))
 MASKED = next(job for gap, job in OFF.items() if gap.value == "timer-masked")
 
 
@@ -180,3 +186,25 @@ def test_updates_that_their_job_leaves_pending_are_noticed(tmp_path: Path, *, he
     settle_after_check(context, agent.check(), scheduled=True)
 
     assert (soon, bool(recorded(agent.store).overdue)) == (None, overdue)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "blacklisted"),
+    [(BLACKLIST, True), (ON, False), (MASKED, False), (Unseen(reason="?"), False)],
+    ids=["on-it", "not-on-it", "off", "unknown"],
+)
+def test_an_explanation_knows_what_their_job_is_to_leave(
+    tmp_path: Path, theirs: TheirJob | Unseen, *, blacklisted: bool
+) -> None:
+    agent = Agent(tmp_path)
+    agent.machine.time = NOW
+    agent.machine.put("nginx", 1)
+    agent.machine.archive.append(Offer(package="nginx"))
+    context = replace(agent.context, daily_job=SimulatedDailyJob(theirs=theirs))
+    settle_after_check(context, agent.check(), scheduled=True)
+
+    answer = explain(JobRequest(kind=JobKind.EXPLAIN, package="nginx", state_dir=str(tmp_path)), context)
+
+    assert answer.document is not None
+    assert answer.document["blacklisted"] is blacklisted
+    assert ("Package-Blacklist" in explanation_lines(JsonReader(answer.document, "explain"))[0]) is blacklisted
