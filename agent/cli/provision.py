@@ -51,12 +51,14 @@ def run(arguments: argparse.Namespace) -> int:
         config=config_path(arguments),
         state_dir=arguments.state_dir,
     )
-    if request.state_dir != DEFAULT_DIRECTORY or not _is_image():
+    if not _is_image():
+        return _run(request, arguments)
+    request = replace(request, options=request.options | {JobOption.NO_REBOOT})
+    if request.state_dir != DEFAULT_DIRECTORY:
         return _run(request, arguments)
     with ExitStack() as until_done:
         directory = until_done.enter_context(tempfile.TemporaryDirectory(prefix="maestro-agent-"))
-        options = request.options | {JobOption.NO_REBOOT}
-        unrecorded = replace(request, options=options, state_dir=directory, remember=False)
+        unrecorded = replace(request, state_dir=directory, remember=False)
         return _run(unrecorded, arguments, _run_unrecorded, _IN_IMAGE)
 
 

@@ -155,3 +155,13 @@ def test_a_failure_in_an_image_names_no_file_that_is_gone(host: Scenario) -> Non
 
     assert (failed.code, names(failed.json["failed"]), "log" in failed.json) == (1, ["a:amd64"], False)
     assert "maestro-agent-" not in host.agent("provision").out
+
+
+def test_an_image_is_not_restarted_wherever_its_record_is(host: Scenario) -> None:
+    host.install(package("a", "1"))
+    host.repository("security", package("a", "2", postinst="touch /run/reboot-required"))
+
+    done = host.agent(f"--state-dir {RECORD} provision --json")
+
+    assert (done.code, done.json["reboot"]["required"], done.json["provision"]["phase"]) == (0, True, "done")
+    assert "reboot_outcome" not in done.json
