@@ -32,6 +32,7 @@ _SPARED = 50
 """The newest events are not removed with their entry: no exporter may have read them yet."""
 REPEAT_AFTER = timedelta(minutes=10)
 """How long the events have to reach an endpoint before a request that it sends again has its last one sent again."""
+_FORGOTTEN = "it is not on record, and may be one of the requests that no longer are: those may have been carried out"
 CLOCK_TOLERANCE = timedelta(minutes=5)
 """How far the endpoint's clock may be ahead of this machine's."""
 
@@ -79,12 +80,18 @@ def with_known(book: RequestBook, entry: RequestEntry, digest: str, now: datetim
 
 
 def with_cancelled(book: RequestBook, ids: Iterable[str], now: datetime) -> RequestBook:
-    """Cancel requests that have not begun. Of an unknown id the entry stays: its request may arrive later."""
+    """Cancel requests that have not begun. Of an unknown id the entry stays: its request may arrive later.
+
+    Where entries were removed or lost, it may be one of them, and says so.
+    """
     ending = Ending(state=RequestState.CANCELLED)
+    forgotten = _FORGOTTEN if book.floor is not None else ""
     for request_id in ids:
         entry = book.find(request_id)
         if entry is None:
-            book = _appended(book, RequestEntry(id=request_id, verb=UNKNOWN, steps=()), (ending,), now)
+            book = _appended(
+                book, RequestEntry(id=request_id, verb=UNKNOWN, steps=()), (replace(ending, detail=forgotten),), now
+            )
         elif entry.state is RequestState.ACCEPTED:
             book = with_step(book, entry, ending, now)
         elif entry.ended:

@@ -112,6 +112,15 @@ def test_what_is_no_longer_allowed_is_refused_at_its_beginning() -> None:
     assert (states(book)[-1], entry_of(book).last.why) == ("refused", RequestWhy.NOT_ALLOWED)
 
 
+def test_a_cancelled_id_that_may_have_been_forgotten_says_so() -> None:
+    """The endpoint's database may be older than what this machine has done."""
+    known, lost = (with_cancelled(book, [request_id()], NOW) for book in (EMPTY, new_book("c", lost_at=NOW)))
+
+    assert (states(known), entry_of(known).last.detail) == (["cancelled"], "")
+    assert states(lost) == ["cancelled"]
+    assert "may have been carried out" in entry_of(lost).last.detail
+
+
 def test_what_has_not_begun_in_time_expires_even_if_the_clock_goes_back() -> None:
     book = with_expired(accepted(), NOW + DAY)
 
