@@ -1,6 +1,6 @@
 """Packages that are upgraded together or not at all. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 from agent.core.frozen import frozen
@@ -77,10 +77,19 @@ def held_with_group(
     left = [item for item in held if item.id not in coming]
     found: dict[UpdateOrStep, Refusal] = {}
     for group in groups:
-        first = next((item for item in left if item.package in group), None)
-        if first is not None:
-            reason = Reason(code=ReasonCode.HELD_WITH_GROUP, values=(first.label, first.why.value))
-            blocker = first.blocker or Blocker(package=first.label, why=first.why)
-            refusal = Refusal(why=group.why, reason=reason, blocker=blocker)
+        members = [item for item in left if item.package in group]
+        if members:
+            refusal = _refusal_of(group, members)
             found |= {item: refusal for item in rest if item.package in group}
     return found
+
+
+def _refusal_of(group: AtomicGroup, held: Sequence[Held]) -> Refusal:
+    """Return why the rest of a group is held with these, until the last of them is released; the first is named."""
+    first, times = held[0], [item.until for item in held if item.until is not None]
+    return Refusal(
+        why=group.why,
+        reason=Reason(code=ReasonCode.HELD_WITH_GROUP, values=(first.label, first.why.value)),
+        blocker=first.blocker or Blocker(package=first.label, why=first.why),
+        until=max(times) if len(times) == len(held) else None,
+    )

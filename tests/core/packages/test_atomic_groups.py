@@ -1,14 +1,16 @@
 """Atomic groups: all pending updates of a group are in the plan, or none is."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 import pytest
 
+from agent.core.frozen import replace
 from agent.core.model.facts import Update
 from agent.core.model.plan import Blocker, Held, Plan, Refusal, Resolution, Why
 from agent.core.model.reasons import text_reason
 from agent.core.model.scope import Scope
-from agent.core.packages.atomic_groups import AtomicGroup
+from agent.core.packages.atomic_groups import AtomicGroup, held_with_group
 from agent.core.packages.decide import Veto, decide
 from agent.core.packages.dropped import NOTHING_DROPPED
 from tests.core import given
@@ -70,6 +72,26 @@ def test_a_package_that_a_gate_holds_holds_its_whole_group() -> None:
         "engine": None,
         "shim": Blocker(package="engine", why=Why.HELD_BY_ADMIN),
     }
+
+
+@pytest.mark.parametrize(
+    ("days", "released"),
+    [((7,), 7), ((3, 7), 7), ((7, 3), 7), ((3, None), None), ((None,), None)],
+    ids=["at-a-time", "the-last", "whichever-is-named", "one-is-not-by-itself", "not-by-itself"],
+)
+def test_the_rest_of_a_group_is_held_until_the_last_held_package_of_it_is_released(
+    days: Sequence[int | None], released: int | None
+) -> None:
+    times = [given.NOW + timedelta(days=day) if day is not None else None for day in days]
+    group = replace(PAIR, packages=frozenset({"engine", "shim", "tool"}))
+    held = [
+        Held.of(given.update(package), Refusal(why=Why.SOAKING, reason=text_reason("soaks"), until=time))
+        for package, time in zip(("engine", "shim"), times, strict=False)
+    ]
+
+    (refusal,) = held_with_group([group], held, [given.update("tool")]).values()
+
+    assert refusal.until == (given.NOW + timedelta(days=released) if released is not None else None)
 
 
 def test_without_a_group_a_refused_package_holds_no_other() -> None:
