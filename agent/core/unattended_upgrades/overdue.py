@@ -1,7 +1,7 @@
 """Whether the distribution's daily job, which is on, does its work: it may be configured to run seldom. Pure."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 
@@ -13,6 +13,7 @@ _DAY = timedelta(days=1)
 _WEEK = timedelta(days=7)
 _LATE = timedelta(days=1)
 """How much longer than the longest pause between two runs an update may be pending."""
+_MOST_NAMES = 5
 _DAYS = {"sun": 0, "mon": 1, "tue": 2, "wed": 3, "thu": 4, "fri": 5, "sat": 6}
 """By the first letters of the English names; the numbers are those of `Update-Days`, strftime's %w."""
 
@@ -32,11 +33,16 @@ def is_overdue(theirs: TheirJob, pending: Mapping[str, datetime], now: datetime)
     if late - kept_back:
         if settings and settings.on_shutdown:
             return "it installs the pending security updates only at the next shutdown"
-        return "security updates are pending that it should have installed"
+        return f"it has not installed pending security updates: {_named(late - kept_back)}"
     last = theirs.last_success
     if last is not None and not is_future(last, now) and now - last > pause + _LATE:
         return "its last successful run is too long ago"
-    return f"its Package-Blacklist keeps back updates of {', '.join(sorted(kept_back))}" if kept_back else ""
+    return f"its Package-Blacklist keeps back security updates: {_named(kept_back)}" if kept_back else ""
+
+
+def _named(packages: Collection[str]) -> str:
+    more = f" and {len(packages) - _MOST_NAMES} more" if len(packages) > _MOST_NAMES else ""
+    return ", ".join(sorted(packages)[:_MOST_NAMES]) + more
 
 
 def keeps_back(theirs: TheirJob | Unseen, name: str) -> bool:

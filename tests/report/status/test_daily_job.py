@@ -99,7 +99,7 @@ def test_a_job_that_is_off_and_installs_at_shutdowns_is_told(gap: Gap, *, instal
     [
         (ON, "late", "`journalctl"),
         (WORKS["started-by-cron"], "late", "/var/log/unattended-upgrades"),
-        (ON, "its Package-Blacklist keeps back updates of a", "`maestro-agent upgrade`"),
+        (ON, "its Package-Blacklist keeps back security updates: a", "`maestro-agent upgrade`"),
     ],
     ids=["late", "without-systemd", "blacklist"],
 )
