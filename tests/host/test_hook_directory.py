@@ -70,6 +70,15 @@ def test_a_hook_that_others_can_change_counts_as_one(hooks: Path) -> None:
     assert verdict.problem.startswith("pre-upgrade.d/20-open: not run: ")
 
 
+def test_a_hook_that_cannot_be_started_leaves_nothing_to_take_back(hooks: Path) -> None:
+    (hooks / PRE_UPGRADE / "10-fails").write_text("#!/nonexistent\n")
+
+    verdict = LocalHooks().run_hooks(PRE_UPGRADE, {})
+
+    assert (verdict.ran, verdict.deferred) == (0, False)
+    assert verdict.problem.startswith("pre-upgrade.d/10-fails: cannot be run: ")
+
+
 def test_once_the_common_limit_is_over_no_hook_is_started(hooks: Path) -> None:
     verdict = run_hooks(POST_UPGRADE, {}, limit_s=60, total_s=0)
 

@@ -41,7 +41,7 @@ class HookResult:
     exit_code: int | None = None
     """None: it did not end by itself."""
     started: bool = True
-    """False: others than root can change it, so that it was not run as root."""
+    """False: it cannot be run, or others than root can change it, so that it was not run as root."""
 
 
 def find_hooks(directory: str) -> list[str]:
@@ -101,7 +101,7 @@ def run_hook(
                 **identity,  # type: ignore[call-overload] # one of two fixed sets of keywords
             )
         except (OSError, ValueError, LookupError) as error:
-            return HookResult(problem=f"cannot be run: {error}", output="")
+            return HookResult(problem=f"cannot be run: {error}", output="", started=False)
     with process:
         started(process.pid)
         return _result(process, limit_s, alive)
