@@ -143,6 +143,8 @@ def test_never_more_than_the_limit_run_and_the_fifth_failure_stops_all_until_a_p
 
     assert max(in_flight) == AT_ONCE
     assert idle, "nothing begins while it is stopped"
+    _, _, actions = RequestQueries(database).show(DEPLOYMENT)
+    assert [one.detail for one in actions if one.action == "stopped"] == [f"failed: {STOP_AFTER}"], "at the fifth"
     assert stopped_with["failed"] >= STOP_AFTER
     assert after["failed"] == sum(host.fails for host in begun)
     assert fleet.work.most <= AT_ONCE
