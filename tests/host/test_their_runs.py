@@ -102,6 +102,31 @@ def test_what_dpkg_installed_before_a_run_was_killed_counts(tmp_path: Path, foll
     assert run.finished_at == datetime(2026, 11, 29, 6, 10, 6, tzinfo=timezone.utc)
 
 
+@pytest.mark.parametrize(
+    ("dpkg", "told"),
+    [
+        ("2026-11-29 06:10:02 status unpacked a:all 2\n", True),
+        ("2026-11-29 06:10:02 status half-configured a:all 2\n", True),
+        ("2026-11-29 06:10:02 status unpacked a:all 1\n", False),
+        ("2026-11-29 06:09:59 status unpacked a:all 2\n", False),
+        ("", False),
+    ],
+    ids=["unpacked", "postinst-failed", "the-old-one", "before", "nothing"],
+)
+def test_a_run_that_failed_with_its_only_package_is_told(tmp_path: Path, dpkg: str, *, told: bool) -> None:
+    history = (
+        "\nStart-Date: 2026-11-29  06:10:01\nCommandline: /usr/bin/unattended-upgrade\nUpgrade: a:amd64 (1, 2)\n"
+        "Error: Sub-process /usr/bin/dpkg returned an error code (1)\nEnd-Date: 2026-11-29  06:10:03\n"
+    )
+    write(tmp_path, history, dpkg)
+
+    runs = read_their_runs(str(tmp_path))
+
+    assert [(run.changes, run.unconfirmed, their_cells(run)[-1]) for run in runs] == (
+        [([], ["a"], "1 not installed")] if told else []
+    )
+
+
 def test_what_a_run_removed_is_told(tmp_path: Path) -> None:
     history = (
         "\nStart-Date: 2026-11-29  06:10:01\nCommandline: /usr/bin/unattended-upgrade\n"

@@ -6,7 +6,7 @@ Both have local time, of which an hour comes twice at the end of summer time.
 """
 
 import gzip
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 
@@ -24,13 +24,14 @@ _MOST_BYTES = 8 << 20
 _COMMAND = lazy_pattern(r"(\S*/)?unattended-upgrades?(?= |$)")
 _CHANGE = lazy_pattern(r"(?P<name>[a-z0-9][a-z0-9+.-]*):(?P<architecture>[a-z0-9-]+) \((?P<versions>[^()]*)\)")
 _STATUS = lazy_pattern(
-    r"(?P<at>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) status (?P<status>installed|config-files|not-installed) "
+    r"(?P<at>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) status (?P<status>[a-z-]+) "
     r"(?P<name>[^: ]+)\S* (?P<version>\S+)"
 )
 _GONE = ""
 """Instead of a version, of a package that was removed."""
-_Times = Mapping[tuple[str, str], list[datetime]]
-"""When each package reached a state, by its name and version or `_GONE`."""
+_REMOVED = frozenset({"config-files", "not-installed"})
+_Times = Mapping[tuple[str, str, bool], list[str]]
+"""When dpkg worked on each package, as its log has it, by name, version or `_GONE`, and whether it came to an end."""
 _FOREVER = datetime.max.replace(tzinfo=timezone.utc)
 _SAME_RUN = timedelta(minutes=10)
 """Longest time between two transactions of a run, which has one for each few packages."""
@@ -48,6 +49,8 @@ class TheirRun:
         """Package, architecture and version of what dpkg removed."""
         self.unconfirmed: list[str] = []
         """What apt's history has beside that: failed, or it did not happen."""
+        self.begun = False
+        """Whether dpkg unpacked something at least."""
 
     @property
     def document(self) -> Document:
@@ -80,7 +83,8 @@ def read_their_runs(directory: str = _LOGS) -> list[TheirRun]:
         if not runs or started - runs[-1].finished_at > _SAME_RUN:
             runs.append(TheirRun(started))
         _add(runs[-1], stanza, times, started, _last_moment(stanza, following, started))
-    return sorted((run for run in runs if run.changes or run.removed), key=lambda run: run.started_at, reverse=True)
+    told = [run for run in runs if run.changes or run.removed or run.begun]
+    return sorted(told, key=lambda run: run.started_at, reverse=True)
 
 
 def _last_moment(stanza: Mapping[str, str], following: Mapping[str, str], started: datetime) -> datetime:
@@ -96,15 +100,20 @@ def _add(run: TheirRun, stanza: Mapping[str, str], times: _Times, started: datet
         for match in _CHANGE.finditer(stanza.get(field, "")):
             name, architecture, versions = match["name"], match["architecture"], match["versions"].split(", ")
             before, after = _versions(field, versions)
-            at = [one for one in times.get((name, after), ()) if started <= one <= last]
+            at = _within(times.get((name, after, True), ()), started, last)
             ended += at
             if not at:
                 run.unconfirmed.append(name)
+                run.begun |= bool(_within(times.get((name, after, False), ()), started, last))
             elif after == _GONE:
                 run.removed.append((name, architecture, versions[0]))
             else:
                 run.changes.append((name, architecture, before, after))
     run.finished_at = max(run.finished_at, *ended)
+
+
+def _within(times: Iterable[str], first: datetime, last: datetime) -> list[datetime]:
+    return [at for text in times for at in _times(text) if first <= at <= last]
 
 
 def _versions(field: str, versions: Sequence[str]) -> tuple[str | None, str]:
@@ -128,11 +137,12 @@ def _stanzas(directory: str) -> Iterator[dict[str, str]]:
 
 
 def _times_of_dpkg(directory: str) -> _Times:
-    found: dict[tuple[str, str], list[datetime]] = {}
+    found: dict[tuple[str, str, bool], list[str]] = {}
     for name in reversed(_DPKG):
         for match in _STATUS.finditer(_text(f"{directory}/{name}")):
-            version = match["version"] if match["status"] == "installed" else _GONE
-            found.setdefault((match["name"], version), []).extend(_times(match["at"]))
+            is_removed = match["status"] in _REMOVED
+            key = match["name"], _GONE if is_removed else match["version"], is_removed or match["status"] == "installed"
+            found.setdefault(key, []).append(match["at"])
     return found
 
 
