@@ -101,3 +101,19 @@ def test_changelogs_that_were_not_read_are_named(host: Scenario, archive: Archiv
     assert (explained.json["conclusion"], explained.json["unread"]) == ("unknown", ["a"])
     assert (named.code, named.json["error"].endswith("not read: a")) == (2, True)
     assert names(host.upgrade(f"--all --only {CVE}").json["upgraded"]) == ["a"]
+
+
+def test_an_explanation_says_what_only_a_new_server_has(host: Scenario) -> None:
+    host.install(package("a", "1"), package("b", "1"), package("c", "1", depends="a"))
+    host.repository("security")
+    host.repository("updates", package("a", "2", breaks="b"), package("c", "2", depends="a (>= 2)"))
+    host.check()
+
+    gates = {
+        name: {one["gate"]: one for one in host.agent(f"explain --json {name}").json["gates"]} for name in ("a", "c")
+    }
+    held = {one["package"]: one for one in host.agent("upgrade --all --dry-run --json").json["held"]}
+
+    for name in ("a", "c"):
+        assert gates[name]["dependencies"]["verdict"] == "shut"
+        assert held[name]["detail"] in gates[name]["dependencies"]["reason"]

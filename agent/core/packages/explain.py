@@ -8,6 +8,7 @@ from agent.core.frozen import frozen, replace
 from agent.core.model.facts import UNMET_DEPENDENCIES, Facts, KnownPackage, ListsState, Repair, Update
 from agent.core.model.plan import Held, Plan, Refusal, Why
 from agent.core.model.reasons import Reason, ReasonCode
+from agent.core.packages.gates import rollout
 from agent.core.packages.gates.gate import Gate
 from agent.core.packages.gates.registry import evaluate
 from agent.core.packages.snoozes import snoozed_in_part, with_snoozes
@@ -99,17 +100,26 @@ _NOTES: Mapping[str, Callable[[Policy, Update], Reason | None]] = {
 """What is to be said of a gate that is open, by its name."""
 
 
-def explain_package(policy: Policy, facts: Facts, plan: Plan, known: KnownPackage) -> Explanation:
-    """Return the verdict of every gate for one package under this plan."""
+def explain_package(
+    policy: Policy, facts: Facts, plan: Plan, known: KnownPackage, whole: Plan | None = None
+) -> Explanation:
+    """Return the verdict of every gate for one package under this plan.
+
+    `whole` is a plan of all updates, for a package whose update is no security update; None: it was not made.
+    """
     update = _update_of(facts, known)
     gates = [_lists_gate(facts), _installed_gate(facts, known), _offer_gate(facts, known, update)]
     policy_gates = _policy_gates(policy, facts, known, update)
     # Of a package that is not installed, only what keeps others from bringing it by a person's decision.
     gates += [gate for gate in policy_gates if known.installed is not None or gate.why is Why.SNOOZED]
     gates += [_esm_gate(item) for item in plan.esm_only if _is(item, known)]
-    if update is not None:
-        held = next((item for item in plan.held if _is(item, known)), None)
-        shut = next((gate.name for gate, refusal in evaluate(policy, update) if refusal is not None), None)
+    tried, offered = (plan, update) if update is not None else (whole, _other_of(facts, known))
+    if offered is not None and tried is not None:
+        held = next((item for item in tried.held if _is(item, known)), None)
+        shut = next((gate.name for gate, refusal in evaluate(policy, offered) if refusal is not None), None)
+        if shut is None:
+            gates = [_rollout_gate(held) if gate.name == rollout.GATE.name else gate for gate in gates]
+            shut = rollout.GATE.name if _is_phased(held) else None
         gates.append(_dependency_gate(held, shut))
         if policy.security.conffiles is Conffiles.HOLD:
             gates.append(_CONFFILES)
@@ -235,6 +245,18 @@ def _policy_gate(policy: Policy, gate: Gate, subject: Update, obstacle: Refusal 
         why=obstacle.why,
         opens=Opener.UPGRADE_ALL_AT_ONCE if waits and not subject.security else obstacle.why,
     )
+
+
+def _is_phased(held: Held | None) -> bool:
+    return held is not None and held.why is Why.PHASED
+
+
+def _rollout_gate(held: Held | None) -> GateReport:
+    """Return the gate of a phased rollout, as the resolver has found it."""
+    name = rollout.GATE.name
+    if held is None or not _is_phased(held):
+        return GateReport(name=name, verdict=GateVerdict.OPEN, reason=Reason(code=ReasonCode.GATE_OPEN))
+    return GateReport(name=name, verdict=GateVerdict.SHUT, reason=held.cause, why=held.why, opens=held.why)
 
 
 def _dependency_gate(held: Held | None, shut: str | None) -> GateReport:

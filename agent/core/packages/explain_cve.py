@@ -4,12 +4,12 @@ A CVE that no changelog names proves nothing: the machine may be affected, or ne
 """
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from enum import Enum
 
-from agent.core.frozen import frozen
+from agent.core.frozen import frozen, replace
 from agent.core.model.facts import Update
-from agent.core.model.plan import Held, Plan, Refusal, Step
+from agent.core.model.plan import Held, Plan, Step
 from agent.core.model.waiting import Snooze
 from agent.core.packages.cves import Findings, findings_of
 from agent.core.pattern import lazy_pattern
@@ -66,7 +66,7 @@ class CveExplanation:
     pending: tuple[Step, ...]
     held: tuple[Held, ...]
     available: tuple[Update | Held, ...]
-    """Updates that are no security updates; one that a gate holds in a run of all updates, too, as held."""
+    """Updates that are no security updates; as held what a plan of all updates holds (`held_in`)."""
     unread: tuple[str, ...]
     """Packages with an update whose changelog was not read, or not completely."""
     installed: InstalledFixes
@@ -91,18 +91,9 @@ def is_cve(text: str) -> bool:
 
 
 def explain_cve(
-    cve: str,
-    plan: Plan,
-    findings: Findings,
-    installed: InstalledFixes,
-    snoozes: Sequence[Snooze] = (),
-    *,
-    refusal: Callable[[Update], Refusal | None] = lambda _update: None,
+    cve: str, plan: Plan, findings: Findings, installed: InstalledFixes, snoozes: Sequence[Snooze] = ()
 ) -> CveExplanation:
-    """Return what the plan, the changelog findings and the installed changelogs say about a CVE.
-
-    `refusal` returns why a gate holds an update, also in a run of all updates; None if none does.
-    """
+    """Return what the plan, the changelog findings and the installed changelogs say about a CVE."""
 
     def names_it(item: Step | Held | Update) -> bool:
         found = findings_of(findings, item)
@@ -116,11 +107,18 @@ def explain_cve(
         conclusion=_conclude(pending, held, available, installed),
         pending=pending,
         held=held,
-        available=tuple(update if (why := refusal(update)) is None else Held.of(update, why) for update in available),
+        available=available,
         unread=tuple(sorted(set(_unread((*plan.install, *plan.held, *plan.others), findings)))),
         installed=installed,
         snooze=max((one for one in snoozes if one.what == cve), key=lambda one: one.until, default=None),
     )
+
+
+def held_in(explanation: CveExplanation, plan: Plan) -> CveExplanation:
+    """Return the explanation with the reasons for which a plan of all updates holds what is available."""
+    held = {(one.id, one.candidate): one for one in plan.held}
+    found = (held.get((one.id, one.candidate), one) for one in explanation.available)
+    return replace(explanation, available=tuple(found))
 
 
 def _conclude(

@@ -1,20 +1,13 @@
 """`explain`: why one package is upgraded or not, or what fixes a CVE. Changes and records nothing."""
 
-from functools import partial
-
 from agent.core.exposure import Exposure
-from agent.core.frozen import replace
-from agent.core.model.facts import Update
-from agent.core.model.plan import Held
 from agent.core.model.scope import Scope
 from agent.core.packages.explain import Conclusion, Explanation, explain_package
-from agent.core.packages.explain_cve import CveConclusion, CveExplanation, cve_id, explain_cve, looks_like_cve
-from agent.core.packages.gates.registry import first_refusal
+from agent.core.packages.explain_cve import CveConclusion, CveExplanation, cve_id, explain_cve, held_in, looks_like_cve
 from agent.core.unattended_upgrades.model import Patcher
 from agent.core.unattended_upgrades.overdue import keeps_back
 from agent.errors import ExitCode, UsageError
 from agent.report.held_fixes import fix_wording
-from agent.report.reasons import sentence
 from agent.state.documents.cve_explanation import cve_explanation_to_document
 from agent.state.documents.explanation import explanation_to_document
 from agent.worker.context import JobContext
@@ -80,19 +73,8 @@ def explain_one_cve(context: JobContext, name: str) -> CveExplanation:
     observation = observe(context, context.record.load_refresh())
     plan = decide(context, Scope.SECURITY, observation)
     installed = context.engine.installed_fixes(cve)
-    found = explain_cve(
-        cve,
-        plan,
-        context.record.findings(),
-        installed,
-        observation.facts.snoozes,
-        refusal=partial(first_refusal, context.policy),
-    )
-    return replace(found, available=tuple(map(_with_sentence, found.available)))
-
-
-def _with_sentence(item: Update | Held) -> Update | Held:
-    return replace(item, detail=sentence(item.cause)) if isinstance(item, Held) else item
+    found = explain_cve(cve, plan, context.record.findings(), installed, observation.facts.snoozes)
+    return held_in(found, decide(context, Scope.ALL, observation)) if found.available else found
 
 
 def explain(context: JobContext, name: str) -> tuple[Explanation, Exposure]:
@@ -109,5 +91,7 @@ def explain(context: JobContext, name: str) -> tuple[Explanation, Exposure]:
         hint = f"; did you mean {' or '.join(similar)}?" if similar else ""
         raise UsageError(f"no package named {name!r} is known to apt on this machine{hint}")
     plan = decide(context, Scope.SECURITY, observation)
-    explanation = explain_package(context.policy, observation.facts, plan, known)
+    is_other = any(update.id == known.id for update in plan.others)
+    whole = decide(context, Scope.ALL, observation) if is_other else None
+    explanation = explain_package(context.policy, observation.facts, plan, known, whole)
     return explanation, observe_exposure(context, observation.facts)

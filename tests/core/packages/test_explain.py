@@ -373,3 +373,26 @@ def test_a_package_that_is_not_installed_and_snoozed_says_so_and_nothing_of_its_
         given.snooze().until,
     )
     assert [gate.name for gate in explanation.gates] == ["lists", "installed", "offer", "snooze"]
+
+
+@pytest.mark.parametrize(
+    ("held", "verdicts"),
+    [
+        ((), ("open", "open")),
+        ((given.held(why=Why.WOULD_REMOVE, candidate="3"),), ("open", "shut")),
+        ((given.held(why=Why.PHASED, candidate="3"),), ("shut", "unknown")),
+    ],
+    ids=["nothing", "would-remove", "phased"],
+)
+def test_what_holds_an_update_that_is_no_security_update_is_that_of_a_plan_of_all(
+    held: tuple[Any, ...], verdicts: tuple[str, str]
+) -> None:
+    facts, whole = given.facts(given.other()), given.plan(held=held)
+
+    explanation = explain_package(given.policy(), facts, given.plan(), given.known(), whole)
+
+    found = {one.name: one.verdict.value for one in explanation.gates}
+    assert (explanation.conclusion, found["rollout"], found["dependencies"]) == (
+        Conclusion.NO_SECURITY_UPDATE,
+        *verdicts,
+    )

@@ -4,8 +4,7 @@ from typing import Any
 
 import pytest
 
-from agent.core.model.plan import Held, Refusal, Why
-from agent.core.model.reasons import text_reason
+from agent.core.model.plan import Why
 from agent.core.packages.cves import ChangelogFindings, Findings, VersionChange
 from agent.core.packages.explain_cve import (
     CveConclusion,
@@ -13,6 +12,7 @@ from agent.core.packages.explain_cve import (
     InstalledFixes,
     cve_id,
     explain_cve,
+    held_in,
     looks_like_cve,
 )
 from tests.core import given
@@ -63,14 +63,14 @@ def test_updates_whose_changelog_was_not_read_completely_are_listed() -> None:
     assert explain_cve(CVE, plan, findings, NONE).unread == ("b", "c", "cut", "unread")
 
 
-def test_an_update_that_is_no_security_update_and_that_a_gate_holds_has_the_reason() -> None:
+def test_what_a_plan_of_all_updates_holds_has_the_reason() -> None:
     plan = given.plan(others=(OTHER, given.other("d")))
-    refusals = {"c": Refusal(why=Why.SNOOZED, reason=text_reason("snoozed"))}
+    snoozed = given.held("c", why=Why.SNOOZED, candidate=OTHER.candidate)
 
-    found = explain_cve(CVE, plan, naming(*plan.others), NONE, refusal=lambda update: refusals.get(update.package))
+    found = held_in(explain_cve(CVE, plan, naming(*plan.others), NONE), given.plan(held=(snoozed, HELD)))
 
     assert found.conclusion is CveConclusion.AVAILABLE
-    assert found.available == (Held.of(OTHER, refusals["c"]), given.other("d"))
+    assert found.available == (snoozed, given.other("d"))
 
 
 @pytest.mark.parametrize(
