@@ -87,7 +87,7 @@ def explanation_lines(document: JsonReader, *, verbose: bool = False) -> list[st
         *_cve_lines(document, verbose=verbose),
         *_fix_lines(document, verbose=verbose),
         *_gate_lines(document, verbose=verbose),
-        *(not_binding_lines(document.optional_text("patcher")) if _waits(document) else []),
+        *(not_binding_lines(patcher) if _waits(document) else []),
     ]
 
 

@@ -59,3 +59,11 @@ def test_the_same_is_said_of_a_cve(patcher: str, *, snoozed: bool, warned: bool)
     document = {**cve_explanation_to_document(found, given.NOW), "patcher": patcher}
 
     assert (_COMMAND in "\n".join(map(str, explanation_lines(JsonReader(document, "explain"))))) is warned
+
+
+def test_what_their_job_keeps_back_itself_needs_no_warning() -> None:
+    found = explain_package(given.policy(), given.facts(snoozes=(given.snooze(),)), given.plan(), given.known())
+    document = explanation_to_document(found, given.NOW, wording=gate_texts)
+    document |= {"patcher": "unattended-upgrades", "blacklisted": True}
+
+    assert _COMMAND not in "\n".join(map(str, explanation_lines(JsonReader(document, "explain"))))
