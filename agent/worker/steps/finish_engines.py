@@ -7,7 +7,10 @@ from agent.core.frozen import replace
 from agent.core.model.engine_plan import Component
 from agent.errors import AgentError, HostError
 from agent.host import log
+from agent.state.owed_hooks import OwedHooks
 from agent.worker.context import JobContext
+
+_NOTHING_CHANGED = "interrupted before anything was changed"
 
 
 def finish_engine_upgrades(context: JobContext) -> None:
@@ -22,11 +25,18 @@ def finish_engine_upgrades(context: JobContext) -> None:
         _close(context, Component.WEAVE)
 
 
-def record_engine_problem(context: JobContext, run_id: str, problem: str) -> None:
-    """Add what failed of the hooks that a run of Docker or Weave owed to its outcome, if that is on record."""
-    run = context.record.engine_run(run_id)
+def record_engine_problem(context: JobContext, owed: OwedHooks, problem: str) -> None:
+    """Add what failed of the hooks that a run of Docker or Weave owed to its outcome.
+
+    A run that was killed while the hooks before it ran has none on record yet.
+    """
+    module = importlib.import_module("agent.worker.steps.engine_upgrade")
+    run, now = context.record.engine_run(owed.run), context.machine.now()
+    component = next((one for one in Component if owed.directory == f"post-{one.value}.d"), None)
+    if run is None and component is not None:
+        run = replace(module.unrecorded(component, owed.run, now), finished_at=now, message=_NOTHING_CHANGED)
     if run is not None:
-        importlib.import_module("agent.worker.steps.engine_upgrade").with_problem(context, run, problem)
+        module.with_problem(context, run, problem)
 
 
 def _finish(context: JobContext, component: str) -> None:
@@ -45,7 +55,7 @@ def _close(context: JobContext, component: Component) -> None:
     if last is None or last.finished_at is not None:
         return
     now = context.machine.now()
-    ended = replace(last, finished_at=now, message="interrupted before anything was changed")
+    ended = replace(last, finished_at=now, message=_NOTHING_CHANGED)
     sentence = importlib.import_module("agent.report.engine_reasons").block_sentence
     with suppress(HostError):
         context.record.save_engine_outcome(ended, now, sentence)

@@ -98,7 +98,7 @@ def finish_owed_hooks(context: JobContext, directory: str = POST_UPGRADE) -> str
 
 
 def _record_problem(context: JobContext, owed: OwedHooks, problem: str) -> None:
-    """Add what failed to the outcome of the run that owed the hooks, if it is on record.
+    """Add what failed to the outcome of the run that owed the hooks.
 
     Raises:
         HostError: it cannot be written.
@@ -111,7 +111,7 @@ def _record_problem(context: JobContext, owed: OwedHooks, problem: str) -> None:
         if run is not None:
             record.replace_run(replace(run, outcome=verify.with_cause(run.outcome, problem)))
     else:
-        record_engine_problem(context, owed.run, problem)
+        record_engine_problem(context, owed, problem)
 
 
 def _run_after(context: JobContext, directory: str, document: Document) -> str:

@@ -450,6 +450,23 @@ def test_after_a_kill_while_hooks_run_the_next_job_runs_those_after_it_once(
     assert host.agent.hooks.documents["post-docker.d"]["schema"] == "maestro.engine-outcome/1"
 
 
+def test_what_fails_of_the_hooks_after_a_kill_while_those_before_it_ran_is_on_record(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed = HookVerdict(ran=1, problem="post-docker.d/10-fill: exit code 1")
+    host.agent.hooks.verdicts = {"pre-docker.d": HookVerdict(ran=1), "post-docker.d": failed}
+    monkeypatch.setattr(host.engines.host, "run_hooks", lambda _name, _document: raising(Killed())())
+    with pytest.raises(Killed):
+        host.upgrade()
+
+    host.agent.check()
+    recorded = host.agent.last_run()
+
+    assert (recorded.text("result"), recorded.text("problem")) == ("interrupted", failed.problem)
+    assert recorded.text("id") == host.agent.hooks.documents["post-docker.d"]["id"]
+    assert not engine_interrupted(host.agent.store)
+
+
 @pytest.mark.parametrize("moment", ["in the hooks", "in the change"])
 def test_a_run_that_changes_nothing_has_what_the_hooks_of_the_killed_one_leave_undone(host: Host, moment: str) -> None:
     ran, failed = HookVerdict(ran=1), HookVerdict(ran=1, problem="post-docker.d/10-fill: exit code 1")
