@@ -16,8 +16,10 @@ from agent.errors import ExitCode, HostError, PrivilegeError, RecordError, Usage
 from agent.host import log
 from agent.host.machine.os_release import read_distro
 from agent.host.machine.user import is_root
+from agent.host.unattended_upgrades.drop_in import DROP_IN, is_set_up
 from agent.host.unattended_upgrades.switch import LocalDailyJob
-from agent.report.daily_job_text import daily_job_lines, daily_job_reasons
+from agent.report.daily_job_text import WIDTH, daily_job_lines, daily_job_reasons
+from agent.report.layout import field
 from agent.state.daemon_status import read_daemon_status
 from agent.state.daily_job_view import DailyJobView, read_daily_job
 from agent.state.documents.unattended_upgrades import daily_job_to_document
@@ -66,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(dict(view.raw))
     else:
-        print_lines(daily_job_lines(view, utc_now()))
+        print_lines([*daily_job_lines(view, utc_now()), *_set_up_lines(view)])
     if _lacks_daemon(view):
         print_error("the daemon does not run, so that nobody installs updates: `systemctl start maestro-agent`")
     return _exit_code(view, arguments.action)
@@ -112,6 +114,15 @@ def _overdue(known: DailyJobView | None, theirs: TheirJob | Unseen) -> str:
         return ""
     last = theirs.last_success
     return "" if last is not None and known.generated_at < last <= utc_now() else known.overdue or ""
+
+
+def _set_up_lines(view: DailyJobView) -> list[str]:
+    """Return that `enable` keeps it on, which a later "no" to debconf does not change; empty if it does not."""
+    with suppress(HostError):
+        if view.is_on and is_set_up():
+            text = f"by {DROP_IN} of `enable`, which outranks 20auto-upgrades: delete it to undo that"
+            return [field("Set up", text, width=WIDTH)]
+    return []
 
 
 def _lacks_daemon(view: DailyJobView) -> bool:

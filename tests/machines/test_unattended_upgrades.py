@@ -249,7 +249,7 @@ def test_without_systemd_the_drop_in_alone_switches_and_is_undone_where_apt_cann
     host.machine.check("rm /etc/apt/apt.conf.d/99broken")
     host.machine.write("/etc/apt/apt.conf.d/20auto-upgrades", 'APT::Periodic::Update-Package-Lists "0";\n')
     owners_no = host.agent(job)
-    set_up = host.agent("unattended-upgrades enable --json")
+    set_up, told = host.agent("unattended-upgrades enable --json"), host.agent("unattended-upgrades").out
     host.machine.check("dpkg --force-all -r unattended-upgrades")
     absent = host.agent("unattended-upgrades enable")
 
@@ -262,6 +262,7 @@ def test_without_systemd_the_drop_in_alone_switches_and_is_undone_where_apt_cann
     assert owners_no.json["gaps"] == ["upgrade-off"]
     assert (set_up.code, set_up.json["on"]) == (0, True)
     assert set_up.json["settings"]["update_package_lists"] == "1"
+    assert OWN in told, "a later no to debconf does not count"
     assert (absent.code, "apt-get install unattended-upgrades" in absent.err) == (1, True)
 
 

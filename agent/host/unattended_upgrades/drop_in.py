@@ -43,6 +43,15 @@ def read_drop_in() -> str | None:
         raise HostError(f"{DROP_IN}: cannot be read: {error.strerror}") from error
 
 
+def is_set_up() -> bool:
+    """Return whether the file switches the job on, whatever the files before it say.
+
+    Raises:
+        HostError: it cannot be read.
+    """
+    return read_drop_in() not in {None, OFF}
+
+
 def write_drop_in(text: str | None, apt_config: Sequence[str] = ("apt-config",)) -> None:
     """Replace the file, or remove it with None; it is as it was if apt cannot read its configuration afterwards.
 
