@@ -1,18 +1,27 @@
-"""The record of requests, requests.json. Root writes it, and fsyncs it before anything is done for a request."""
+"""The record of requests, requests.json. Root writes it, and fsyncs it before anything is done for a request.
+
+signed-requests.json, for root alone, has what credentials are left out of there: a signature holds for the whole.
+"""
 
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 
 from agent.core.requests.book import new_book
 from agent.core.requests.model import RequestBook
-from agent.core.schemas import REQUESTS_SCHEMA
+from agent.core.schemas import REQUESTS_SCHEMA, SIGNED_REQUESTS_SCHEMA
 from agent.errors import BusyError, HostError, RecordError
-from agent.state.documents.requests import book_from_document, book_to_document
+from agent.state.documents.requests import (
+    book_from_document,
+    book_to_document,
+    forms_from_document,
+    forms_to_document,
+    signed_forms,
+)
 from agent.state.file_lock import exclusive, holder_pid, try_lock
-from agent.state.store import REQUESTS, Store
+from agent.state.store import REQUESTS, SIGNED_REQUESTS, Store
 from agent.state.timestamps import format_exact
 
 _LOCK_LIMIT_S = 10.0
@@ -58,7 +67,7 @@ class RequestsRecord:
             RecordError: it is damaged. It stays.
         """
         reader = self.store.read(REQUESTS, REQUESTS_SCHEMA, keep=True)
-        return book_from_document(reader) if reader else None
+        return book_from_document(reader, self._load_forms()) if reader else None
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -96,8 +105,14 @@ class RequestsRecord:
         with self.locked():
             before = self._load_or_begin(now)
             after = change(before)
+            old, new = signed_forms(before), signed_forms(after)
+            if new - old:  # before the record refers to them; the old ones, as it may never come to do so
+                self._save_forms(old | new, now)
             if after != before:
                 self.store.write(REQUESTS, book_to_document(after, now))
+            if old - new or not new:
+                with suppress(HostError):  # a later change does it
+                    self._save_forms(new, now)
         if after != before:
             self._changed(before, after)
         return after
@@ -112,3 +127,18 @@ class RequestsRecord:
             return new_book(format_exact(now), lost_at=now)
         lost = found is None and self.store.was_set_aside(REQUESTS)
         return found or new_book(format_exact(now), lost_at=now if lost else None)
+
+    def _load_forms(self) -> tuple[bytes, ...]:
+        """Return the canonical forms of requests, read after the record; none if they are lost, or not for us."""
+        try:
+            reader = self.store.read(SIGNED_REQUESTS, SIGNED_REQUESTS_SCHEMA, keep=True)
+            return forms_from_document(reader) if reader else ()
+        except RecordError as error:
+            self._warn(str(error))
+            return ()
+
+    def _save_forms(self, forms: frozenset[bytes], now: datetime) -> None:
+        if forms:
+            self.store.write(SIGNED_REQUESTS, forms_to_document(forms, now), mode=0o600)
+        else:
+            self.store.remove(SIGNED_REQUESTS)

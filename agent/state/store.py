@@ -13,6 +13,7 @@ import json
 import os
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 from agent.core.redact import redact_document
 from agent.core.schemas import RUN_SCHEMAS, Document
@@ -46,6 +47,8 @@ SKIPPED_OPENING = "skipped-opening"
 REBOOT_OUTCOME = "reboot-outcome"
 """The outcome of the last reboot, as `ENGINE_OUTCOMES`."""
 REQUESTS = "requests"
+SIGNED_REQUESTS = "signed-requests"
+"""The requests that have not ended as they were signed, for root alone: `REQUESTS` is without credentials."""
 UNATTENDED_UPGRADES = "unattended-upgrades"
 """The distribution's daily job, and who patches this machine, as the last check saw them."""
 UNATTENDED_UPGRADES_BEFORE = "unattended-upgrades-before"
@@ -99,7 +102,8 @@ class Store:
         temporary = f"{path}.new-{os.getpid()}"
         try:
             self._make_directories()
-            with open(temporary, "w", encoding="utf-8") as file:
+            # With its mode from the first: who has it open goes on reading.
+            with open(temporary, "w", encoding="utf-8", opener=partial(os.open, mode=mode)) as file:
                 os.fchmod(file.fileno(), mode)
                 json.dump(redact_document(document), file, indent=1)
                 file.write("\n")

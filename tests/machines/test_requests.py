@@ -22,7 +22,7 @@ pytestmark = [
     pytest.mark.xdist_group("booted-reboots"),
     pytest.mark.skipif(not bases.thorough(), reason="a minute on a booted machine; the worker's own test has the rest"),
 ]
-FILES = ("requests.json", "requests.lock", "accepted-config.json")
+FILES = ("requests.json", "requests.lock", "signed-requests.json", "accepted-config.json")
 SETTINGS = """
 [requests]
 allow = ["upgrade-security", "upgrade-fixes", "reboot-if-required", "check"]

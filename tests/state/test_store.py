@@ -111,6 +111,16 @@ def test_a_document_is_readable_for_all_and_writable_for_its_owner(store: Store)
     assert Path(store.path(STATE)).stat().st_mode & 0o777 == 0o644
 
 
+def test_a_private_document_is_private_before_anything_is_in_it(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    created: list[int] = []
+    monkeypatch.setattr(os, "fchmod", lambda file, _mode: created.append(os.fstat(file).st_mode & 0o777))
+
+    with umask(0):
+        store.write(STATE, DOCUMENT, mode=0o600)
+
+    assert created == [0o600]
+
+
 def test_the_directories_are_readable_for_all(tmp_path: Path) -> None:
     store = Store(str(tmp_path / "state"))
 

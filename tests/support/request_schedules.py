@@ -28,7 +28,7 @@ from agent.report.events import Cursor, Snapshot, initial_cursor, new_events
 from agent.state.record import Record
 from agent.state.request_steps import read_request_steps
 from agent.state.requests_record import RequestsRecord
-from agent.state.store import Store
+from agent.state.store import SIGNED_REQUESTS, Store
 from agent.state.timestamps import format_utc
 from agent.worker.jobs.run_request import job_of, runs_of
 from agent.worker.protocol import JobRequest
@@ -70,7 +70,8 @@ class KillingStore(Store):
     kill = ""
 
     def write(self, name: str, document: Document, *, mode: int = 0o644) -> None:
-        kill, self.kill = self.kill, ""
+        # A kill after that of what was signed is one before the next write.
+        kill, self.kill = ("", self.kill) if name == SIGNED_REQUESTS else (self.kill, "")
         if kill == "before":
             raise Killed
         super().write(name, document, mode=mode)

@@ -3,6 +3,7 @@
 The unprivileged half may be anybody who got in over the network. It can hold requests back; it can make nothing happen.
 """
 
+import base64
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -14,10 +15,11 @@ import pytest
 
 from agent.core.job_kinds import JobKind, JobOption
 from agent.core.requests.wire import canonical_form
+from agent.core.schemas import Document
 from agent.host import ssh_signature
 from agent.host.process.run import ProgramResult
 from agent.host.ssh_signature import find_signer
-from agent.state.store import REQUESTS
+from agent.state.store import REQUESTS, SIGNED_REQUESTS, Store
 from agent.state.timestamps import utc_now
 from agent.worker import runner
 from agent.worker.jobs import run_request
@@ -308,6 +310,28 @@ def test_a_request_is_checked_again_as_it_was_signed_whatever_the_record_leaves_
     assert (signing.states()[-1], len(signing.did)) == ("done", 1)
 
 
+def test_others_can_read_no_credential_of_a_request_during_its_life(
+    signing: Worker, people: dict[str, Signer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret, private, write = b"focusedCommentId=47110815", Path(signing.store.path(SIGNED_REQUESTS)), Store.write
+    shifted = (base64.b64encode(bytes(shift) + secret) for shift in range(3))
+    forms = {form.lower() for form in (secret, secret.hex().encode(), *(text[4:-4] for text in shifted))}
+    looks: list[bool] = []
+
+    def watched(store: Store, name: str, document: Document, *, mode: int = 0o644) -> None:
+        write(store, name, document, mode=mode)
+        files = [path for path in signing.directory.rglob("*") if path.is_file()]
+        shown = [path for path in files if path.stat().st_mode & 0o077]
+        assert [path for path in shown for form in forms if form in path.read_bytes().lower()] == []
+        looks.append(private in files and private not in shown)
+
+    monkeypatch.setattr(Store, "write", watched)
+    signing.carry(people["ann"].sign(signing.request(comment=f"see https://jira.example.org/OPS?{secret.decode()}")))
+    signing.run_due()
+
+    assert (signing.states()[-1], all(looks), private.exists()) == ("done", True, False)
+
+
 def test_a_key_may_have_expired_since_its_request_was_accepted(people: dict[str, Signer], tmp_path: Path) -> None:
     file, request, day = tmp_path / "signers", people["ann"].sign(document()), timedelta(days=1)
     now = datetime.now().astimezone()
@@ -433,7 +457,7 @@ def test_the_record_cannot_be_written_by_the_unprivileged_half(worker: Worker, e
     endpoint.has(request)
     worker.carry(request)
 
-    for name in ("requests.json", "requests.lock", "accepted-config.json"):
+    for name in ("requests.json", "requests.lock", "signed-requests.json", "accepted-config.json"):
         found = (worker.directory / name).stat()
         assert (found.st_uid, found.st_mode & 0o022) == (0, 0), name
 

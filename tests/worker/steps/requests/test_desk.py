@@ -7,15 +7,16 @@ from typing import Any
 
 import pytest
 
+from agent.core.requests.book import with_accepted, with_cancelled
 from agent.core.requests.ending import JobEnd
 from agent.core.requests.judge import RequestRules
 from agent.core.requests.model import Authentic, Request, RequestBook, RequestEntry, RequestRefusal, RequestWhy, Verb
 from agent.errors import HostError, UsageError
 from agent.state.requests_record import RequestsRecord
-from agent.state.store import REQUESTS, Store
+from agent.state.store import REQUESTS, SIGNED_REQUESTS, Store
 from agent.worker.steps.requests.desk import RequestDesk, run_next
 from tests.core.given import NOW
-from tests.core.requests.given_request import DAY, document, request_id, rules
+from tests.core.requests.given_request import DAY, document, request, request_id, rules
 from tests.core.requests.test_ending import RUN, outcome
 
 DONE = JobEnd(exit_code=0, document=outcome("updated"))
@@ -52,9 +53,14 @@ class Host:
     def settle(self) -> None:
         self.desk.settle(self._runs_of, reboots=self.reboots)
 
+    @property
+    def book(self) -> RequestBook:
+        found = self.record.load()
+        assert found is not None
+        return found
+
     def entry(self, number: int = 1) -> RequestEntry:
-        book = self.record.load()
-        found = book.find(request_id(number)) if book is not None else None
+        found = self.book.find(request_id(number))
         assert found is not None
         return found
 
@@ -226,6 +232,49 @@ def test_a_record_that_was_set_aside_and_has_no_successor_yet_is_not_forgotten(
 
     assert host.run() is None
     assert (host.entry().last.why, host.ran) == (RequestWhy.STALE, [request_id()])
+
+
+def test_a_kill_between_what_was_signed_and_the_record_of_it_changes_neither(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, signed = Store.write, [document(number, comment=f"token: Secret-{number}") for number in (1, 2)]
+
+    def killed(store: Store, name: str, *arguments: Any, **options: Any) -> None:
+        if name == REQUESTS:
+            raise Killed
+        write(store, name, *arguments, **options)
+
+    host.receive(1, comment=signed[0]["comment"])
+    second = request(2, comment=signed[1]["comment"])
+    with monkeypatch.context() as failing:
+        failing.setattr(Store, "write", killed)
+        with pytest.raises(Killed):
+            host.record.change(
+                lambda book: with_accepted(with_cancelled(book, [request_id(1)], NOW), second, Authentic(), NOW), NOW
+            )
+    assert [entry.document for entry in host.book.entries] == signed[:1]
+    host.receive(2, comment=signed[1]["comment"])
+    assert [entry.document for entry in host.book.entries] == signed
+    host.desk.cancel([request_id(1)])
+    assert [entry.document for entry in host.book.entries] == [None, signed[1]]
+    host.desk.cancel([request_id(2)])
+
+    assert not host.record.store.has(SIGNED_REQUESTS)
+
+
+@pytest.mark.parametrize("damage", [None, "{", '{"schema": "maestro.signed-requests/1", "forms": ["7g", 1]}', "others"])
+def test_without_what_was_signed_a_request_is_what_everybody_may_read(host: Host, damage: str | None) -> None:
+    host.receive(1, comment="token: Secret-1")
+    file = Path(host.record.store.path(SIGNED_REQUESTS))
+    text = file.read_text()
+    file.unlink()
+    if damage:
+        file.write_text(damage if damage != "others" else text.replace(b"Secret-1".hex(), b"Secret-9".hex()))
+    host.receive(2, comment="token: Secret-2")
+
+    comments = [(entry.document or {})["comment"] for entry in host.book.entries]
+
+    assert comments == ["token: ...", "token: Secret-2"]
 
 
 def test_the_record_keeps_every_value(host: Host) -> None:
