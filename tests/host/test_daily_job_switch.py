@@ -27,6 +27,8 @@ class Machine:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, store: Store) -> None:
         self.timer: UnitFacts | None = RUNS
+        self.unmasked = "enabled"
+        """What the timer is once nothing masks it."""
         self.drop_in: str | None = None
         self.own_unit = False
         """Whether the timer's unit file is its owner's, in /etc: systemd does not mask it."""
@@ -48,11 +50,13 @@ class Machine:
             raise HostError("File already exists")
         if verb == "reset-failed" and self.timer.active != "failed":
             raise HostError("Unit not loaded")  # once it is stopped, systemd forgets one that is not enabled
+        if verb in {"enable", "disable"}:
+            self.unmasked = f"{verb}d"
         changes = {
             "stop": {"active": "inactive"},
             "start": {"active": "active"},
             "mask": {"load": "masked", "enabled": "masked"},
-            "unmask": {"load": "loaded", "enabled": "enabled"},
+            "unmask": {"load": "loaded", "enabled": self.unmasked},
             "disable": {"enabled": "disabled"},
             "enable": {"enabled": "enabled"},
         }
@@ -98,6 +102,19 @@ def test_a_timer_of_its_owners_unit_file_is_disabled_and_put_back(found: Machine
 
     assert stood_down == ("inactive", "disabled", OFF)
     assert (found.timer, found.drop_in) == (replace(RUNS, enabled=enabled), None)
+
+
+def test_a_timer_that_was_disabled_before_it_could_be_masked_is_put_back(found: Machine) -> None:
+    found.own_unit = True
+    found.job.stand_down(BY_MODE, given.NOW)
+
+    found.own_unit = False  # as after `systemctl revert`
+    found.job.stand_down(BY_MODE, given.NOW)
+    was_off = found.is_off
+    found.job.put_back()
+
+    assert was_off
+    assert (found.timer, found.drop_in) == (RUNS, None)
 
 
 @pytest.mark.parametrize("by_its_owner", [False, True], ids=["by-the-agent", "by-its-owner"])

@@ -138,7 +138,8 @@ class LocalDailyJob:
             return
         if timer.load == "masked":
             self._call("unmask", TIMER)
-        elif was.enabled == "enabled" and timer.enabled == "disabled":
+            timer = self._timer() or timer  # it is disabled where an earlier call could not mask it
+        if was.enabled == "enabled" and timer.enabled == "disabled":
             self._call("enable", TIMER)
         if was.active in _RUNNING:
             self._call("start", TIMER)
