@@ -45,10 +45,12 @@ class DaemonStatusFile:
         """
         directory = os.path.dirname(self._lock_path)
         try:
-            run_directory.make_run_directory(directory)
+            os.makedirs(directory, exist_ok=True)
         except OSError as error:
-            raise HostError(f"{directory}: cannot be used: {error}") from error
+            raise HostError(f"{directory}: cannot be created: {error.strerror}") from error
+        run_directory.make_way(self._lock_path)
         self._lock.enter_context(exclusive(self._lock_path, busy="another daemon (pid {pid}) runs on this machine"))
+        run_directory.make_way_for_status_files(directory)
 
     def publish(
         self,

@@ -1,27 +1,33 @@
-"""The daemon's directory under /run as a start leaves it."""
+"""What a start of the daemon does about its directory under /run, which a restart of the service keeps.
+
+What somebody planted there, or a mistake, must not prevent every later start.
+"""
 
 import os
+import re
 import shutil
+import stat
 from contextlib import suppress
 
+_STATUS_FILE = re.compile(r"(daemon|exporter-[a-z]+)\.json(\.new)?")
+"""The files of the daemon and of its exporters. Nothing else is touched: the directory can be any."""
 
-def make_run_directory(directory: str) -> None:
-    """Create the directory; remove what is in it and no file, and let this user use its files.
 
-    A restart of the service keeps the directory: what somebody planted there, or a mistake, must not prevent every
-    later start.
-
-    Raises:
-        OSError: it cannot be created or read, or something in it cannot be removed.
-    """
-    os.makedirs(directory, exist_ok=True)
-    with os.scandir(directory) as found:
-        entries = list(found)
-    for entry in entries:
-        if entry.is_file(follow_symlinks=False):
-            with suppress(PermissionError):  # another user's: opening it says whether that matters
-                os.chmod(entry.path, entry.stat(follow_symlinks=False).st_mode | 0o600, follow_symlinks=False)
-        elif entry.is_dir(follow_symlinks=False):
-            shutil.rmtree(entry.path)
+def make_way(path: str) -> None:
+    """Remove what has the name of a file and is none; let this user use the file. Best effort: opening it tells."""
+    with suppress(OSError):
+        mode = os.lstat(path).st_mode
+        if stat.S_ISREG(mode):
+            os.chmod(path, mode | stat.S_IRUSR | stat.S_IWUSR)
+        elif stat.S_ISDIR(mode):
+            shutil.rmtree(path)
         else:
-            os.unlink(entry.path)
+            os.unlink(path)
+
+
+def make_way_for_status_files(directory: str) -> None:
+    """Make way for those of the daemon and of its exporters; best effort. Only for the holder of the daemon's lock."""
+    with suppress(OSError):
+        for name in os.listdir(directory):
+            if _STATUS_FILE.fullmatch(name):
+                make_way(os.path.join(directory, name))

@@ -101,7 +101,7 @@ def test_an_unreadable_status_file_is_an_error_with_its_path(tmp_path: Path, tex
 
 
 def test_a_run_directory_that_cannot_be_created_is_a_host_error() -> None:
-    with pytest.raises(HostError, match="/proc/nowhere: cannot be used"):
+    with pytest.raises(HostError, match="/proc/nowhere: cannot be created"):
         DaemonStatusFile("/proc/nowhere", NOW).acquire()
 
 
@@ -118,7 +118,7 @@ def closed_file(path: Path) -> None:
     path.touch(0o000)
 
 
-@pytest.mark.parametrize("name", ["daemon.lock", "daemon.json", "daemon.json.new"])
+@pytest.mark.parametrize("name", ["daemon.lock", "daemon.json", "daemon.json.new", "exporter-otlp.json"])
 @pytest.mark.parametrize("plant", [link, full_directory, closed_file, os.mkfifo])
 def test_a_daemon_starts_whatever_was_planted_in_its_directory(
     plant: Callable[[Path], None], name: str, tmp_path: Path
@@ -133,7 +133,18 @@ def test_a_daemon_starts_whatever_was_planted_in_its_directory(
 
     assert read_daemon_status(str(tmp_path)) is not None
     assert kept.read_text() == "{}"
+    assert not (tmp_path / name).is_symlink()
+    assert (tmp_path / name).is_file() or not (tmp_path / name).exists()
     assert {path.stat().st_mode & 0o777 for path in tmp_path.glob("daemon.lock")} == {0o600}
+
+
+@pytest.mark.parametrize("name", ["outbox", "daemon.old", "exporter-endpoint.json.d", "state.json"])
+def test_a_daemon_that_starts_removes_nothing_but_what_stands_in_its_way(name: str, tmp_path: Path) -> None:
+    full_directory(tmp_path / name)
+
+    DaemonStatusFile(str(tmp_path), NOW).acquire()
+
+    assert (tmp_path / name / "inside").is_symlink()
 
 
 def test_each_assignment_to_systemd_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
