@@ -5,6 +5,9 @@ A process imports a hundred and needs a few; compiling one takes as long as impo
 
 import re
 
+PATTERN_ERRORS = (re.error, OverflowError, RecursionError)
+"""What compiling an expression of somebody else's raises: it is none, or repeats too often, or is nested too deeply."""
+
 
 class _Pattern:
     """Has the methods of its compiled expression from the first use of each."""

@@ -12,7 +12,7 @@ from agent.core.model.kernels import AutoRemovable, KernelFacts, ObsoleteKernels
 from agent.core.model.package import PackageId
 from agent.core.model.reasons import NO_REASON, Reason, ReasonCode
 from agent.core.packages.removals import keep_needed, own_reason
-from agent.core.pattern import lazy_pattern
+from agent.core.pattern import PATTERN_ERRORS, lazy_pattern
 
 _RELEASE = r"[0-9]+\.[0-9]+\.[0-9]+[^ ]*"
 _BEHIND = lazy_pattern(r"(?:-(?:common(?:-[a-z0-9]+)*|unsigned|signed|dbg|dbgsym))+$")
@@ -48,7 +48,7 @@ def release_of(package: str, patterns: Iterable[str]) -> str | None:
     for pattern in patterns:
         try:
             found = re.fullmatch(rf"(?:{pattern})-(?P<release>{_RELEASE})", package)
-        except re.error:  # apt uses POSIX expressions: one that Python cannot compile matches nothing
+        except PATTERN_ERRORS:  # apt uses POSIX expressions: one that Python cannot compile matches nothing
             continue
         if found:
             return found["release"]

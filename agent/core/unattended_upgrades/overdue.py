@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from agent.core.clock import is_future
 from agent.core.model.facts import Unseen
+from agent.core.pattern import PATTERN_ERRORS
 from agent.core.unattended_upgrades.model import JobSettings, TheirJob, UnitFacts
 
 _DAY = timedelta(days=1)
@@ -49,7 +50,7 @@ def keeps_back(theirs: TheirJob | Unseen, name: str) -> bool:
     """Return whether a pattern of the job's `Package-Blacklist` matches a package; one that is none ends its run."""
     if isinstance(theirs, Unseen) or isinstance(theirs.settings, Unseen):
         return False
-    with suppress(re.error):
+    with suppress(*PATTERN_ERRORS):
         return any(re.match(pattern, name) for pattern in theirs.settings.blacklist)
     return False
 

@@ -91,8 +91,16 @@ def test_what_waits_for_a_shutdown_is_not_called_its_fault() -> None:
 
 @pytest.mark.parametrize(
     ("blacklist", "keeps"),
-    [(("nginx",), True), (("linux-", "nginx$"), True), (("ginx",), False), (("(", "nginx"), False), ((), False)],
-    ids=["named", "one-of-two", "not-at-the-start", "no-pattern", "none"],
+    [
+        (("nginx",), True),
+        (("linux-", "nginx$"), True),
+        (("ginx",), False),
+        (("(", "nginx"), False),
+        (("n{99999999999999999999}", "nginx"), False),
+        (("(" * 3000 + ")" * 3000, "nginx"), False),
+        ((), False),
+    ],
+    ids=["named", "one-of-two", "not-at-the-start", "no-pattern", "too-many", "too-deep", "none"],
 )
 def test_what_its_blacklist_keeps_back_is_not_called_its_fault(blacklist: tuple[str, ...], *, keeps: bool) -> None:
     theirs = replace(ON, settings=replace(SETTINGS, blacklist=blacklist))
