@@ -7,7 +7,7 @@ from datetime import datetime
 from agent.core.frozen import replace
 from agent.core.model.engine_outcome import EngineOutcome, EngineResult, forecast_of
 from agent.core.model.engine_plan import Block, Component, EnginePlan, EngineWhy
-from agent.errors import ExitCode, HostError, PlanChangedError
+from agent.errors import AgentError, ExitCode, HostError, PlanChangedError
 from agent.host import log
 from agent.report.engine_reasons import block_sentence
 from agent.state.documents.engine_outcome import engine_outcome_to_document
@@ -49,6 +49,7 @@ class EngineUpgrade:
         self._component = component
         self.hooked = False
         """Whether a pre-hook ran, so that the post-hooks have to."""
+        self._begun = False
         self.outcome = replace(
             unrecorded(component, context.run_id, context.machine.now()),
             message=_IN_PROGRESS,
@@ -61,7 +62,8 @@ class EngineUpgrade:
         Without hooks of its own, what those of an earlier run left undone is still so after this one.
 
         Raises:
-            PlanChangedError: as `act`; nothing was changed, and nothing is recorded but what failed of the post-hooks.
+            AgentError: as `act`; unless the change had begun, nothing was changed, and nothing is recorded but what
+                failed of the post-hooks.
         """
         problem, recorded = self._problem, False
         try:
@@ -70,9 +72,10 @@ class EngineUpgrade:
         except NotNowError as error:
             answer = self.end(EngineResult.BLOCKED, error.message, blocked=error.blocks)
             recorded = True
-        except PlanChangedError as error:  # not recorded; the post-hooks get it
-            now = self._context.machine.now()
-            self.outcome = replace(self.outcome, result=EngineResult.BLOCKED, message=str(error), finished_at=now)
+        except AgentError as error:  # not recorded; the post-hooks get it
+            if not self._begun:  # a later job finishes the change, else nothing was changed
+                now = self._context.machine.now()
+                self.outcome = replace(self.outcome, result=EngineResult.BLOCKED, message=str(error), finished_at=now)
             raise
         finally:
             if self.hooked:  # whatever the result: a pre-hook may have drained the machine
@@ -146,6 +149,7 @@ class EngineUpgrade:
             HostError: it cannot be written.
         """
         self._context.record.save_engine_outcome(self.outcome, self._context.machine.now(), block_sentence)
+        self._begun = True
 
     def end(
         self,

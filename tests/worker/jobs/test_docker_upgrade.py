@@ -573,6 +573,44 @@ def test_what_fails_of_the_hooks_after_a_plan_that_changed_is_on_record(
     assert recorded.optional_text("finished_at") is not None
 
 
+@pytest.mark.parametrize("error", [HostError("docker.service cannot be read"), BusyError("dpkg is busy")])
+def test_what_fails_of_the_hooks_after_a_second_look_that_failed_is_the_end_of_that_run(
+    host: Host, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    failed = HookVerdict(ran=1, problem="10-fill: exit code 1")
+    host.engines.host.verdicts = {"pre-docker.d": HookVerdict(ran=1), "post-docker.d": failed}
+    monkeypatch.setattr(docker_upgrade.prepare, "require_same", lambda _plan, _found: raising(error)())
+
+    with pytest.raises(type(error)):
+        host.upgrade()
+    recorded = host.agent.last_run()
+
+    assert untouched(host)
+    assert (recorded.text("result"), recorded.text("problem")) == ("blocked", failed.problem)
+    assert recorded.text("message") == f"{error}; {failed.problem}"
+    assert recorded.optional_text("finished_at") is not None
+    assert not engine_interrupted(host.agent.store)
+
+
+def test_a_change_that_fails_half_way_stays_in_progress_whatever_fails_of_the_hooks(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed = HookVerdict(ran=1, problem="10-fill: exit code 1")
+    host.engines.host.verdicts = {"pre-docker.d": HookVerdict(ran=1), "post-docker.d": failed}
+
+    def fail_half_way(_context: object, snapshot: DockerSnapshot, *_others: object) -> None:
+        DockerChangeRecord(host.record.store).save(replace(snapshot, phase=Phase.PACKAGES), given.NOW)
+        raise HostError("docker.service cannot be read")
+
+    monkeypatch.setattr(docker_upgrade, "perform", fail_half_way)
+
+    with pytest.raises(HostError):
+        host.upgrade()
+
+    assert host.agent.last_run().text("problem") == failed.problem
+    assert engine_interrupted(host.agent.store)
+
+
 def test_a_container_that_would_be_removed_and_came_after_the_plan_is_not_removed(
     host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
