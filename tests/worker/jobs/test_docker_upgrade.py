@@ -31,6 +31,7 @@ from agent.state.views import StateView
 from agent.state.waiting_record import WaitingRecord
 from agent.worker.jobs import docker_upgrade
 from agent.worker.protocol import JobAnswer
+from agent.worker.steps.docker import prepare
 from tests.core import given
 from tests.core.docker.given_docker import ENGINE, NEW, OLD, UNIT, container
 from tests.report.given_engine_outcome import INTERRUPTED
@@ -579,7 +580,7 @@ def test_what_fails_of_the_hooks_after_a_second_look_that_failed_is_the_end_of_t
 ) -> None:
     failed = HookVerdict(ran=1, problem="10-fill: exit code 1")
     host.engines.host.verdicts = {"pre-docker.d": HookVerdict(ran=1), "post-docker.d": failed}
-    monkeypatch.setattr(docker_upgrade.prepare, "require_same", lambda _plan, _found: raising(error)())
+    monkeypatch.setattr(prepare, "require_same", lambda _plan, _found: raising(error)())
 
     with pytest.raises(type(error)):
         host.upgrade()
