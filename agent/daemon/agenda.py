@@ -10,7 +10,7 @@ from agent.core.schedule.jobs import ScheduleContext, next_runs
 from agent.core.schedule.slots import stable_fraction
 from agent.daemon.job_dispatcher import JobsOverview
 from agent.host.boot_time import booted_at
-from agent.host.changes import daily_job_changed_at, packages_changed_at
+from agent.host.changes import machine_changed_at
 from agent.host.machine.boot_id import boot_id
 from agent.host.machine.local_zone import local_zone
 from agent.host.soft_reboots import soft_rebooted_at
@@ -39,7 +39,7 @@ class Agenda:
 
         `up_since` is since when jobs could run. A later time holds until the record or the machine changes.
         """
-        context = self._context(policy, jobs, up_since)
+        context = self._context(policy, jobs, now, up_since)
         share = stable_fraction(self._machine, "retry")
         due = next_runs(policy.agent, jobs.attempts, context, now)
         windows = window_runs(policy, self._store, jobs.attempts, now, context.zone)
@@ -61,8 +61,7 @@ class Agenda:
             found[JobKind.REBOOT] = after_boot(reboot_at, up_since=context.up_since, share=share)
         return found
 
-    def _context(self, policy: Policy, jobs: JobsOverview, up_since: datetime) -> ScheduleContext:
-        changed = packages_changed_at(self._root), daily_job_changed_at(self._root)
+    def _context(self, policy: Policy, jobs: JobsOverview, now: datetime, up_since: datetime) -> ScheduleContext:
         interrupted = engine_interrupted(self._store)
         return ScheduleContext(
             machine=self._machine,
@@ -70,7 +69,7 @@ class Agenda:
             up_since=up_since,
             known_since=jobs.known_since,
             booted_at=max(filter(None, (booted_at(self._root), self._soft_rebooted_at))),
-            packages_changed_at=max(filter(None, changed), default=None),
+            packages_changed_at=machine_changed_at(now, self._root),
             engine_interrupted=interrupted,
             interrupted_since=interrupted_since(self._store) if interrupted else None,
             stands_aside=stands_aside(policy, self._store),

@@ -40,16 +40,18 @@ def packages_changed_at(root: str = "/") -> datetime | None:
     return datetime.fromtimestamp(changed, timezone.utc) - _RESOLUTION
 
 
-def daily_job_changed_at(root: str = "/") -> datetime | None:
-    """Return when what switches the distribution's daily job last changed; None if nothing of it can be read.
+def machine_changed_at(now: datetime, root: str = "/") -> datetime | None:
+    """Return when the packages, or what switches the distribution's daily job, last changed; None if that is unknown.
 
-    That is apt's configuration, and the links by which units are enabled and masked, the latter until a boot, too.
+    The latter is apt's configuration, and the links by which units are enabled and masked, also until a boot. A time
+    ahead is of a clock that was set back: it hides no other change, such as that of a directory made anew at each boot.
     """
     times = [at for name in _APT_CONFIGURATION for at in _changes(os.path.join(root, name))]
-    for name in _UNIT_LINKS:
+    for name in (*_WATCHED["packages"], *_UNIT_LINKS):
         with suppress(OSError):
             times.append(os.stat(os.path.join(root, name)).st_ctime)
-    return datetime.fromtimestamp(max(times), timezone.utc) - _RESOLUTION if times else None
+    changes = (datetime.fromtimestamp(at, timezone.utc) - _RESOLUTION for at in times)
+    return max((at for at in changes if at <= now), default=None)
 
 
 def _changes(path: str) -> Iterator[float]:

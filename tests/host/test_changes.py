@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.host.changes import changed_since, daily_job_changed_at, packages_changed_at
+from agent.host.changes import changed_since, machine_changed_at, packages_changed_at
 
 FILES = (
     "var/lib/dpkg/status",
@@ -87,6 +87,7 @@ def test_without_a_dpkg_database_the_last_change_is_unknown(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     "change",
     [
+        lambda root: (root / "var/lib/dpkg/status").write_text("x"),
         lambda root: (root / "etc/apt/apt.conf.d/20x").write_text("x"),
         lambda root: (root / "etc/apt/apt.conf.d/99new").touch(),
         lambda root: (root / "etc/apt/apt.conf").write_text("x"),
@@ -94,18 +95,18 @@ def test_without_a_dpkg_database_the_last_change_is_unknown(tmp_path: Path) -> N
         lambda root: (root / "run/systemd/system/apt-daily-upgrade.timer").symlink_to("/dev/null"),
         lambda root: (root / "etc/systemd/system/timers.target.wants/apt-daily-upgrade.timer").unlink(),
     ],
-    ids=["edited", "added", "main-file", "masked", "masked-until-a-boot", "disabled"],
+    ids=["packages", "edited", "added", "main-file", "masked", "masked-until-a-boot", "disabled"],
 )
-def test_what_switches_the_daily_job_is_seen_to_change(root: Path, change: Callable[[Path], object]) -> None:
+def test_what_a_schedule_depends_on_is_seen_to_change(root: Path, change: Callable[[Path], object]) -> None:
     wants = root / "etc/systemd/system/timers.target.wants"
     wants.mkdir(parents=True)
     (root / "run/systemd/system").mkdir(parents=True)
     (wants / "apt-daily-upgrade.timer").symlink_to("/lib/systemd/system/apt-daily-upgrade.timer")
     time.sleep(0.02)  # longer than the kernel's clock of files ticks
-    before = daily_job_changed_at(str(root))
+    before = machine_changed_at(now(), str(root))
     time.sleep(0.02)
     change(root)
-    after = daily_job_changed_at(str(root))
+    after = machine_changed_at(now(), str(root))
 
     assert before is not None
     assert after is not None
@@ -113,4 +114,26 @@ def test_what_switches_the_daily_job_is_seen_to_change(root: Path, change: Calla
 
 
 def test_a_machine_without_any_of_it_knows_no_change(tmp_path: Path) -> None:
-    assert daily_job_changed_at(str(tmp_path)) is None
+    assert machine_changed_at(now(), str(tmp_path)) is None
+
+
+@pytest.mark.parametrize(
+    ("ahead", "changed"),
+    [
+        ("run/systemd/system", "var/lib/dpkg/status"),
+        ("run/systemd/system", "etc/apt/apt.conf.d/20x"),
+        ("var/lib/dpkg/status", "etc/apt/apt.conf.d/20x"),
+        ("etc/apt/apt.conf.d/20x", "var/lib/dpkg/status"),
+    ],
+)
+def test_a_time_ahead_hides_no_other_change(root: Path, ahead: str, changed: str) -> None:
+    (root / "run/systemd/system").mkdir(parents=True)
+    time.sleep(0.02)
+    os.utime(root / changed)
+    expected = machine_changed_at(now(), str(root))
+    clock_set_back_to = now() - timedelta(seconds=2)
+    time.sleep(0.02)
+    os.utime(root / ahead)
+
+    assert machine_changed_at(clock_set_back_to, str(root)) == expected
+    assert machine_changed_at(now(), str(root)) != expected
