@@ -44,7 +44,7 @@ def machine_changed_at(now: datetime, root: str = "/") -> datetime | None:
     """Return when the packages, or what switches the distribution's daily job, last changed; None if that is unknown.
 
     The latter is apt's configuration, and the links by which units are enabled and masked, also until a boot. A time
-    ahead is of a clock that was set back: it hides no other change, such as that of a directory made anew at each boot.
+    ahead is of a clock that was set back: it hides no other change, such as that of a directory that each boot makes.
     """
     times = [at for name in _APT_CONFIGURATION for at in _changes(os.path.join(root, name))]
     for name in (*_WATCHED["packages"], *_UNIT_LINKS):
