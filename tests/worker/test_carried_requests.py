@@ -281,6 +281,24 @@ def test_no_verdict_of_ssh_keygen_is_none_against_a_request(
     assert signing.states()[-1] == "done"
 
 
+def test_one_without_a_verdict_of_ssh_keygen_does_not_hold_up_the_next(
+    signing: Worker, people: dict[str, Signer], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    failing = tmp_path / "ssh-keygen"
+    failing.write_text(
+        '#!/bin/sh\nexport MESSAGE="$(cat)"\ncase "$MESSAGE" in *upgrade-security*) kill -9 $$;; esac\n'
+        'printf %s "$MESSAGE" | exec ssh-keygen "$@"\n'
+    )
+    failing.chmod(0o755)
+    for request in (signing.request(), signing.request(2, verb="check")):
+        signing.carry(people["ann"].sign(request))
+
+    monkeypatch.setattr(ssh_signature, "_PROGRAM", str(failing))
+    signing.run_due()
+
+    assert [entry.state.value for entry in signing.book.entries] == ["accepted", "done"]
+
+
 def test_a_key_that_has_left_the_file_starts_nothing(signing: Worker, people: dict[str, Signer]) -> None:
     signing.carry(people["ann"].sign(signing.request()))
     Path(str(signing.settings["requests"]["signers"])).write_text(people["eve"].line)

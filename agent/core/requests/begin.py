@@ -15,9 +15,11 @@ from agent.core.requests.model import (
     RequestWhy,
 )
 from agent.core.requests.wire import read_request
+from agent.errors import HostError
 
-Recheck = Callable[[Request, datetime], RequestRefusal | None]
-"""Takes a request and when it was accepted; returns why it would not be accepted any more. None: it would."""
+Recheck = Callable[[Request, datetime], RequestRefusal | HostError | None]
+"""Takes a request and when it was accepted; returns why it would not be accepted any more, or why there is no verdict
+now. None: it would be accepted."""
 
 
 def with_next_running(
@@ -25,18 +27,19 @@ def with_next_running(
 ) -> tuple[RequestBook, Request | None]:
     """Return the record in which the next due request runs, and that request; None: none is due.
 
-    What the configuration no longer allows is refused, and what is too late expires. `recheck` gets what is due.
+    What the configuration no longer allows is refused, and what is too late expires. `recheck` gets what is due; one
+    without a verdict stays accepted, and holds up none behind it.
     """
     book = with_expired(book, now)
     for entry in _accepted(book):
         request = _request(entry)
         refusal = _refusal(entry, request, rules)
         due = request if request is not None and refusal is None and _is_due(request, rules, now) else None
-        refusal = recheck(due, entry.last.at) if due is not None else refusal
-        if refusal is not None:
-            ending = Ending(state=RequestState.REFUSED, why=refusal.why, detail=refusal.detail)
+        verdict = recheck(due, entry.last.at) if due is not None else refusal
+        if isinstance(verdict, RequestRefusal):
+            ending = Ending(state=RequestState.REFUSED, why=verdict.why, detail=verdict.detail)
             book = with_step(book, entry, ending, now)
-        elif due is not None:
+        elif due is not None and verdict is None:
             return with_running(book, entry, now), due
     return book, None
 

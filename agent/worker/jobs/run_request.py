@@ -42,12 +42,13 @@ def run(request: JobRequest, context: JobContext) -> JobAnswer:
     """End the requests whose job was killed, then record the next one as running and answer with its job.
 
     Raises:
-        HostError: this cannot be recorded, and no work is done. BusyError: another process holds the record.
+        HostError: this cannot be recorded, or no due one can be checked now, and no work is done.
+        BusyError: another process holds the record.
     """
     store = context.record.store
     desk = RequestDesk(_record(store), request_rules(context.policy, store, local_zone()), context.machine.now)
     desk.settle(lambda request_id: list(runs_of(store, request_id)), reboots=RebootRecord(store).has_course())
-    begun = desk.begin(rechecker(context.policy))
+    begun = desk.begin(rechecker(context.policy, context.control.alive))
     if begun is None:
         return JobAnswer(exit_code=ExitCode.OK)
     context.control.step(f"{begun.verb.value}, requested by {_name(begun)} through the endpoint")

@@ -4,7 +4,7 @@ The process that carries a request has a network peer and no privileges: what it
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from datetime import datetime
 
@@ -32,14 +32,19 @@ def authenticator(policy: Policy, state_directory: str) -> Authenticate:
     return lambda request: by_endpoint(request, policy.endpoint, state_directory)
 
 
-def rechecker(policy: Policy) -> Recheck:
+def rechecker(policy: Policy, alive: Callable[[], None] = lambda: None) -> Recheck:
     """Return the check of a signature before the work begins: root may have removed the key since it was accepted.
 
     The key has to be valid at the time of acceptance, so that a short-lived one can ask for a window of next week.
+    `alive` is called before each check: each may take as long as ssh-keygen is waited for.
     """
 
-    def recheck(request: Request, accepted_at: datetime) -> RequestRefusal | None:
-        found = by_signature(request, policy.requests, accepted_at) if policy.requests.signers else None
+    def recheck(request: Request, accepted_at: datetime) -> RequestRefusal | HostError | None:
+        alive()
+        try:
+            found = by_signature(request, policy.requests, accepted_at) if policy.requests.signers else None
+        except HostError as error:
+            return error
         return found if isinstance(found, RequestRefusal) else None
 
     return recheck

@@ -12,7 +12,7 @@ from agent.core.requests.ending import JobEnd, ending_of_job, ending_on_record
 from agent.core.requests.judge import RequestRules, refusal_before, refusal_of_window
 from agent.core.requests.model import Authentic, Ending, Malformed, Request, RequestBook, RequestEntry, RequestRefusal
 from agent.core.requests.wire import read_request
-from agent.errors import RecordError, UsageError
+from agent.errors import HostError, RecordError, UsageError
 from agent.state.requests_record import RequestsRecord
 
 Authenticate = Callable[[Request], Authentic | RequestRefusal]
@@ -72,16 +72,26 @@ class RequestDesk:
         """Record that the next due request runs, and return it: the caller does its work. None: none is due.
 
         Raises:
-            HostError: it cannot be checked or recorded now, so that no work may be done. BusyError: as of the others.
+            HostError: it cannot be recorded now, or the due ones cannot be checked, so that no work may be done.
+            BusyError: as of the others.
         """
         now, begun = self._now(), None
+        faults: list[HostError] = []
+
+        def checked(request: Request, accepted_at: datetime) -> RequestRefusal | HostError | None:
+            verdict = recheck(request, accepted_at)
+            if isinstance(verdict, HostError):
+                faults.append(verdict)
+            return verdict
 
         def change(book: RequestBook) -> RequestBook:
             nonlocal begun
-            book, begun = with_next_running(book, self._rules, now, recheck)
+            book, begun = with_next_running(book, self._rules, now, checked)
             return book
 
         self._record.change(change, now)
+        if begun is None and faults:
+            raise faults[0]
         return begun
 
     def finish(self, request_id: str, end: JobEnd) -> None:

@@ -192,6 +192,28 @@ def test_a_request_that_cannot_be_recorded_does_not_begin(host: Host, monkeypatc
     assert host.run() is not None
 
 
+def test_one_whose_check_fails_stays_accepted_and_holds_up_none_behind_it(host: Host) -> None:
+    for number in (1, 2, 3, 4):
+        host.receive(number)
+    fault = HostError("ssh-keygen: killed by signal 9")
+    verdicts: dict[str, RequestRefusal | HostError] = {
+        request_id(1): fault,
+        request_id(2): RequestRefusal(why=RequestWhy.SIGNER_UNKNOWN),
+    }
+
+    begun = [host.desk.begin(lambda found, _at: verdicts.get(found.id)) for _ in range(2)]
+    host.receive(5)
+    verdicts[request_id(5)] = RequestRefusal(why=RequestWhy.SIGNER_UNKNOWN)
+    with pytest.raises(HostError) as raised:
+        host.desk.begin(lambda found, _at: verdicts.get(found.id))
+    del verdicts[request_id(1)]
+    again = host.desk.begin(lambda found, _at: verdicts.get(found.id))
+
+    assert [one and one.id for one in (*begun, again)] == [request_id(3), request_id(4), request_id(1)]
+    assert raised.value is fault
+    assert [host.states(number)[-1] for number in (2, 5)] == ["refused", "refused"]
+
+
 def test_a_damaged_record_is_set_aside_and_what_it_may_have_had_is_stale(host: Host, tmp_path: Path) -> None:
     host.receive()
     host.run()
