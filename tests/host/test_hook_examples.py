@@ -238,6 +238,37 @@ def test_a_server_that_somebody_else_took_out_stays_out(balancer: Balancer, stat
     assert balancer.servers()["s1"][0] == shown
 
 
+@pytest.mark.parametrize("last", [False, True], ids=["another-is-up", "the-last-one"])
+def test_sessions_of_a_server_that_somebody_else_drains_are_waited_for(balancer: Balancer, *, last: bool) -> None:
+    with balancer.sessions():
+        balancer.ask("set server web/s1 state drain")
+        if last:
+            balancer.ask("set server web/s2 state maint")
+        deferred = drain(balancer, "pre-upgrade", wait_s=0)
+    wait_until(lambda: balancer.servers()["s1"][1] == 0)
+
+    assert deferred.exit_code == 75
+    assert drain(balancer, "pre-upgrade").problem == ""
+    assert balancer.servers()["s1"][0] == "DRAIN"
+
+
+@pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
+def test_what_a_balancer_quotes_of_another_server_may_be_in_any_encoding(root_directory: Path, locale: str) -> None:
+    rows = (b"# pxname,svname,scur,status,last_chk", b"web,s1,0,UP,", b"web,s2,0,UP,f\xfcr", b"")
+    (root_directory / "stat").write_bytes(b"\n".join(rows))
+    socat = root_directory / "socat"
+    socat.write_text(
+        f"#!/bin/sh\nread -r command\n[ \"$command\" != 'show stat' ] || exec cat {root_directory}/stat\necho\n"
+    )
+    socat.chmod(0o755)
+    path = copy("drain-haproxy", root_directory, SERVER="web/s1", MARK=f"{root_directory}/mark")
+    environment = {"PATH": f"{root_directory}:/usr/bin:/bin", "MAESTRO_HOOK": "pre-upgrade", "LC_ALL": locale}
+
+    done = subprocess.run([path], env=environment, check=False)
+
+    assert done.returncode == 0
+
+
 def test_a_hook_that_was_killed_after_it_had_drained_the_server_puts_it_back(balancer: Balancer) -> None:
     drain(balancer, "pre-upgrade")
 
