@@ -12,14 +12,16 @@ from agent.core.hooks import HookVerdict
 from agent.core.job_kinds import JobKind, JobOption
 from agent.core.model.facts import Reboot, Unseen
 from agent.core.reboot.gates import GateFacts, RebootOrigin, RebootWhy, UserSession
-from agent.core.reboot.model import RebootResult
+from agent.core.reboot.model import RebootResult, RebootTrouble
 from agent.core.schedule.slots import JobAttempts
 from agent.errors import ExitCode, HostError, NothingDoneError
 from agent.state.fleet_lock_record import FleetLockRecord
 from agent.worker.reboot_runs import reboot_runs
+from tests.support.simulated import Killed
 from tests.support.simulated_reboot import REFUSED, REQUIRED
-from tests.worker.jobs.reboots import Rebooting, result
+from tests.worker.jobs.reboots import Rebooting, document, result
 
+HOOK_FAILED = HookVerdict(ran=1, problem="10-drain: exit code 1")
 BOB = UserSession(id="7", user="bob")
 MINUTE = timedelta(minutes=1)
 BEGAN = datetime(2026, 11, 23, 2, 0, tzinfo=timezone.utc)
@@ -106,13 +108,63 @@ def test_the_same_closed_gate_is_in_the_history_once(world: Rebooting) -> None:
 def test_a_hook_that_fails_after_a_try_is_in_the_history_and_so_is_the_try_after_which_it_succeeds(
     world: Rebooting,
 ) -> None:
-    world.host.verdicts["post-reboot.d"] = [HookVerdict(ran=1), HookVerdict(ran=1, problem="10-drain: exit code 1")]
+    world.host.verdicts["post-reboot.d"] = [HookVerdict(ran=1), HOOK_FAILED]
     world.lock.refusals = [REFUSED] * 4
     for _ in range(4):
         world.scheduled()
         world.machine.time += due(world)["reboot"]
 
     assert [len(one.problems) for one in world.outcomes()] == [0, 1, 0]
+
+
+def test_a_hook_that_fails_after_each_try_is_in_the_history_once(world: Rebooting) -> None:
+    world.host.verdicts["post-reboot.d"] = [HOOK_FAILED] * 5
+    world.lock.refusals = [REFUSED] * 5
+    for _ in range(5):
+        problems = document(world.scheduled())["problems"]
+        assert problems == [{"code": "hook-failed", "detail": HOOK_FAILED.problem}]
+        world.machine.time += due(world)["reboot"]
+
+    assert [len(one.problems) for one in world.outcomes()] == [1]
+    assert world.last.finished_at is not None
+    assert len(world.done("post-reboot.d")) == 5
+
+
+def test_a_hook_that_fails_after_each_try_is_told_although_the_second_one_was_killed(tmp_path: Path) -> None:
+    last_step = 0
+    while True:
+        world = Rebooting(tmp_path / str(last_step))
+        world.schedule(JobOption.IF_REQUIRED)
+        world.host.verdicts["post-reboot.d"] = [HOOK_FAILED] * 3
+        world.lock.refusals = [REFUSED] * 3
+        world.scheduled()
+        world.machine.time += due(world)["reboot"]
+        world.steps.kill_at = len(world.steps.done) + last_step
+        try:
+            world.scheduled()
+        except Killed:
+            last_step += 1
+        else:
+            break
+        world.go_on(jobs=1, every=timedelta())
+
+        assert {one.code for one in world.last.problems} == {RebootTrouble.HOOK_FAILED}, last_step
+        assert world.last.finished_at is not None
+    assert last_step > 5
+
+
+def test_a_try_that_was_announced_has_its_end_in_the_history_although_the_one_before_waited_for_the_same_gate(
+    world: Rebooting,
+) -> None:
+    world.host.inhibit()
+    world.scheduled()
+    world.machine.time += due(world)["reboot"]
+    world.host.facts = GateFacts()
+    world.host.before_reboot = world.host.inhibit
+    world.scheduled()
+
+    assert [one.result for one in world.outcomes()] == [RebootResult.BLOCKED, RebootResult.BLOCKED]
+    assert [one.finished_at is None for one in world.outcomes()] == [False, False]
 
 
 def test_a_reboot_that_is_still_blocked_at_its_end_is_given_up(world: Rebooting) -> None:

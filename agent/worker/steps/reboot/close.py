@@ -78,17 +78,32 @@ def undo(context: JobContext, course: RebootCourse, outcome: RebootOutcome) -> t
         acts.host.wall(stopped_message())
         course = _saved(context, replace(course, shutdown_at=None))
     if course.hooked:
-        document = reboot_outcome_to_document(outcome, context.machine.now())
-        problems = run_post_hooks(context, {**document, "rebooted": False})
-        outcome = replace(outcome, problems=(*outcome.problems, *problems))
-        if problems:  # before the hooks count as done
-            with suppress(HostError):  # the log has it
-                RebootRecord(context.record.store).save_outcome(outcome, context.machine.now())
-        course = _saved(context, replace(course, hooked=False))
+        course, outcome = _undo_hooks(context, course, outcome)
     if course.locked:
         outcome = replace(outcome, lock=_give_back(context))
         course = _saved(context, replace(course, locked=False))
     return course, outcome
+
+
+def _undo_hooks(
+    context: JobContext, course: RebootCourse, outcome: RebootOutcome
+) -> tuple[RebootCourse, RebootOutcome]:
+    """Run the hooks; what fails of them is on record before they count as done.
+
+    What the last outcome has already, as of a try every two minutes, is no entry of its own: they count as done once
+    the caller has recorded how the try ends.
+    """
+    record = RebootRecord(context.record.store)
+    document = reboot_outcome_to_document(outcome, context.machine.now())
+    problems = run_post_hooks(context, {**document, "rebooted": False})
+    outcome = replace(outcome, problems=(*outcome.problems, *problems))
+    if problems:
+        last = record.last_outcome()
+        if last is not None and last.problems == outcome.problems:
+            return course, outcome
+        with suppress(HostError):  # the log has it
+            record.save_outcome(outcome, context.machine.now())
+    return _saved(context, replace(course, hooked=False)), outcome
 
 
 def run_post_hooks(context: JobContext, document: Document) -> tuple[RebootProblem, ...]:

@@ -120,7 +120,7 @@ def end(attempt: RebootAttempt, how: End) -> RebootOutcome:
         outcome = record_outcome(context, outcome)
     if how.waits:
         now = attempt.now()
-        waiting = replace(course, phase=RebootPhase.WAITING, entered_at=now, retry_at=how.retry_at)
+        waiting = replace(course, phase=RebootPhase.WAITING, entered_at=now, hooked=False, retry_at=how.retry_at)
         attempt.record.save_course(waiting, now)
     elif _began(attempt):
         end_course(context, outcome, again=not is_recorded(context, outcome))
@@ -148,9 +148,11 @@ def _began(attempt: RebootAttempt) -> bool:
 
 
 def _is_repeated(attempt: RebootAttempt, outcome: RebootOutcome) -> bool:
-    """Return whether the history has it: the last try, too, waited for this gate, and no hook failed after either."""
+    """Return whether the history has it: the last try, too, waited for this gate, and the same failed after it."""
     before, last = attempt.before, attempt.record.last_outcome()
     known, blocked = before.blocked if before else None, outcome.blocked
-    if known is None or blocked is None or outcome.problems or (last is not None and last.problems):
+    if known is None or blocked is None or (known.gate, known.why) != (blocked.gate, blocked.why):
         return False
-    return (known.gate, known.why) == (blocked.gate, blocked.why)
+    if last is None:
+        return not outcome.problems
+    return last.id != outcome.id and last.problems == outcome.problems  # its own is on record as not ended
