@@ -53,7 +53,7 @@ def needs(status: Status) -> list[Need]:
             name = engine.component
             found.append(Need(f"{name}-restart", pending_restart(engine)))
     found += [Need(code, text, [run]) for code, run, text in status.engines.failures]
-    found += [Need("reboot-failed", text, [text]) for text in status.reboots.reasons]
+    found += [Need("reboot-failed", text, status.reboots.cause) for text in status.reboots.reasons]
     found += [Need("fleet-lock", text) for text in status.fleet_lock.reasons]
     found += [Need("requests", text) for text in status.requests.reasons]
     found += [Need("automatic", text) for text in status.automatic.reasons]

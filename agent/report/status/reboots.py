@@ -109,6 +109,15 @@ class Reboots:
             return [f"the scheduled reboot was given up: {history}"]
         return []
 
+    @property
+    def cause(self) -> list[str]:
+        """Return what tells the need of `reasons` from another: the reboot, or what fails after each try of one."""
+        last = self.last
+        if last is None or last.result in _REASONS or not last.problems:
+            return self.reasons
+        gate = [last.blocked.gate, last.blocked.why or ""] if last.blocked else []
+        return [*gate, *(f"{code}: {detail}" for code, detail in last.problems)]
+
     def lines(self, width: int) -> Iterator[Line]:
         """Render a line for each that there is."""
         if self.last is not None and self.last.finished_at is not None:

@@ -13,15 +13,17 @@ from agent.core.reboot.model import (
     RebootCourse,
     RebootOutcome,
     RebootPhase,
+    RebootProblem,
     RebootResult,
     RebootSchedule,
+    RebootTrouble,
 )
 from agent.core.schemas import Document
 from agent.report.layout import display_width, lay_out
 from agent.report.status.collect import collect_status
 from agent.report.status.document import Status, build_status, status_document
 from agent.report.status.lines import status_lines
-from agent.report.status.needs import needs
+from agent.report.status.needs import Need, needs
 from agent.report.status.observed import DaemonView, RebootDocuments
 from agent.report.status.reboots import Reboots
 from agent.state.json_reader import JsonReader
@@ -85,6 +87,30 @@ def test_a_reboot_that_did_not_happen_needs_a_person_if_a_hook_failed_after_it(s
     status = after(store, replace(BLOCKED, problems=PROBLEMS.problems[:1]))
 
     assert "reboot-failed" in {need.code for need in needs(status)}
+
+
+def test_the_same_hook_that_fails_after_the_next_try_is_the_same_need_and_another_one_is_not(store: Store) -> None:
+    def need(run_id: str, detail: str) -> Need:
+        problem = RebootProblem(code=RebootTrouble.HOOK_FAILED, detail=detail)
+        status = after(store, replace(BLOCKED, id=run_id, problems=(problem,)))
+        return next(one for one in needs(status) if one.code == "reboot-failed")
+
+    first, again, other = (
+        need("1", "10-drain: exit code 1"),
+        need("2", "10-drain: exit code 1"),
+        need("3", "20-pool: x"),
+    )
+
+    assert first.text != again.text
+    assert first.key == again.key
+    assert other.key != again.key
+
+
+def test_a_second_reboot_that_fails_is_another_need(store: Store) -> None:
+    first, second = (needs(after(store, replace(PROBLEMS, id=name)))[-1] for name in ("1", "2"))
+
+    assert (first.code, second.code) == ("reboot-failed", "reboot-failed")
+    assert first.key != second.key
 
 
 def test_it_is_no_reason_for_attention_after_a_week(store: Store) -> None:
