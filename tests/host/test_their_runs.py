@@ -102,6 +102,50 @@ def test_what_dpkg_installed_before_a_run_was_killed_counts(tmp_path: Path, foll
     assert run.finished_at == datetime(2026, 11, 29, 6, 10, 6, tzinfo=timezone.utc)
 
 
+BY_HAND = {
+    "trigger": "2026-12-03 10:00:00 startup archives install\n2026-12-03 10:00:01 status installed a:amd64 2\n",
+    "repair": "2026-11-30 06:09:59 startup packages configure\n2026-11-30 06:10:00 status installed b:amd64 2\n",
+}
+BEGUN = """\
+2026-11-29 06:10:01 startup archives unpack
+2026-11-29 06:10:03 status installed a:amd64 2
+2026-11-29 06:10:04 startup packages configure
+2026-11-29 06:10:05 status half-configured b:amd64 2
+"""
+
+
+@pytest.mark.parametrize("later", BY_HAND.values(), ids=BY_HAND)
+@pytest.mark.parametrize(
+    "following", ["", NEXT.replace("2026-11-29", "2026-12-04")], ids=["the-last", "another-follows"]
+)
+@pytest.mark.parametrize(
+    ("end", "second"), [("", 3), ("End-Date: 2026-11-29  05:10:09\n", 5)], ids=["killed", "clock-set-back"]
+)
+def test_what_dpkg_does_days_after_a_run_is_not_part_of_it(
+    tmp_path: Path, later: str, following: str, end: str, second: int
+) -> None:
+    write(tmp_path, KILLED + end + following, BEGUN + later)
+
+    (run,) = read_their_runs(str(tmp_path))
+
+    assert ([name for name, *_ in run.changes], run.unconfirmed) == (["a"], ["b", "c"])
+    assert run.finished_at == datetime(2026, 11, 29, 6, 10, second, tzinfo=timezone.utc)
+
+
+def test_what_dpkg_installs_days_after_a_run_that_began_nothing_is_not_its_work(tmp_path: Path) -> None:
+    write(tmp_path, KILLED, "2026-11-28 09:00:00 status installed x:amd64 1\n" + BY_HAND["trigger"])
+
+    assert read_their_runs(str(tmp_path)) == []
+
+
+def test_a_package_that_takes_long_to_configure_is_no_end_of_a_run(tmp_path: Path) -> None:
+    write(tmp_path, KILLED, BEGUN + "2026-11-29 06:40:00 status installed b:amd64 2\n")
+
+    (run,) = read_their_runs(str(tmp_path))
+
+    assert run.finished_at == datetime(2026, 11, 29, 6, 40, tzinfo=timezone.utc)
+
+
 @pytest.mark.parametrize(
     ("dpkg", "told"),
     [

@@ -23,18 +23,21 @@ _MOST_BYTES = 8 << 20
 """Of one log, its end."""
 _COMMAND = lazy_pattern(r"(\S*/)?unattended-upgrades?(?= |$)")
 _CHANGE = lazy_pattern(r"(?P<name>[a-z0-9][a-z0-9+.-]*):(?P<architecture>[a-z0-9-]+) \((?P<versions>[^()]*)\)")
-_STATUS = lazy_pattern(
-    r"(?P<at>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) status (?P<status>[a-z-]+) "
-    r"(?P<name>[^: ]+)\S* (?P<version>\S+)"
+_LINE = lazy_pattern(
+    r"(?P<at>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) "
+    r"(?:startup|status (?P<status>[a-z-]+) (?P<name>[^: ]+)\S* (?P<version>\S+))"
 )
 _GONE = ""
 """Instead of a version, of a package that was removed."""
 _REMOVED = frozenset({"config-files", "not-installed"})
 _Times = Mapping[tuple[str, str, bool], list[str]]
 """When dpkg worked on each package, as its log has it, by name, version or `_GONE`, and whether it came to an end."""
+_Pauses = Sequence[tuple[datetime, datetime]]
+"""Times in which no dpkg ran: from its last line in the log to the start of another one."""
+_NEVER = datetime.min.replace(tzinfo=timezone.utc)
 _FOREVER = datetime.max.replace(tzinfo=timezone.utc)
 _SAME_RUN = timedelta(minutes=10)
-"""Longest time between two transactions of a run, which has one for each few packages."""
+"""Longest time between two transactions of a run, which has one for each few packages, or two dpkgs of one."""
 
 
 class TheirRun:
@@ -73,7 +76,7 @@ class TheirRun:
 
 def read_their_runs(directory: str = _LOGS) -> list[TheirRun]:
     """Return the runs on record, newest first; none where the logs cannot be read."""
-    times = _times_of_dpkg(directory)
+    times, pauses = _work_of_dpkg(directory)
     runs: list[TheirRun] = []
     stanzas = [stanza for stanza in _stanzas(directory) if _times(stanza.get("Start-Date", ""))]
     for stanza, following in zip(stanzas, [*stanzas[1:], {}], strict=False):
@@ -82,15 +85,24 @@ def read_their_runs(directory: str = _LOGS) -> list[TheirRun]:
         started = _times(stanza["Start-Date"])[0]
         if not runs or started - runs[-1].finished_at > _SAME_RUN:
             runs.append(TheirRun(started))
-        _add(runs[-1], stanza, times, started, _last_moment(stanza, following, started))
+        _add(runs[-1], stanza, times, started, _last_moment(stanza, following, started, pauses))
     told = [run for run in runs if run.changes or run.removed or run.begun]
     return sorted(told, key=lambda run: run.started_at, reverse=True)
 
 
-def _last_moment(stanza: Mapping[str, str], following: Mapping[str, str], started: datetime) -> datetime:
-    """Return when a transaction ended; of one that was killed, when the next one began."""
-    end = stanza.get("End-Date") or following.get("Start-Date", "")
-    return min((at for at in _times(end) if at >= started), default=_FOREVER)
+def _last_moment(
+    stanza: Mapping[str, str], following: Mapping[str, str], started: datetime, pauses: _Pauses
+) -> datetime:
+    """Return when a transaction ended; of one that was killed, when dpkg paused or the next one began.
+
+    What a person does with dpkg, and what a run repairs before it begins, is in no transaction.
+    """
+    ended = [at for at in _times(stanza.get("End-Date", "")) if at >= started]
+    if not ended:
+        ended = [at for at in _times(following.get("Start-Date", "")) if at >= started]
+        froms = ((max(last, started), begun) for last, begun in pauses)
+        ended += [last for last, begun in froms if begun - last > _SAME_RUN]
+    return min(ended, default=_FOREVER)
 
 
 def _add(run: TheirRun, stanza: Mapping[str, str], times: _Times, started: datetime, last: datetime) -> None:
@@ -136,14 +148,27 @@ def _stanzas(directory: str) -> Iterator[dict[str, str]]:
             yield {key: redact(value) for key, value in lines}
 
 
-def _times_of_dpkg(directory: str) -> _Times:
+def _work_of_dpkg(directory: str) -> tuple[_Times, _Pauses]:
     found: dict[tuple[str, str, bool], list[str]] = {}
+    pauses: list[tuple[datetime, datetime]] = []
+    last = ""
     for name in reversed(_DPKG):
-        for match in _STATUS.finditer(_text(f"{directory}/{name}")):
+        for match in _LINE.finditer(_text(f"{directory}/{name}")):
+            last, before = match["at"], last
+            if match["status"] is None:
+                pauses += _pause(before, last)
+                continue
             is_removed = match["status"] in _REMOVED
             key = match["name"], _GONE if is_removed else match["version"], is_removed or match["status"] == "installed"
-            found.setdefault(key, []).append(match["at"])
-    return found
+            found.setdefault(key, []).append(last)
+    return found, pauses
+
+
+def _pause(last: str, begun: str) -> _Pauses:
+    """Return the pause between a line and the next start of dpkg; nothing if it is one of a transaction."""
+    first = max(_times(last), default=_NEVER)
+    second = min(_times(begun), default=first)
+    return [(first, second)] if second - first > _SAME_RUN else []
 
 
 def _text(path: str) -> str:
