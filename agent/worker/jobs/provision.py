@@ -72,6 +72,12 @@ def _last_run(context: JobContext, current: Provision) -> Document | None:
     return None
 
 
+def _has_ended(context: JobContext, current: Provision) -> bool:
+    """Return whether the end of the last run is on record, though maybe not what its hooks came to after it."""
+    last = _last_run(context, current)
+    return last is not None and last.get("finished_at") is not None
+
+
 def _current(request: JobRequest, context: JobContext) -> Provision:
     """Return how far provisioning has come, with what this request changes about it, and record that.
 
@@ -132,7 +138,7 @@ def _upgrade(request: JobRequest, context: JobContext, current: Provision) -> Jo
         requested_by=request.requested_by,
         completed=completed,
     )
-    if outcome.result is Result.FAILED:  # maybe only as it could not be recorded: then its end is not reported either
+    if outcome.result is Result.FAILED and not _has_ended(context, current):  # then its end is not reported either
         current = replace(begun, result=outcome.result.value)
     save_provision(context.record.store, current, context.machine.now())
     return JobAnswer(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.core.hooks import POST_UPGRADE, PRE_UPGRADE, HookVerdict
 from agent.core.job_kinds import JobKind, JobOption
 from agent.core.model.facts import Reboot
 from agent.core.model.outcome import Outcome, ProvisionPhase, Stage
@@ -215,6 +216,32 @@ def test_a_run_whose_outcome_could_not_be_recorded_is_tried_again(
     assert (first.exit_code, first.follow_up, after_first) == (1, None, ProvisionPhase.UPGRADING)
     assert (second.follow_up is not None, phase(second)) == (required, "rebooting" if required else "done")
     assert server.last_run().child("provision").raw["phase"] == phase(second)
+
+
+@pytest.mark.parametrize("required", [False, True], ids=["last-run", "before-the-restart"])
+def test_an_end_that_was_recorded_stays_although_what_a_hook_came_to_after_it_could_not_be(
+    server: Server, monkeypatch: pytest.MonkeyPatch, *, required: bool
+) -> None:
+    if required:
+        server.need_reboot()
+    server.hooks.verdicts = {PRE_UPGRADE: HookVerdict(ran=1), POST_UPGRADE: HookVerdict(ran=1, problem="10-x: failed")}
+    save_outcome = Record.save_outcome
+
+    def save(record: Record, outcome: Outcome, now: datetime) -> None:
+        if outcome.problem:
+            raise HostError("no space left on device")
+        save_outcome(record, outcome, now)
+
+    with monkeypatch.context() as full:
+        full.setattr(Record, "save_outcome", save)
+        answer = server.provision()
+
+    expected = "rebooting" if required else "done"
+    assert (answer.exit_code, answer.follow_up is not None, phase(answer)) == (1, required, expected)
+    assert server.recorded.phase.value == server.last_run().child("provision").raw["phase"] == expected
+    if not required:
+        with pytest.raises(provision.AlreadyProvisionedError):
+            server.provision(by=REQUESTED_BY_SCHEDULE)
 
 
 def test_a_failed_run_is_tried_again(server: Server) -> None:
