@@ -10,6 +10,7 @@ from agent.core.schedule.provision import NewServer, provision_at
 from agent.core.schedule.slots import JobAttempts, stable_fraction
 from agent.errors import RecordError
 from agent.host import log
+from agent.host.boot_time import booted_at
 from agent.host.machine.boot_id import boot_id
 from agent.host.machine.first_boot import first_booted_at
 from agent.host.machine.identity import host_id
@@ -33,7 +34,10 @@ def provision_run(
         return None
     machine = host_id()
     server = NewServer(
-        machine=machine, first_booted_at=first_booted_at() if policy.first_boot else None, boot_id=boot_id()
+        machine=machine,
+        first_booted_at=first_booted_at() if policy.first_boot else None,
+        booted_at=booted_at(),
+        boot_id=boot_id(),
     )
     return provision_at(
         recorded,

@@ -22,6 +22,8 @@ class NewServer:
     """As in `Provision`."""
     first_booted_at: datetime | None
     """None: unknown."""
+    booted_at: datetime
+    """When the running boot began, by the clock as it is set now."""
     boot_id: str | None = None
     """Of the kernel's boot; None: unknown."""
 
@@ -47,7 +49,7 @@ def provision_at(
         began = None if recorded.done else recorded.started_at
     # After the restart the packages are looked at once more, however long ago the beginning seems: without a clock that
     # runs while it is off, a new server often has the time only by then.
-    restarted = recorded is not None and recorded.restarted(server.boot_id) and not _gave_up(recorded, attempts)
+    restarted = recorded is not None and recorded.restarted(server.boot_id) and not _gave_up(recorded, attempts, server)
     # A first boot that lies far ahead says nothing: with a clock that was set back an old server would count as new.
     if began is None or (now - began > NEW_FOR and not restarted) or (recorded is None and began - now > NEW_FOR):
         return None
@@ -58,13 +60,16 @@ def provision_at(
     return max(at, last + _pause(recorded, attempts, last, server, share))
 
 
-def _gave_up(recorded: Provision, attempts: JobAttempts | None) -> bool:
+def _gave_up(recorded: Provision, attempts: JobAttempts | None, server: NewServer) -> bool:
     """Return whether the restart was tried for as long as a server counts as new, and not by a person afterwards.
 
-    The server is no new one then, whenever it restarts: no wrong clock has made it old.
+    The server is no new one then, whenever it restarts: no wrong clock has made it old. A restart that came before
+    another try would have is that of the last one.
     """
-    last = attempts.last if attempts is not None else None
-    return last is not None and NEW_FOR - retry_delay(_MANY, 1) <= last - recorded.started_at <= NEW_FOR
+    last, pause = attempts.last if attempts is not None else None, retry_delay(_MANY, 1)
+    if last is None or server.booted_at - last <= pause:
+        return False
+    return NEW_FOR - pause <= last - recorded.started_at <= NEW_FOR
 
 
 def _pause(

@@ -27,9 +27,10 @@ def due(
     age: timedelta | None = HOUR,
     attempts: JobAttempts | None = None,
     boot_id: str | None = "one",
+    booted_at: datetime = NOW,
 ) -> datetime | None:
     first = NOW - age if age is not None else None
-    server = NewServer(machine="m", first_booted_at=first, boot_id=boot_id)
+    server = NewServer(machine="m", first_booted_at=first, booted_at=booted_at, boot_id=boot_id)
     return provision_at(recorded, attempts, server, first_boot=first_boot, share=0.5, now=NOW)
 
 
@@ -124,6 +125,22 @@ def test_a_server_whose_restart_was_given_up_is_not_upgraded_when_it_restarts_la
     at = due(recorded, first_boot=False, attempts=attempts, boot_id="two")
 
     assert (at is not None and at <= NOW) is starts
+
+
+@pytest.mark.parametrize("up_since", [timedelta(0), timedelta(minutes=40)])
+@pytest.mark.parametrize("came_up_after", [timedelta(minutes=2), timedelta(minutes=20)])
+def test_the_restart_of_the_last_try_is_no_restart_that_was_given_up(
+    came_up_after: timedelta, up_since: timedelta
+) -> None:
+    booted_at = NOW - up_since
+    asked = booted_at - came_up_after
+    began = asked - NEW_FOR + timedelta(minutes=8)
+    recorded = replace(REBOOTING, started_at=began, entered_at=began)
+
+    at = due(recorded, first_boot=False, attempts=JobAttempts(last=asked), boot_id="two", booted_at=booted_at)
+
+    assert at is not None
+    assert at <= NOW
 
 
 @pytest.mark.parametrize(("boot_id", "waits"), [("two", False), ("one", True), (None, True)])

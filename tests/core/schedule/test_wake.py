@@ -165,7 +165,7 @@ def test_no_upgrade_in_a_window_becomes_due_while_it_sleeps(
 def test_no_provisioning_becomes_due_while_it_sleeps(
     moment: datetime, booted: datetime | None, own: JobAttempts | None, share: float
 ) -> None:
-    server = NewServer(machine="a", first_booted_at=booted, boot_id="b")
+    server = NewServer(machine="a", first_booted_at=booted, booted_at=moment, boot_id="b")
 
     def due(now: datetime) -> list[datetime]:
         at = provision_at(None, own, server, first_boot=True, share=share, now=now)
