@@ -65,9 +65,13 @@ class Deployment:
         return self.status is DeploymentStatus.ACTIVE and self.in_flight < self.at_once and now_s < self.expires_s
 
     def counted(self, request: "QueuedRequest", after: RequestStatus, why: str | None) -> "Deployment":
-        """Return the deployment after one of its requests has changed; it stops with the last permitted failure."""
+        """Return the deployment after one of its requests has changed; it stops with the last permitted failure.
+
+        Whatever a host reports takes back the failure that was assumed of it. Once that has stopped the deployment, it
+        stays so: only a person resumes it.
+        """
         before = request.status
-        failures = self.failures + is_failure(request, after, why)
+        failures = max(0, self.failures - request.failed_by_assumption) + is_failure(request, after, why)
         stops = self.status is DeploymentStatus.ACTIVE and failures >= self.stop_after
         return replace(
             self,
@@ -96,6 +100,15 @@ class QueuedRequest:
     changed_s: float = 0.0
     """When its status changed."""
 
+    @property
+    def failed_by_assumption(self) -> bool:
+        """Return whether its end was assumed, and counted as a failure: it had been delivered and was still wanted.
+
+        A host that has reported an end reports nothing more.
+        """
+        was_with_host = self.delivered_s > 0 or self.host_step is not None
+        return self.status is RequestStatus.EXPIRED and was_with_host and not self.cancelling
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestStep:
@@ -123,19 +136,15 @@ def is_failure(request: QueuedRequest, after: RequestStatus, why: str | None) ->
     """Return whether a change counts as a failure of its deployment.
 
     A request that expires was a failure only if it had been delivered: else no host has done anything. One that a
-    person has cancelled may be refused for just that: its host finds that the endpoint no longer has it. A host whose
-    end was assumed has failed once, whatever it reports later.
+    person has cancelled may be refused for just that: its host finds that the endpoint no longer has it.
     """
-    was_with_host = request.delivered_s > 0 or request.host_step is not None
-    if request.status is RequestStatus.EXPIRED and was_with_host and not request.cancelling:
-        return False
     if after is RequestStatus.FAILED:
         return True
     if request.cancelling:
         return False
     if after is RequestStatus.REFUSED:
         return why not in LEFT_OUT
-    return after is RequestStatus.EXPIRED and request.status in IN_FLIGHT
+    return after is RequestStatus.EXPIRED and (request.status in IN_FLIGHT or request.failed_by_assumption)
 
 
 def goes_on(after: RequestStatus, why: str | None) -> bool:

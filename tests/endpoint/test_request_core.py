@@ -121,31 +121,73 @@ def test_the_refusal_of_a_cancelled_request_is_no_failure_and_its_failed_run_is_
     assert is_failure(cancelled, S.FAILED, None)
 
 
+USUAL = (S.RECEIVED, S.ACCEPTED, S.RUNNING)
+
+
+@pytest.mark.parametrize(
+    ("reported", "failures"),
+    [
+        ((S.FAILED,), 1),
+        ((*USUAL, S.FAILED), 1),
+        ((S.RECEIVED, S.REFUSED), 1),
+        ((S.EXPIRED,), 1),
+        ((S.RECEIVED, S.ACCEPTED, S.EXPIRED), 1),
+        (USUAL, 0),
+        ((S.DONE,), 0),
+        ((*USUAL, S.DONE), 0),
+    ],
+    ids=lambda value: "-".join(step.value for step in value) if isinstance(value, tuple) else str(value),
+)
 @pytest.mark.parametrize(
     "known",
     [
         {"delivered_s": 1.0},
         {"delivered_s": 1.0, "host_step": S.ACCEPTED},
         {"host_step": S.RECEIVED},
-        {"delivered_s": 1.0, "host_step": S.ACCEPTED, "cancelling": True},
     ],
-    ids=["sent", "accepted", "sent-after-the-backup", "cancelled"],
+    ids=["sent", "accepted", "sent-after-the-backup"],
 )
-def test_a_host_fails_once_though_its_end_was_assumed_before(known: dict[str, object]) -> None:
-    late = 8 * 86400.0
+def test_a_host_whose_end_was_assumed_counts_by_what_it_reports(
+    known: dict[str, object], reported: tuple[RequestStatus, ...], failures: int
+) -> None:
     sent = replace(queued(status=S.ACCEPTED), **known)  # type: ignore[arg-type]
 
-    assumed = expire(replace(DEPLOYMENT, in_flight=1, stop_after=9), (sent,), late)
-    reported = exchange(
-        ExchangeView(
-            requests=(assumed.requests[0].request,), deployments=assumed.deployments, hosts=frozenset(),
-            steps=(step(S.FAILED),), now_s=late,
-        )
-    )  # fmt: skip
+    assumed, after = assumed_and_reported(sent, reported)
 
-    assert assumed.requests[0].request.status is S.EXPIRED
-    assert reported.requests[0].request.status is S.FAILED
-    assert (reported.deployments["d"].failures, reported.deployments["d"].in_flight) == (1, 0)
+    assert (assumed.status, assumed.failures) == (DeploymentStatus.ACTIVE, 1)
+    assert (after.failures, after.in_flight) == (failures, reported[-1] is S.RUNNING)
+
+
+def test_an_end_of_a_cancelled_request_that_was_assumed_takes_back_the_failure_of_no_other() -> None:
+    sent = queued(status=S.ACCEPTED, delivered_s=1.0, cancelling=True)
+
+    failed, done = (assumed_and_reported(sent, (*USUAL, end), failures=1)[1] for end in (S.FAILED, S.DONE))
+
+    assert (failed.failures, done.failures) == (2, 1)
+
+
+def test_a_deployment_that_was_stopped_by_an_assumption_stays_so_until_a_person_resumes_it() -> None:
+    sent = queued(status=S.ACCEPTED, delivered_s=1.0)
+
+    assumed, after = assumed_and_reported(sent, (*USUAL, S.DONE), stop_after=1)
+
+    assert assumed.status is after.status is DeploymentStatus.STOPPED
+    assert after.failures == 0
+
+
+def assumed_and_reported(
+    sent: QueuedRequest, reported: tuple[RequestStatus, ...], *, stop_after: int = 9, failures: int = 0
+) -> tuple[Deployment, Deployment]:
+    """Return a deployment after the end of its only request was assumed, and after its host has reported steps."""
+    late = 8 * 86400.0
+    assumed = expire(replace(DEPLOYMENT, in_flight=1, stop_after=stop_after, failures=failures), (sent,), late)
+    ended = assumed.requests[0].request
+    assert ended.status is S.EXPIRED
+    steps = tuple(step(status) for status in reported)
+    after = exchange(
+        ExchangeView(requests=(ended,), deployments=assumed.deployments, hosts=frozenset(), steps=steps, now_s=late + 1)
+    )
+    return assumed.deployments["d"], after.deployments["d"]
 
 
 def test_a_receipt_is_bounded() -> None:
