@@ -4,6 +4,7 @@ import random
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 
 from endpoint.core.deployments import DeploymentStatus, RequestStatus
 from endpoint.store.database import Database
@@ -21,7 +22,7 @@ def kind() -> str:
     return "postgresql"
 
 
-def fill(database: Database, rng: random.Random) -> None:
+def fill(connection: Connection, rng: random.Random) -> None:
     """Fill the tables with whatever the columns can hold, so that each condition decides for some host."""
     maybe = (None, *NEAR)
     hosts = [
@@ -51,14 +52,14 @@ def fill(database: Database, rng: random.Random) -> None:
         }
         for number in range(REQUESTED)
     ]  # fmt: skip
-    with database.writing() as connection:
-        for table, rows in ((STREAMS, hosts), (DEPLOYMENTS, deployments), (REQUESTS, requests)):
-            connection.execute(table.insert(), rows)
+    for table, rows in ((STREAMS, hosts), (DEPLOYMENTS, deployments), (REQUESTS, requests)):
+        connection.execute(table.insert(), rows)
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_the_function_says_what_the_query_says(seed: int, database: Database) -> None:
-    fill(database, random.Random(seed))  # noqa: S311 - reproducible on purpose
+    with database.writing() as connection:
+        fill(connection, random.Random(seed))  # noqa: S311 - reproducible on purpose
     compared = sa.select(HAS_REQUESTS, HAS_REQUESTS_ON_POSTGRESQL).order_by(STREAMS.c.host_id)
 
     with database.reading() as connection:
@@ -66,3 +67,32 @@ def test_the_function_says_what_the_query_says(seed: int, database: Database) ->
 
     assert [inline for inline, _ in found] == [called for _, called in found]
     assert {inline for inline, _ in found} == {True, False}
+
+
+def rows_read(connection: Connection) -> tuple[int, int]:
+    """Return how many rows of both tables this transaction has read one after the other, and by an index."""
+    statement = (
+        "SELECT sum(seq_tup_read), sum(coalesce(idx_tup_fetch, 0)) FROM pg_stat_xact_user_tables"
+        " WHERE relname IN ('requests', 'deployments')"
+    )
+    whole, by_index = connection.exec_driver_sql(statement).one()
+    return int(whole), int(by_index)
+
+
+def test_a_plan_that_was_made_for_an_empty_queue_stays_right_when_all_hosts_get_a_request(database: Database) -> None:
+    asked = f"SELECT host_has_requests('host-7', {NOW}, {SILENT_SINCE})"
+    with database.reading() as connection:
+        engine = connection.engine
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql("VACUUM ANALYZE")
+
+    with engine.connect() as connection, connection.begin():
+        for _ in range(12):  # PostgreSQL keeps a plan after five
+            connection.exec_driver_sql(asked)
+        fill(connection, random.Random(1))  # noqa: S311 - reproducible on purpose
+        before = rows_read(connection)
+        connection.exec_driver_sql(asked)
+        after = rows_read(connection)
+
+    assert after[0] - before[0] == 0
+    assert after[1] - before[1] < 20
