@@ -70,7 +70,9 @@ def _sign(arguments: argparse.Namespace, config: Config, person: Actor) -> None:
         deployment = _deployment(database, arguments.id)
         forms = RequestQueries(database).documents(deployment, RequestStatus.WAITING_SIGNATURE)
         if not forms:
-            DeploymentStore(database).sign(deployment, {}, person)  # says so if it has expired
+            _, requests, _ = RequestQueries(database).show(deployment)
+            if any(one.status is RequestStatus.EXPIRED and not one.signed for one in requests):
+                DeploymentStore(database).sign(deployment, {}, person)  # says when it expired
             raise UsageError("no request of it waits for a signature")
         if arguments.read is None:
             print(f"to sign: {signing_text(forms)}", flush=True)

@@ -575,6 +575,19 @@ def test_nothing_is_signed_that_has_expired_even_while_the_passphrase_was_typed(
     assert statuses(site, early) == statuses(site, late) == ["expired"]
 
 
+def test_nobody_is_told_to_repeat_a_request_that_is_done_and_needs_no_signature(site: LocalEndpoint, key: Path) -> None:
+    web = host(site)
+    made = request(site, "check", "--host", "web1")
+    (found,) = web.offered()
+    web.step(found["id"], "done")
+    expire(site.opened)
+
+    refused = site.run("requests", "sign", made["id"], "--with", str(key))
+
+    assert (refused.returncode, "expired" in refused.stderr) == (2, False)
+    assert "waits for a signature" in refused.stderr
+
+
 def test_whoever_interrupts_at_the_passphrase_sees_no_traceback(capfd: pytest.CaptureFixture[str]) -> None:
     def interrupted(_forms: object) -> dict[str, str]:
         raise KeyboardInterrupt
