@@ -63,6 +63,10 @@ def archives(host: Scenario) -> list[str]:
     return [name for name in found if name.endswith(".deb")]
 
 
+def left_directories(host: Scenario) -> list[str]:
+    return [path.name for path in host.machine.path("/var/lib/maestro-agent").glob("ahead*") if path.is_dir()]
+
+
 @pytest.mark.every_release
 def test_a_check_reports_the_cves_that_an_update_fixes(host: Scenario, archive: Archive) -> None:
     text = changelog("Fix CVE-2024-2222.", "Fix CVE-2024-33333\n    and CVE-2023-1111.")
@@ -153,7 +157,7 @@ def test_held_updates_are_listed_with_their_cves_and_leave_no_archive(host: Scen
     }
     assert "1 CVE: CVE-2024-41110" in host.agent("status").out
     assert archives(host) == []
-    assert not host.machine.path("/var/lib/maestro-agent/ahead").exists()
+    assert left_directories(host) == []
 
 
 def test_nothing_is_downloaded_from_an_archive_that_is_not_authenticated(host: Scenario, archive: Archive) -> None:
@@ -455,11 +459,12 @@ def test_packages_of_a_local_repository_are_read_in_place(host: Scenario) -> Non
     assert host.machine.path("/srv/security/pool/a_2_all.deb").exists()
 
 
-def test_archives_of_a_killed_check_are_removed(host: Scenario, archive: Archive) -> None:
+@pytest.mark.parametrize("left", ["ahead/partial", "ahead-999999999-1-1"], ids=["of-an-earlier-version", ""])
+def test_archives_of_a_killed_check_are_removed(host: Scenario, archive: Archive, left: str) -> None:
     offer(host, archive, "security", fixed(package("runc", "2"), "CVE-2024-2222"))
-    host.machine.write("/var/lib/maestro-agent/ahead/partial/old.deb", "old")
+    host.machine.write(f"/var/lib/maestro-agent/{left}/old.deb", "old")
 
     plan = host.check()
 
     assert cves(plan, "held") == {"runc": ["CVE-2024-2222"]}
-    assert not host.machine.path("/var/lib/maestro-agent/ahead").exists()
+    assert left_directories(host) == []

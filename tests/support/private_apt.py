@@ -72,14 +72,17 @@ class PrivateApt:
             stanzas.append(f"{one.control}Status: {want} ok installed\n\n")
         (self.root / "dpkg/status").write_text("".join(stanzas))
 
-    def repository(self, name: str, *packages: Package, signed: bool = True, suite: str = "stable") -> None:
+    def repository(
+        self, name: str, *packages: Package, signed: bool = True, suite: str = "stable", site: str = ""
+    ) -> None:
+        """Offer packages, from the directory or from a server that serves it at `site`."""
         directory = self.root / name
         directory.mkdir()
         Repository(
             directory=directory, signer=self.signer if signed else None, origin=name, suite=suite, codename=suite
         ).add(*packages)
         options = f"signed-by={self.root}/key.asc" if signed else "allow-insecure=yes"
-        self._lines.append(f"deb [{options}] file:{directory} {suite} main\n")
+        self._lines.append(f"deb [{options}] {site or f'file:{directory}'} {suite} main\n")
 
     def prefer(self, preference: str) -> None:
         """Add a stanza of apt_preferences(5)."""

@@ -14,4 +14,4 @@ class AgentFiles:
     download_log: Path
     """Lists downloaded archives until their removal."""
     scratch: Path
-    """Directory for archives that are only read."""
+    """Archives that are only read are in directories beside it: its name, and the id of the process."""

@@ -1,7 +1,7 @@
 """Reads changelogs, at idle priority, from archives and from installed files.
 
-Archives that are not in apt's archive directory are downloaded to the agent's scratch directory and removed at once.
-No package manager lock is held while reading.
+Archives that are not in apt's archive directory are downloaded to a directory of this process and removed at once.
+No package manager lock is held while reading, nor another one: a job and a dry run may read at the same time.
 """
 
 import hashlib
@@ -29,14 +29,13 @@ from agent.host.apt.changelog_files import Archives, ChangelogQuery, in_archives
 from agent.host.apt.errors import LIBAPT_ERRORS, libapt_errors
 from agent.host.apt.marks import find_version
 from agent.host.dpkg import database as dpkg_database
-from agent.host.locks import LockWaiter, locked
 from agent.host.machine.disk import free_bytes
 from agent.host.process.deadline import with_time_limit
 from agent.host.process.idle import run_idle
+from agent.state.process_id import alive_pid, own_process_id
 
 _MAX_DOWNLOAD_BYTES = 256 * 1024 * 1024
 """Per check, for archives that are only read."""
-_PARTIAL = "partial"
 _LATE = "out of time"
 _READING_TIME = timedelta(minutes=5)
 _READING_INSTALLED_S = 2.0
@@ -59,10 +58,11 @@ class ChangelogReader:
     """Reads the changelogs of pending updates."""
 
     def __init__(self, policy: Policy, *, scratch: Path, control: JobControl) -> None:
-        """`scratch` is the directory for archives that are only read. Requires `cache.configure`."""
+        """Archives that are only read get a directory beside `scratch`. Requires `cache.configure`."""
         self._origins = policy.security.origins
         self._timeout = policy.apt.refresh_timeout
         self._scratch = scratch
+        self._own = Path(f"{scratch}-{own_process_id().replace(' ', '-')}")
         self._control = control
         self.missing: tuple[VersionChange, ...] = ()
         """Of the last `read`: those that no archive here has, and that were not to be downloaded."""
@@ -75,19 +75,19 @@ class ChangelogReader:
         with libapt_errors("apt cannot read its packages"):
             found = [(one, _item(cache, one, security if one.security else anywhere)) for one in wanted]
         items = [self._with_path(item) for _, item in found if item is not None]
-        local = [item for item in items if Path(item.path).exists()]
-        elsewhere = {item.subject for item in items if item in local or not self._is_own(item)}
+        local = [item for item in items if not self._is_own(item) and Path(item.path).exists()]
+        elsewhere = {item.subject for item in items if not self._is_own(item)}
         self.missing = tuple(one.subject for one, _ in found if not one.may_fetch and one.subject not in elsewhere)
         with self._downloaded([item for item in items if item not in local and item.uri]) as fetched:
             yield from self._read([*local, *fetched])
 
     def _with_path(self, item: _Item) -> _Item:
-        """Set the download path, in the scratch directory, of an archive that is not local."""
-        return item if Path(item.path).is_absolute() else replace(item, path=str(self._scratch / _PARTIAL / item.path))
+        """Set the download path of an archive that is not local."""
+        return item if Path(item.path).is_absolute() else replace(item, path=str(self._own / item.path))
 
     def _is_own(self, item: _Item) -> bool:
-        """Whether its path is in the scratch directory, and not of a repository on this machine."""
-        return Path(item.path).parent == self._scratch / _PARTIAL
+        """Whether its path is in this process's directory: neither apt's, nor of a repository on this machine."""
+        return Path(item.path).parent == self._own
 
     @contextmanager
     def _downloaded(self, items: Sequence[_Item]) -> Iterator[list[_Item]]:
@@ -95,17 +95,17 @@ class ChangelogReader:
         if not items:
             yield []
             return
-        waiter = LockWaiter(timedelta(), self._control)
-        with locked(f"{self._scratch}/lock", waiter), libapt_errors("changelogs cannot be downloaded"):
+        _remove_leftovers(self._scratch)
+        with libapt_errors("changelogs cannot be downloaded"):
             try:
-                _make_download_directory(self._scratch / _PARTIAL)
+                _make_download_directory(self._own)
                 yield self._download(items)
             finally:
-                shutil.rmtree(self._scratch, ignore_errors=True)
+                shutil.rmtree(self._own, ignore_errors=True)
 
     def _download(self, items: Sequence[_Item]) -> list[_Item]:
         fetcher = apt_pkg.Acquire(AcquireProgress(with_time_limit(self._control, self._timeout, _LATE)))
-        left = min(_MAX_DOWNLOAD_BYTES, free_bytes(str(self._scratch)) // 2)
+        left = min(_MAX_DOWNLOAD_BYTES, free_bytes(str(self._own)) // 2)
         requested: list[tuple[_Item, apt_pkg.AcquireFile]] = []
         for item in sorted(items, key=lambda one: one.size):
             left -= item.size
@@ -160,11 +160,18 @@ def read_installed(subjects: Sequence[VersionChange]) -> Findings:
 
 
 def _make_download_directory(directory: Path) -> None:
-    """Create an empty directory owned by apt's download user."""
-    shutil.rmtree(directory, ignore_errors=True)  # left over from a check that was killed
+    """Create a directory owned by apt's download user."""
+    directory.parent.mkdir(parents=True, exist_ok=True)
     directory.mkdir(mode=0o700)
     with suppress(LookupError):  # without such a user apt downloads as root
         shutil.chown(directory, user=apt_pkg.config.find("APT::Sandbox::User", "root"))
+
+
+def _remove_leftovers(scratch: Path) -> None:
+    """Remove the directories of processes that were killed; `scratch` itself is that of earlier versions."""
+    for one in (scratch, *scratch.parent.glob(f"{scratch.name}-*")):
+        if alive_pid(one.name[len(scratch.name) :].replace("-", " ")) is None:
+            shutil.rmtree(one, ignore_errors=True)
 
 
 def _source(cache: PackageCache, version: apt_pkg.Version, place: tuple[apt_pkg.PackageFile, int]) -> tuple[str, str]:
