@@ -285,7 +285,7 @@ class Record:
 
 
 class ReadOnlyRecord(Record):
-    """The record of a process that may not write: a check by an ordinary user records nothing."""
+    """The record of a process that may not write, as of an ordinary user, or is not to, as a dry run."""
 
     def __init__(self, store: Store) -> None:
         super().__init__(store, f"{store.directory}: the record cannot be written there")

@@ -32,6 +32,11 @@ def snooze(host: Scenario) -> None:
     assert host.agent(f"snooze {CVE} --until {LATER} --comment 'the module is not loaded'").code == 0
 
 
+def recorded(host: Scenario) -> dict[str, bytes]:
+    found = host.machine.path("/var/lib/maestro-agent").rglob("*")
+    return {str(path): path.read_bytes() if path.is_file() else b"" for path in found}
+
+
 @pytest.mark.every_release
 def test_an_upgrade_of_all_holds_what_it_shows_as_snoozed(host: Scenario, archive: Archive) -> None:
     host.repository("security")
@@ -45,6 +50,20 @@ def test_an_upgrade_of_all_holds_what_it_shows_as_snoozed(host: Scenario, archiv
     assert (names(shown["install"]), reasons(shown)) == (["b"], {"a": "snoozed"})
     assert (names(done.json["upgraded"]), reasons(done.json)) == (["b"], {"a": "snoozed"})
     assert names(done.json["overridden"]) == ["b"]
+
+
+def test_a_dry_run_reads_archives_and_leaves_no_file(host: Scenario, archive: Archive) -> None:
+    host.repository("security")
+    host.check()
+    offer(host, archive, "updates", fixed(package("a", "2"), CVE), package("b", "2"))
+    host.machine.check("apt-get update")
+    snooze(host)
+    before = recorded(host)
+
+    shown = host.agent("upgrade --all --dry-run --json").json
+
+    assert (names(shown["install"]), reasons(shown)) == (["b"], {"a": "snoozed"})
+    assert recorded(host) == before
 
 
 def test_an_emergency_override_by_cve_counts_for_other_updates_too(host: Scenario, archive: Archive) -> None:

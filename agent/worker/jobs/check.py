@@ -27,7 +27,7 @@ from agent.worker.steps.select import select_requested
 
 
 def run(request: JobRequest, context: JobContext) -> JobAnswer:
-    """Check, and answer with the plan.
+    """Check, and answer with the plan; a request that is not to be remembered writes nothing into the record.
 
     Raises:
         BusyError: another process held the package lists up to the deadline.
@@ -35,6 +35,8 @@ def run(request: JobRequest, context: JobContext) -> JobAnswer:
         PlanChangedError: the plan is not the requested one.
         HostError: the machine cannot be observed.
     """
+    if not request.remember:
+        context = replace(context, record=ReadOnlyRecord(context.record.store))
     plan = check(
         context,
         request.scope,
@@ -63,7 +65,8 @@ def check(
     """Return the plan, or the part of it that has the requested packages.
 
     With `remember` the whole plan is recorded and, after a refresh and with `prefetching`, its packages are prefetched.
-    Without one of both a person is shown what a run would do, decided by all that the run would read.
+    Without one of both a person is shown what a run would do, decided by all that the run would read. Changelogs
+    that are read for it are recorded, unless the record is read-only.
 
     Raises:
         NotInPlanError: a requested package is not in the plan.

@@ -17,7 +17,7 @@ from agent.core.ports import RefreshResult
 from agent.core.reboot.ports import RebootActs
 from agent.core.weave.ports import WeaveActs
 from agent.state.json_reader import JsonReader
-from agent.state.record import Record
+from agent.state.record import ReadOnlyRecord, Record
 from agent.state.store import STATE, Store
 from agent.worker.context import JobContext
 from agent.worker.jobs.check import check
@@ -75,7 +75,8 @@ class Agent:
     def check(
         self, scope: Scope = Scope.SECURITY, *, refresh: bool = True, remember: bool = True, only: Sequence[str] = ()
     ) -> Plan:
-        return check(self.context, scope, refresh=refresh, remember=remember, requested=only)
+        context = self.context if remember else replace(self.context, record=ReadOnlyRecord(self.store))
+        return check(context, scope, refresh=refresh, remember=remember, requested=only)
 
     def upgrade(
         self,

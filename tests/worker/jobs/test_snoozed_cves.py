@@ -3,16 +3,20 @@
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from agent.core.job_kinds import JobKind
 from agent.core.model.outcome import Outcome
 from agent.core.model.plan import Plan, Why
 from agent.core.model.scope import Scope
 from agent.core.packages.cves import ChangelogFindings
 from agent.core.policy.policy import PrefetchMode, SoakPolicy
 from agent.state.waiting_record import WaitingRecord
+from agent.worker.jobs import check as check_job
 from agent.worker.jobs.check import check
+from agent.worker.protocol import JobRequest
 from tests.core import given
 from tests.support.simulated import Offer
 from tests.worker.jobs.simulator import Agent, names
@@ -38,6 +42,11 @@ def with_fetch_ahead(agent: Agent, mode: PrefetchMode, soak: SoakPolicy | None =
     agent.policy = given.policy(**({"soak": soak} if soak else {}))
     agent.policy = replace(agent.policy, apt=replace(agent.policy.apt, fetch_ahead=mode))
     return agent
+
+
+def files(agent: Agent) -> dict[str, bytes]:
+    found = Path(agent.store.directory).rglob("*")
+    return {str(path): path.read_bytes() if path.is_file() else b"" for path in found}
 
 
 def whys(done: Plan | Outcome) -> dict[str, Why]:
@@ -71,6 +80,24 @@ def test_a_dry_run_shows_what_a_run_holds_and_keeps_no_archive(agent: Agent) -> 
 
     assert (names(plan.install), whys(plan)) == ([], {"a": Why.SNOOZED, "tool": Why.SNOOZED})
     assert agent.machine.downloaded == set()
+
+
+@pytest.mark.parametrize("packages", [(), ("a",), (CVE,)], ids=["all", "a-package", "a-cve"])
+@pytest.mark.parametrize("mode", PrefetchMode)
+def test_a_dry_run_changes_no_file(agent: Agent, mode: PrefetchMode, packages: tuple[str, ...]) -> None:
+    agent.machine.offer("a", "b")
+    agent.machine.cves.update(a=replace(FIXES, cves=(CVE, "CVE-2026-0002")), b=FIXES)
+    agent.verified(hours=1)
+    before = files(agent)
+    dry = JobRequest(
+        kind=JobKind.CHECK, scope=Scope.ALL, refresh=False, remember=False, packages=packages, state_dir=""
+    )
+
+    plan: Any = check_job.run(dry, with_fetch_ahead(agent, mode).context).document
+
+    assert [(one["package"], one["cves"]) for one in plan["install"]] == [("a", [CVE, "CVE-2026-0002"])]
+    assert packages or {one["package"]: one["why"] for one in plan["held"]} == {"b": "snoozed", "tool": "snoozed"}
+    assert files(agent) == before
 
 
 @pytest.mark.parametrize("refresh", [True, False])
