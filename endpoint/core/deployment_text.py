@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from endpoint.core.deploy.new_deployment import MAX_LEFT_OUT
 from endpoint.core.deploy.texts import left_out_text
 from endpoint.core.request_arguments import spread
 from endpoint.core.text import clean, table
@@ -14,7 +15,7 @@ _LIST_HEAD = ("ID", "AGE", "REQUEST", "STATUS", "HOSTS", "BY", "COMMENT")
 _SHOW_HEAD = ("HOST", "STATUS", "SINCE", "REASON", "RUN", "SIGNED BY", "ID")
 _SHORT_ID = 8
 _MAX_DETAIL = 100
-_MAX_LEFT_OUT = 8
+_MAX_LEFT_OUT_NAMES = 8
 
 
 def list_lines(document: Mapping[str, Any], now: datetime) -> list[str]:
@@ -72,12 +73,13 @@ def counts_text(counts: Mapping[str, int]) -> str:
 
 def left_out_lines(document: Mapping[str, Any]) -> list[str]:
     """Say which hosts are left out of a deployment, why, and of what, as far as that is recorded."""
-    names = defaultdict(list)
-    for one in document.get("left_out", ()):
+    names, left_out = defaultdict(list), document.get("left_out", ())
+    more = " or more" if len(left_out) == MAX_LEFT_OUT else ""
+    for one in left_out:
         names[one["why"], one["detail"]].append(clean(one["host"] or one["host_id"]))
     return [
-        f"left out{f' of {detail}' if detail else ''}, {len(found)}: {left_out_text(why)}: "
-        f"{spread(found, _MAX_LEFT_OUT)}"
+        f"left out{f' of {detail}' if detail else ''}, {len(found)}{more}: {left_out_text(why)}: "
+        f"{spread(found, _MAX_LEFT_OUT_NAMES)}"
         for (why, detail), found in names.items()
     ]
 

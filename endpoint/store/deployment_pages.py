@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from endpoint.core.deploy.new_deployment import MAX_LEFT_OUT
 from endpoint.core.deployment_report import ActionRecord, DeploymentRecord, RequestRecord
 from endpoint.core.deployments import ENDED, UNSENT, RequestStatus
 from endpoint.core.host_choice import LeftOut
@@ -40,6 +41,8 @@ class DeploymentView:
     """Where the next page begins; None: there is none."""
     is_whole: bool
     """Whether the person sees all of its hosts."""
+    more_left_out: bool
+    """Whether more hosts may be left out than are recorded."""
 
     @property
     def open(self) -> int:
@@ -126,6 +129,7 @@ def _show(
     page = rows if limit is None else rows[:limit]
     every = connection.execute(sa.select(sa.func.count()).where(REQUESTS.c.deployment == deployment)).scalar() or 0
     record = _seen(deployment_record(row), person)
+    recorded = len(record.left_out or ())
     return DeploymentView(
         record=replace(record, left_out=_left_out(connection, record, person)),
         counts=counts,
@@ -134,6 +138,7 @@ def _show(
         actions=_actions(connection, record, person),
         next_position=page[-1].position if len(rows) > len(page) else None,
         is_whole=every == sum(counts.values()),
+        more_left_out=recorded == MAX_LEFT_OUT,
     )
 
 

@@ -20,9 +20,11 @@ import jsonschema
 import pytest
 import sqlalchemy as sa
 
+from endpoint.cli import request as request_command
 from endpoint.cli import requests, signing
 from endpoint.cli.signing import as_caller, write_forms
 from endpoint.config.model import Config, Retention
+from endpoint.core import deployment_text
 from endpoint.core.request_arguments import Terms, Verb, Work, request_form
 from endpoint.core.requests import canonical_form
 from endpoint.errors import EndpointError, UsageError
@@ -302,6 +304,22 @@ def test_who_was_left_out_of_a_request_is_recorded_with_it(site: LocalEndpoint) 
     assert [(one["host"], one["why"]) for one in shown["left_out"]] == [("old", "takes-no-requests")]
     assert shown["left_out"] == made["left_out"]
     assert [line for line in text.splitlines() if line.endswith(": old")]
+
+
+def test_what_is_recorded_of_many_left_out_is_not_taken_for_all(
+    site: LocalEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host(site)
+    for number in range(3):
+        host(site, f"old{number}", Maestro_Requests="0")
+    for module in (request_command, deployment_text):
+        monkeypatch.setattr(module, "MAX_LEFT_OUT", 2)
+
+    made = site.run("request", "check", "--all").stdout
+    shown = site.run("requests", "show", made.partition(":")[0]).stdout
+
+    said = [line.split(":")[0] for line in (made + shown).splitlines() if line.startswith("left out")]
+    assert said == ["left out, 3", "left out, 2 or more"]
 
 
 def test_a_cancelled_request_is_not_delivered_and_one_on_its_host_gets_the_cancellation(site: LocalEndpoint) -> None:

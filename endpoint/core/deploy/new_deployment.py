@@ -11,7 +11,7 @@ from endpoint.core.request_arguments import Terms, request_arguments, request_fo
 from endpoint.core.timestamps import format_utc
 
 MAX_LEFT_OUT = 1000
-"""Kept with the deployment; the preview shows all."""
+"""Kept with the deployment, which may have left out more if it has so many; the preview shows all."""
 _MAX_NAME = 64
 
 

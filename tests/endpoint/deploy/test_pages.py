@@ -1,13 +1,16 @@
 """Deploying on the pages: choose, preview, confirm, watch, cancel, resume; each within rights and scope."""
 
+import json
 import re
 import time
+import uuid
 from datetime import datetime, timedelta, timezone
 from html import unescape
 
 import pytest
 import sqlalchemy as sa
 
+from endpoint.core.deploy.new_deployment import MAX_LEFT_OUT
 from endpoint.core.people import PersonRole, local_person
 from endpoint.store import deploy_candidates
 from endpoint.store.audit import Audit
@@ -161,8 +164,20 @@ def test_hosts_that_would_not_do_it_are_left_out_with_the_reason(own: LocalEndpo
     assert [row.split()[0] for row in rows(shown.body)] == ["good"]
     assert {row.split()[0] for row in left_out} == {"deaf", "kept", "old"}
     assert next(row for row in left_out if row.startswith("deaf")).endswith("Security upgrades")
-    assert b"3 left out" in page.body
+    assert b">3 left out" in page.body
     assert old.offered() == []
+
+
+@pytest.mark.parametrize(("recorded", "said"), [(MAX_LEFT_OUT, "1,000 or more"), (MAX_LEFT_OUT - 1, "999")])
+def test_no_page_counts_who_is_left_out_beyond_what_is_recorded(own: LocalEndpoint, recorded: int, said: str) -> None:
+    visitor = log_in(own)
+    deployable(own, "web1")
+    path = deploy(visitor, "")
+    left_out = [{"host_id": str(uuid.uuid4()), "host": None, "why": "silent"} for _ in range(recorded)]
+    with own.opened.writing() as connection:
+        connection.execute(sa.update(DEPLOYMENTS).values(left_out=json.dumps(left_out)))
+
+    assert f">{said} left out<" in visitor.get(path).body.decode()
 
 
 def test_steps_follow_each_other_on_each_host_and_end_with_a_failure(own: LocalEndpoint) -> None:
