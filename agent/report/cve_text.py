@@ -1,5 +1,6 @@
 """Renders `maestro.explain/1` about a CVE for people. Pure."""
 
+from agent.core.spread import spread
 from agent.report.layout import Line, Tone, columns
 from agent.report.snooze_text import not_binding_lines, snooze_text
 from agent.report.text import counted
@@ -61,8 +62,7 @@ def _limits(document: JsonReader, conclusion: str) -> list[str]:
         )
     unread = document.texts("unread")
     if unread:
-        more = f" and {len(unread) - _MOST_UNREAD} more" if len(unread) > _MOST_UNREAD else ""
-        names = f"{', '.join(unread[:_MOST_UNREAD])}{more}"
+        names = spread(unread, _MOST_UNREAD)
         lines.append(Line(f"  Not read, or not completely, are the changelogs of the updates of: {names}", hang=2))
     if not document.boolean("changelogs_complete"):
         lines.append(Line("  Not all changelogs of installed packages could be read in time.", hang=2))

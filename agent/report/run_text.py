@@ -1,5 +1,6 @@
 """Renders a run of the history for people, whatever job left it. Pure and light."""
 
+from agent.core.spread import spread
 from agent.host.unattended_upgrades.runs import TheirRun
 from agent.report.engine_outcome_text import engine_history_cells, engine_outcome_lines
 from agent.report.outcome_text import history_cells, outcome_lines
@@ -49,8 +50,7 @@ def their_cells(run: TheirRun) -> tuple[str, ...]:
 
 def _named(verb: str, names: list[str]) -> list[str]:
     """Return what was done with some packages as one text; empty if there are none."""
-    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
-    return [f"{verb} {', '.join(names[:_MOST_NAMES])}{more}"] if names else []
+    return [f"{verb} {spread(names, _MOST_NAMES)}"] if names else []
 
 
 def run_cells(run: AnyRunView, *, running: bool = False) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from agent.core.packages.explain import explain_package
 from agent.core.packages.explain_cve import CveExplanation
 from agent.core.packages.named import names_package
 from agent.core.policy.policy import Policy
+from agent.core.spread import spread
 from agent.errors import ExitCode
 
 _USABLE = frozenset({ListsState.FRESH, ListsState.PARTIAL})
@@ -85,14 +86,9 @@ def absence_of_cve(found: CveExplanation, lists: ListsState) -> Absence:
         )
     if lists not in _USABLE:
         return Absence(name=found.cve, exit_code=ExitCode.STALE, text=f"the package lists are {lists.value}")
-    unread = f"; not read: {_first_of(found.unread)}" if found.unread else ""
+    unread = f"; not read: {spread(found.unread, _MOST_UNREAD)}" if found.unread else ""
     text = f"no changelog of a pending update or of an installed package names it{unread}"
     return Absence(name=found.cve, exit_code=ExitCode.USAGE, text=text)
-
-
-def _first_of(names: Sequence[str]) -> str:
-    more = len(names) - _MOST_UNREAD
-    return ", ".join(names[:_MOST_UNREAD]) + (f" and {more} more" if more > 0 else "")
 
 
 def exit_code_of(absences: Iterable[Absence]) -> ExitCode:

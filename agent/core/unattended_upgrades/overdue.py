@@ -1,13 +1,14 @@
 """Whether the distribution's daily job, which is on, does its work: it may be configured to run seldom. Pure."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 
 from agent.core.clock import is_future
 from agent.core.model.facts import Unseen
 from agent.core.pattern import PATTERN_ERRORS
+from agent.core.spread import spread
 from agent.core.unattended_upgrades.model import JobSettings, TheirJob, UnitFacts
 
 _DAY = timedelta(days=1)
@@ -34,16 +35,12 @@ def is_overdue(theirs: TheirJob, pending: Mapping[str, datetime], now: datetime)
     if late - kept_back:
         if settings and settings.on_shutdown:
             return "it installs the pending security updates only at the next shutdown"
-        return f"it has not installed pending security updates: {_named(late - kept_back)}"
+        return f"it has not installed pending security updates: {spread(sorted(late - kept_back), _MOST_NAMES)}"
     last = theirs.last_success
     if last is not None and not is_future(last, now) and now - last > pause + _LATE:
         return "its last successful run is too long ago"
-    return f"its Package-Blacklist keeps back security updates: {_named(kept_back)}" if kept_back else ""
-
-
-def _named(packages: Collection[str]) -> str:
-    more = f" and {len(packages) - _MOST_NAMES} more" if len(packages) > _MOST_NAMES else ""
-    return ", ".join(sorted(packages)[:_MOST_NAMES]) + more
+    names = spread(sorted(kept_back), _MOST_NAMES)
+    return f"its Package-Blacklist keeps back security updates: {names}" if kept_back else ""
 
 
 def keeps_back(theirs: TheirJob | Unseen, name: str) -> bool:
