@@ -3,6 +3,7 @@
 import fcntl
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -86,6 +87,16 @@ def _restore_logging() -> Iterator[None]:
     log.set_context()
     structlog.reset_defaults()
     vars(endpoint_log._LOG).pop("bind", None)  # noqa: SLF001 - structlog keeps its cached logger there
+
+
+@pytest.fixture(autouse=True)
+def _restore_signal_handlers() -> Iterator[None]:
+    """Undo the handlers of a program that ran in this process: children of later tests would inherit them."""
+    numbers = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
+    before = [signal.getsignal(number) for number in numbers]
+    yield
+    for number, handler in zip(numbers, before, strict=True):
+        signal.signal(number, handler)
 
 
 @pytest.fixture
