@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from agent.core.model.plan import Plan
 from agent.core.packages.plan_difference import PlannedWork, VersionStep, difference, work_of
+from agent.core.spread import spread
 from agent.state.timestamps import format_human
 
 _MOST_NAMES = 12
@@ -45,9 +46,7 @@ def _changes(old: PlannedWork, plan: Plan) -> Iterable[str]:
 
 
 def _named(names: Sequence[str], describe: Callable[[str], str]) -> str:
-    listed = [f"{name.removesuffix(':')} {describe(name)}" for name in names[:_MOST_NAMES]]
-    more = [f"and {len(names) - _MOST_NAMES} more"] if len(names) > _MOST_NAMES else []
-    return ", ".join(listed + more)
+    return spread([f"{name.removesuffix(':')} {describe(name)}" for name in names], _MOST_NAMES)
 
 
 def _versions(step: VersionStep) -> str:

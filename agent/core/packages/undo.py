@@ -1,9 +1,10 @@
 """The command that takes a run back. Pure."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 from agent.core.model.outcome import Outcome, Stage, Undo
 from agent.core.model.package import PackageId
+from agent.core.spread import spread
 
 _MOST_NAMES = 3
 
@@ -35,17 +36,12 @@ def undo_of(outcome: Outcome, offers: Offers, with_companions: Companions) -> Un
 
 def _obstacle(outcome: Outcome, offers: Offers) -> str:
     if outcome.removed:
-        return f"the run removed {_names([one.label for one in outcome.removed])}"
+        return f"the run removed {spread([one.label for one in outcome.removed], _MOST_NAMES)}"
     unfinished = [one.package.label for one in outcome.failed if one.stage is Stage.CONFIGURE]
     if unfinished:
-        return f"{_names(unfinished)} failed in the new version and must be repaired first"
+        return f"{spread(unfinished, _MOST_NAMES)} failed in the new version and must be repaired first"
     old = [(step.id, step.installed) for step in outcome.upgraded if step.installed]
     known = {package for package, _ in old}
     old += [(one.id, one.version) for one in outcome.removed_unused if one.id not in known]
     gone = [f"{package.label} {version}" for package, version in old if not offers(package, version)]
-    return f"no package source offers {_names(gone)} any more" if gone else ""
-
-
-def _names(names: Sequence[str]) -> str:
-    more = len(names) - _MOST_NAMES
-    return ", ".join(names[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
+    return f"no package source offers {spread(gone, _MOST_NAMES)} any more" if gone else ""

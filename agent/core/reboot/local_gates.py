@@ -23,6 +23,7 @@ from agent.core.reboot.gates import (
 )
 from agent.core.reboot.hold_off import hold_off_ends
 from agent.core.reboot.opening import RebootRules, opens_at, reboot_standing
+from agent.core.spread import spread
 from agent.core.windows import WindowState
 
 _OWN_SCHEDULE_TOLERANCE = timedelta(seconds=2)
@@ -102,7 +103,7 @@ def _last_run(last: LastRun | None | Unseen) -> GateState:
         return _open(gate, "no upgrade run yet")
     if last.trusted and not last.failed:
         return _open(gate, f"the last upgrade: {last.result}")
-    failed = f"; failed: {_named(last.failed)}" if last.failed else ""
+    failed = f"; failed: {spread(last.failed, _SHOWN)}" if last.failed else ""
     return GateState(gate=gate, verdict=Verdict.CLOSED, why=why, detail=f"the last upgrade: {last.result}{failed}")
 
 
@@ -112,7 +113,7 @@ def _dpkg(unfinished: tuple[str, ...] | Unseen) -> GateState:
         return _unknown(gate, why, unfinished)
     if not unfinished:
         return _open(gate)
-    detail = f"left unfinished by dpkg: {_named(unfinished)}"
+    detail = f"left unfinished by dpkg: {spread(unfinished, _SHOWN)}"
     return GateState(gate=gate, verdict=Verdict.CLOSED, why=why, detail=detail)
 
 
@@ -132,7 +133,8 @@ def _sessions(facts: GateFacts, request: GateRequest, rules: RebootRules, now: d
     others = sessions_of_others(facts.sessions, request.session)
     if not others:
         return _open(gate, "" if facts.logind else _NO_LOGIND)
-    who = f"logged in: {_named(tuple(dict.fromkeys(map(_session_text, others))))}"
+    sessions = list(dict.fromkeys(map(_session_text, others)))
+    who = f"logged in: {spread(sessions, _SHOWN)}"
     if rules.policy.sessions is SessionsMode.NEVER:
         detail = f'{who}; reboot.sessions is "never"'
         return GateState(gate=gate, verdict=Verdict.CLOSED, why=why, detail=detail, retry=True)
@@ -151,8 +153,8 @@ def _inhibited(facts: GateFacts) -> GateState:
         return _unknown(gate, why, facts.inhibitors)
     if not facts.inhibitors:
         return _open(gate, "" if facts.logind else _NO_LOGIND)
-    names = tuple(f"{one.who} (pid {one.pid}): {one.why}" for one in facts.inhibitors)
-    return GateState(gate=gate, verdict=Verdict.CLOSED, why=why, detail=f"blocked by {_named(names)}", retry=True)
+    names = spread([f"{one.who} (pid {one.pid}): {one.why}" for one in facts.inhibitors], _SHOWN)
+    return GateState(gate=gate, verdict=Verdict.CLOSED, why=why, detail=f"blocked by {names}", retry=True)
 
 
 def _scheduled(facts: GateFacts, request: GateRequest) -> GateState:
@@ -173,8 +175,3 @@ def _scheduled(facts: GateFacts, request: GateRequest) -> GateState:
 def _session_text(session: UserSession) -> str:
     place = " ".join(part for part in (session.terminal, session.remote and f"from {session.remote}") if part)
     return f"{session.user} ({place})" if place else session.user
-
-
-def _named(names: tuple[str, ...]) -> str:
-    more = len(names) - _SHOWN
-    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
