@@ -17,7 +17,7 @@ from agent.core.schedule.slots import JobAttempts
 from agent.host.machine.identity import host_id
 from agent.state.reboot_record import RebootRecord
 from agent.state.requests_record import RequestsRecord
-from agent.state.store import REBOOT, REQUESTS, Store
+from agent.state.store import REBOOT, REQUESTS, SIGNED_REQUESTS, Store
 from agent.worker.request_rules import request_rules
 from agent.worker.request_runs import RequestsWatch
 from agent.worker.steps.requests.desk import RequestDesk
@@ -48,8 +48,8 @@ def desk(store: Store, of: Policy, now: datetime = NOW) -> RequestDesk:
     return RequestDesk(RequestsRecord(store), request_rules(of, store, UTC), lambda: now)
 
 
-def receive(store: Store, number: int = 1, *, when: str = "now", lives: timedelta = 8 * DAY) -> None:
-    made = document(number, host_id=host_id(), arguments={"when": when}, lives=lives)
+def receive(store: Store, number: int = 1, *, when: str = "now", lives: timedelta = 8 * DAY, comment: str = "") -> None:
+    made = document(number, host_id=host_id(), arguments={"when": when}, lives=lives, comment=comment)
     desk(store, policy()).receive(made, lambda _request: Authentic())
 
 
@@ -66,6 +66,13 @@ def test_a_request_starts_at_once_or_in_its_window(store: Store) -> None:
     assert next_at(store) == OPENS
     receive(store, 2)
     assert next_at(store) == NOW
+
+
+def test_a_comment_that_is_longer_in_the_open_record_makes_nothing_due(store: Store) -> None:
+    receive(store, when="window", comment="token: 7".rjust(200, "."))
+    Path(store.path(SIGNED_REQUESTS)).unlink()  # as for the daemon, which may not read it
+
+    assert next_at(store) == OPENS
 
 
 @pytest.mark.parametrize("changed", [policy(""), policy(allow=())], ids=["no-window", "not-allowed"])

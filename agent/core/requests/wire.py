@@ -46,6 +46,7 @@ _ARGUMENTS: Mapping[Verb, frozenset[str]] = {
 _PLANNED = frozenset({Verb.UPGRADE_SECURITY, Verb.UPGRADE_FIXES, Verb.APPLY_DOCKER, Verb.APPLY_WEAVE})
 """Verbs whose work has a plan that `plan_id` can be compared with."""
 _MOST_FIXES = 50
+_LONGEST = {"requested_by": 64, "comment": 200}
 _MOST_OFFERED = 20
 _MOST_CANCELLED = 100
 
@@ -75,6 +76,11 @@ def canonical_form(document: Mapping[str, object]) -> bytes:
 def is_request_id(value: object) -> bool:
     """Return whether a value is the id of a request: a UUID in lower case."""
     return isinstance(value, str) and is_uuid(value)
+
+
+def shortened(document: Mapping[str, object]) -> Document:
+    """Return a request from the record: what stands there for a credential may have made a text longer than allowed."""
+    return {name: value[: _LONGEST.get(name)] if isinstance(value, str) else value for name, value in document.items()}
 
 
 def read_offers(found: Mapping[str, object]) -> RequestOffers:
@@ -128,8 +134,8 @@ def _read(document: Mapping[str, object], verb: Verb, digest: str) -> Request:
         fixes=arguments.fixes,
         created_at=created,
         expires_at=expires,
-        requested_by=_line(document, "requested_by", 1, 64),
-        comment=_line(document, "comment", 0, 200),
+        requested_by=_line(document, "requested_by", least=1),
+        comment=_line(document, "comment", least=0),
         plan_id=_optional(document, "plan_id", _PLAN),
         signature=_optional(document, "signature", _SIGNATURE),
         digest=digest,
@@ -176,9 +182,9 @@ def _moment(document: Mapping[str, object], name: str) -> datetime:
         raise _FaultError(name) from error
 
 
-def _line(document: Mapping[str, object], name: str, least: int, most: int) -> str:
+def _line(document: Mapping[str, object], name: str, *, least: int) -> str:
     value = document[name]
-    if not isinstance(value, str) or not least <= len(value) <= most or _CONTROL.search(value):
+    if not isinstance(value, str) or not least <= len(value) <= _LONGEST[name] or _CONTROL.search(value):
         raise _FaultError(name)
     return value
 

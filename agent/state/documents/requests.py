@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from agent.core.requests.model import LifeStep, RequestBook, RequestEntry, RequestState, RequestWhy
-from agent.core.requests.wire import canonical_form
+from agent.core.requests.wire import canonical_form, shortened
 from agent.core.schemas import REQUESTS_SCHEMA, SIGNED_REQUESTS_SCHEMA, Document
 from agent.errors import RecordError
 from agent.state.documents.parts import enum_from_document
@@ -104,7 +104,7 @@ def _entry_from_document(part: JsonReader, signed: Mapping[str, bytes]) -> Reque
 def _request_from_document(part: JsonReader, signed: Mapping[str, bytes]) -> Document | None:
     request, form = part.optional_child("request"), signed.get(part.optional_text("digest") or "")
     if request is None or form is None:
-        return dict(request.raw) if request else None
+        return shortened(request.raw) if request else None
     # What has the digest on record was a request when it was recorded.
     return {**json.loads(form), "signature": request.optional_text("signature")}
 
