@@ -28,12 +28,12 @@ def test_a_machine_booted_when_its_kernel_did(tmp_path: Path) -> None:
 
 
 def test_a_container_booted_when_its_first_process_started(container: Path) -> None:
-    ticks = int((uptime_s() - 100) * os.sysconf("SC_CLK_TCK"))
+    started, ticks = time.time() - 100, int((uptime_s() - 100) * os.sysconf("SC_CLK_TCK"))
     stat = container / "proc/1/stat"
     stat.parent.mkdir(parents=True)
     stat.write_text(f"1 (init) (x) S 0 1 1 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 {ticks} 9 10\n")
 
-    assert booted_at(str(container)).timestamp() == pytest.approx(time.time() - 100, abs=2)
+    assert booted_at(str(container)).timestamp() == pytest.approx(started, abs=2)
 
 
 @pytest.mark.parametrize("stat", [None, "", "1 (init) S 0\n", "1 (init) S" + " x" * 40])

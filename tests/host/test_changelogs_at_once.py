@@ -12,7 +12,7 @@ from tests.support.changelogs import fixed
 from tests.support.private_apt import PrivateApt
 from tests.support.repository import Signer, package
 
-_LIMIT_S = 20.0
+_LIMIT_S = 60.0
 _READ = """
 import json, os, pwd, sys
 from pathlib import Path

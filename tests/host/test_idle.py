@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 
@@ -53,24 +54,33 @@ def test_a_stop_ends_the_child() -> None:
         time.sleep(600)
 
     started = time.monotonic()
-    control = JobControl(progress=lambda _: None, stop=lambda: "stopped" * (time.monotonic() - started > 1))
-    pids = [document["pid"] for document in run_idle(work, control)]
+    pids: list[object] = []
+    control = JobControl(progress=lambda _: None, stop=lambda: "stopped" if pids else "")
+    for document in run_idle(work, control):
+        pids.append(document["pid"])  # noqa: PERF401 - the stop is asked for between two of them
 
     assert time.monotonic() - started < 300
     assert len(pids) == 1
     assert [pid for pid in pids if os.path.exists(f"/proc/{pid}")] == []
 
 
-def test_the_parent_sends_keep_alives_while_it_waits() -> None:
+def test_the_parent_sends_keep_alives_while_it_waits(tmp_path: Path) -> None:
+    beats = 0
+
+    def alive() -> None:
+        nonlocal beats
+        beats += 1
+        if beats == 3:
+            (tmp_path / "third").touch()
+
     def work() -> Documents:
-        time.sleep(1)
+        until = time.monotonic() + 60
+        while not (tmp_path / "third").exists() and time.monotonic() < until:
+            time.sleep(0.05)
         yield {}
 
-    beats: list[float] = []
-    control = JobControl(progress=lambda _: None, alive=lambda: beats.append(time.monotonic()))
-
-    assert list(run_idle(work, control)) == [{}]
-    assert len(beats) >= 2
+    assert list(run_idle(work, JobControl(progress=lambda _: None, alive=alive))) == [{}]
+    assert (tmp_path / "third").exists()
 
 
 def test_closing_the_generator_ends_the_child() -> None:

@@ -78,6 +78,12 @@ timeout 60 cat "$MARKS/end" > /dev/null
 """
 
 
+def at_work(admin: Path, *minutes_later: int) -> list[bool]:
+    """Return whether dpkg may be at work, seen now and later if its database stays as it is."""
+    now = datetime.now(timezone.utc)
+    return [may_be_at_work(now + timedelta(minutes=later), str(admin)) for later in minutes_later]
+
+
 def test_a_real_dpkg_is_seen_at_work_until_its_database_has_settled(tmp_path: Path) -> None:
     build, admin = tmp_path / "build" / "DEBIAN", tmp_path / "admin"
     build.mkdir(parents=True)
@@ -93,13 +99,12 @@ def test_a_real_dpkg_is_seen_at_work_until_its_database_has_settled(tmp_path: Pa
     subprocess.run(["dpkg-deb", "--build", "--root-owner-group", build.parent, tmp_path / "a.deb"], check=True)
     options = [f"--admindir={admin}", "--log=/dev/null", "--force-not-root,bad-path"]
     environment = {**os.environ, "MARKS": str(tmp_path)}
-    now = datetime.now(timezone.utc)
     with subprocess.Popen(["dpkg", *options, "-i", tmp_path / "a.deb"], env=environment) as dpkg:
         assert (tmp_path / "begun").read_text() == "begun\n"
-        during = [may_be_at_work(now + timedelta(minutes=later), str(admin)) for later in (0, 10, 50, 70)]
+        during = at_work(admin, 0, 10, 50, 70)
         (tmp_path / "end").write_text("")
         assert dpkg.wait(60) == 0
-    after = [may_be_at_work(now + timedelta(minutes=later), str(admin)) for later in (0, 10)]
+    after = at_work(admin, 0, 10)
 
     assert during == [True, True, True, False], "its script may run for an hour; after that it may have been killed"
     assert after == [True, False]

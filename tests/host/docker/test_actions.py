@@ -31,7 +31,7 @@ def test_a_stop_that_takes_long_is_no_silence(tmp_path: Path) -> None:
     alive = threading.Event()
 
     def answer(connection: socket.socket, line: str) -> None:
-        assert alive.wait(20)
+        assert alive.wait(60)
         status = "204 No Content" if "/containers/id-good/" in line else "500 Internal Server Error"
         connection.sendall(http_answer("", status))
 

@@ -26,9 +26,9 @@ def _trickles(connection: socket.socket, _: str) -> None:
         time.sleep(0.02)
 
 
-def _error(path: Path, script: Script, call: Callable[[EngineApi], object]) -> EngineApiError:
+def _error(path: Path, script: Script, call: Callable[[EngineApi], object], *, call_s: float = 60) -> EngineApiError:
     with api_server(path / "sock", script), pytest.raises(EngineApiError) as caught:
-        call(EngineApi(str(path / "sock"), call_s=0.3))
+        call(EngineApi(str(path / "sock"), call_s=call_s))
     return caught.value
 
 
@@ -55,7 +55,7 @@ def test_a_body_is_posted_as_json(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("script", [_hangs, _trickles], ids=["never answers", "one byte at a time"])
 def test_an_engine_that_hangs_is_given_up_at_the_deadline(tmp_path: Path, script: Script) -> None:
-    error = _error(tmp_path, script, lambda api: api.get("/version"))
+    error = _error(tmp_path, script, lambda api: api.get("/version"), call_s=0.3)
     assert (error.status, error.problem) == (None, "it does not answer")
 
 

@@ -110,15 +110,19 @@ def test_a_process_that_is_killed_by_sigkill_during_a_call_leaves_what_the_next_
 ) -> None:
     if path == RELEASE:
         host.lock().acquire("kernel")
+    waiting, ready = os.pipe()
     child = os.fork()
     if child == 0:
-        server.on_request = lambda: None
         try:
+            os.read(waiting, 1)  # until its first request will kill it
             (host.lock().acquire("kernel") if path == ACQUIRE else host.lock().release())
         finally:
             os._exit(0)
     server.on_request = lambda: os.kill(child, signal.SIGKILL)
+    os.write(ready, b"x")
     _, status = os.waitpid(child, 0)
+    os.close(waiting)
+    os.close(ready)
     server.on_request = lambda: None
 
     assert os.WIFSIGNALED(status)
