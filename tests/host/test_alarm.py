@@ -57,3 +57,22 @@ def test_a_timer_that_was_set_before_goes_on_after_the_block() -> None:
     assert inside <= 5
     assert 5 < after <= 600
     assert interval == 60
+
+
+def test_a_limit_that_expires_as_the_block_ends_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The alarm has come, and Python runs its handler only after the timer was stopped."""
+    stop, before = signal.setitimer, signal.getsignal(signal.SIGALRM)
+
+    def stop_late(which: int, seconds: float, interval: float = 0) -> tuple[float, float]:
+        found = stop(which, seconds, interval)
+        if seconds == 0 and signal.getsignal(signal.SIGALRM) is not before:
+            signal.raise_signal(signal.SIGALRM)
+        return found
+
+    monkeypatch.setattr(signal, "setitimer", stop_late)
+
+    with pytest.raises(TimeoutError), time_limit(timedelta(seconds=60)):
+        pass
+
+    assert gc.isenabled()
+    assert signal.getsignal(signal.SIGALRM) is before

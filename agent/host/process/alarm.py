@@ -32,8 +32,10 @@ def time_limit(limit: timedelta) -> Iterator[None]:
         earlier = signal.setitimer(signal.ITIMER_REAL, limit.total_seconds(), _REPEAT_S)
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-        signal.setitimer(signal.ITIMER_REAL, *earlier)
-        if collecting:
-            gc.enable()
+        try:
+            signal.setitimer(signal.ITIMER_REAL, 0)  # raises what has expired in the meantime, for the last time
+        finally:
+            signal.signal(signal.SIGALRM, before)
+            signal.setitimer(signal.ITIMER_REAL, *earlier)
+            if collecting:
+                gc.enable()
