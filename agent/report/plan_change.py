@@ -16,8 +16,8 @@ def plan_change(requested: str, plan: Plan, kept: Sequence[PlannedWork]) -> str:
     old = next((work for work in kept if work.id == requested), None)
     if old is None:
         return (
-            f"nothing was done: no plan {requested[:40]!r} was made here (plans on record: {len(kept)}); "
-            f"the plan is {plan.id} now: `maestro-agent check` shows it"
+            f"nothing was done: the plan is {plan.id} now, not {requested[:40]!r}, which is not on record "
+            f"(plans on record: {len(kept)}; a dry run leaves none). `maestro-agent check` shows the plan"
         )
     changes = "; ".join(_changes(old, plan)) or "nothing that is on record"
     return (

@@ -98,8 +98,19 @@ def test_an_id_that_never_was_is_said_to_be_unknown(agent: Agent, plan_id: str) 
 
     message = refused(agent, plan_id)
 
-    assert f"no plan {plan_id[:40]!r} was made here" in message
+    assert f"not {plan_id[:40]!r}, which is not on record" in message
     assert "Changed since" not in message
+
+
+def test_a_plan_that_only_a_dry_run_has_shown_is_not_said_to_be_unheard_of(agent: Agent) -> None:
+    agent.machine.offer("a", "b")
+    agent.verified(hours=1)
+    shown = agent.check(Scope.ALL, refresh=False, remember=False, only=["a"])
+    agent.machine.publish(Offer(package="a", version=3))
+
+    message = refused(agent, shown, Scope.ALL)
+
+    assert f"not '{shown.id}', which is not on record (plans on record: 1; a dry run leaves none)" in message
 
 
 def test_a_long_difference_is_cut(agent: Agent) -> None:
@@ -262,4 +273,4 @@ def test_a_damaged_document_of_plans_is_as_none(agent: Agent, damage: str) -> No
     agent.machine.publish(Offer(package="a", version=3))
     Path(agent.store.path("plans")).write_text(damage)
 
-    assert f"no plan '{shown.id}' was made here" in refused(agent, shown)
+    assert f"not '{shown.id}', which is not on record" in refused(agent, shown)
