@@ -98,7 +98,7 @@ class Reboots:
     def reasons(self) -> list[str]:
         """Return why a person should look at the last reboot."""
         last = self.last
-        if last is None or self._now - last.started_at >= _RECENT:
+        if last is None or (self._now - last.started_at >= _RECENT and not self._fails_again):
             return []
         history = f"`maestro-agent history {last.id}`"
         if last.result in _REASONS:
@@ -108,6 +108,13 @@ class Reboots:
         if last.result == "blocked" and last.origin == "schedule" and self._blocked is None:
             return [f"the scheduled reboot was given up: {history}"]
         return []
+
+    @property
+    def _fails_again(self) -> bool:
+        """Whether what failed after the last try fails after each one now: the record has only the first of them."""
+        last, waiting = self.last, self.waiting
+        tried = waiting is not None and waiting.retry_at is not None
+        return tried and last is not None and last.result == "blocked" and bool(last.problems)
 
     @property
     def cause(self) -> list[str]:
