@@ -119,10 +119,10 @@ def test_it_is_no_reason_for_attention_after_a_week(store: Store) -> None:
 
 
 @pytest.mark.parametrize(
-    ("retry_in", "told"), [(MINUTE, True), (None, False)], ids=["each-few-minutes", "in-the-next-opening"]
+    ("retry_in", "reason"), [(MINUTE, True), (None, False)], ids=["each-few-minutes", "in-the-next-opening"]
 )
 def test_a_hook_that_fails_after_each_try_is_a_reason_as_long_as_it_does(
-    store: Store, retry_in: timedelta | None, *, told: bool
+    store: Store, retry_in: timedelta | None, *, reason: bool
 ) -> None:
     record, later = RebootRecord(store), STARTED + timedelta(days=9)
     record.save_outcome(replace(BLOCKED, origin=RebootOrigin.POLICY, problems=PROBLEMS.problems[:1]), NOW)
@@ -132,7 +132,7 @@ def test_a_hook_that_fails_after_each_try_is_a_reason_as_long_as_it_does(
     reboots.next_at = retry_at or later + timedelta(days=5)
 
     assert reboots.waiting is not None
-    assert bool(reboots.reasons) is told
+    assert bool(reboots.reasons) is reason
 
 
 def test_a_scheduled_reboot_that_was_given_up_needs_a_person(store: Store) -> None:
