@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import stat
+import time
 from contextlib import suppress
 
 _STATUS_FILE = re.compile(r"(daemon|exporter-[a-z]+)\.json(\.new)?")
@@ -15,12 +16,15 @@ _STATUS_FILE = re.compile(r"(daemon|exporter-[a-z]+)\.json(\.new)?")
 
 def make_way(path: str) -> None:
     """Remove what has the name of a file and is none; let this user use the file. Best effort: opening it tells."""
-    with suppress(OSError):
+    with suppress(OSError, RecursionError):
         mode = os.lstat(path).st_mode
         if stat.S_ISREG(mode):
             os.chmod(path, mode | stat.S_IRUSR | stat.S_IWUSR)
         elif stat.S_ISDIR(mode):
-            shutil.rmtree(path)
+            # Renamed first: what is in it may be closed to this user, or deeper than can be removed.
+            aside = f"{path}.{time.monotonic_ns()}"
+            os.rename(path, aside)
+            shutil.rmtree(aside)
         else:
             os.unlink(path)
 

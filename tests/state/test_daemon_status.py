@@ -2,8 +2,10 @@
 
 import os
 import socket
+import subprocess
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -118,24 +120,45 @@ def closed_file(path: Path) -> None:
     path.touch(0o000)
 
 
+def closed_directory(path: Path) -> None:
+    full_directory(path)
+    path.chmod(0o500)
+
+
+def deep_directory(path: Path) -> None:
+    path.mkdir()
+    inside = os.open(path, os.O_RDONLY)
+    for _ in range(sys.getrecursionlimit()):
+        os.mkdir("d", dir_fd=inside)
+        above, inside = inside, os.open("d", os.O_RDONLY, dir_fd=inside)
+        os.close(above)
+    os.close(inside)
+
+
+@pytest.fixture
+def run_dir(tmp_path: Path) -> Iterator[Path]:
+    yield tmp_path
+    subprocess.run(["rm", "-rf", tmp_path], check=True)  # Python and pytest cannot remove a directory that is so deep
+
+
 @pytest.mark.parametrize("name", ["daemon.lock", "daemon.json", "daemon.json.new", "exporter-otlp.json"])
-@pytest.mark.parametrize("plant", [link, full_directory, closed_file, os.mkfifo])
+@pytest.mark.parametrize("plant", [link, full_directory, closed_directory, deep_directory, closed_file, os.mkfifo])
 def test_a_daemon_starts_whatever_was_planted_in_its_directory(
-    plant: Callable[[Path], None], name: str, tmp_path: Path
+    plant: Callable[[Path], None], name: str, run_dir: Path
 ) -> None:
-    kept = tmp_path / "exporter-endpoint.json"
+    kept = run_dir / "exporter-endpoint.json"
     kept.write_text("{}")
-    plant(tmp_path / name)
-    status_file = DaemonStatusFile(str(tmp_path), NOW)
+    plant(run_dir / name)
+    status_file = DaemonStatusFile(str(run_dir), NOW)
 
     status_file.acquire()
     status_file.publish(NOW, {}, "waiting", [], next_look_at=NOW, upgrades=True)
 
-    assert read_daemon_status(str(tmp_path)) is not None
+    assert read_daemon_status(str(run_dir)) is not None
     assert kept.read_text() == "{}"
-    assert not (tmp_path / name).is_symlink()
-    assert (tmp_path / name).is_file() or not (tmp_path / name).exists()
-    assert {path.stat().st_mode & 0o777 for path in tmp_path.glob("daemon.lock")} == {0o600}
+    assert not (run_dir / name).is_symlink()
+    assert (run_dir / name).is_file() or not (run_dir / name).exists()
+    assert {path.stat().st_mode & 0o777 for path in run_dir.glob("daemon.lock")} == {0o600}
 
 
 @pytest.mark.parametrize("name", ["outbox", "daemon.old", "exporter-endpoint.json.d", "state.json"])
