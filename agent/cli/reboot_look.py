@@ -17,6 +17,7 @@ from agent.core.reboot.course import current_course
 from agent.core.reboot.gates import GateRequest, GateState, RebootGate, RebootOrigin, Verdict
 from agent.core.reboot.local_gates import local_gates
 from agent.core.reboot.opening import RebootRules
+from agent.core.schedule.provision import NEW_FOR
 from agent.errors import AgentError, ConfigError
 from agent.host.hook_directory import DIRECTORY
 from agent.host.machine.boot_id import boot_id
@@ -55,7 +56,7 @@ def look_at_reboot(config: Path | None, state_dir: str) -> RebootLook:
         course=course,
         schedule=schedule,
         theirs_at=_theirs_at(_read(lambda: read_daily_job(store), None, problems)),
-        provision_since=_provision_since(_read(lambda: load_provision(store), None, problems)),
+        provision_since=_provision_since(_read(lambda: load_provision(store), None, problems), now),
         problems=tuple(problems),
     )
 
@@ -67,9 +68,9 @@ def _theirs_at(job: DailyJobView | None) -> str:
     return job.settings.reboot_time
 
 
-def _provision_since(found: Provision | None) -> datetime | None:
+def _provision_since(found: Provision | None, now: datetime) -> datetime | None:
     """Return since when the provisioning of this server takes a restart by itself; None: it does not."""
-    if found is None or found.machine != host_id() or found.restarted(boot_id()):
+    if found is None or found.machine != host_id() or found.restarted(boot_id()) or now - found.started_at > NEW_FOR:
         return None
     return found.entered_at if found.phase is ProvisionPhase.REBOOTING and found.reboot else None
 

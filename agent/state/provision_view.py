@@ -3,11 +3,14 @@
 The encoder is `agent.state.documents.provision`.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from agent.core.schemas import Document
 from agent.state.json_reader import JsonReader
 from agent.state.timestamps import format_utc
+
+_GIVEN_UP_AFTER = timedelta(days=7)
+"""As `NEW_FOR` of `agent.core.schedule.provision`, which is not light."""
 
 
 class ProvisionView:
@@ -25,10 +28,14 @@ class ProvisionView:
         self.rebooted = part.boolean("rebooted")
         self.requested_by = part.optional_text("requested_by")
 
-    @property
-    def restart_since(self) -> datetime | None:
-        """Since when it takes a required restart by itself; None: it does not."""
-        return self.entered_at if self.phase == "rebooting" and self.reboot else None
+    def was_given_up(self, now: datetime) -> bool:
+        """Return whether it did not end in time, so that only a person goes on with it."""
+        return self.phase != "done" and now - self.started_at > _GIVEN_UP_AFTER
+
+    def restart_since(self, now: datetime) -> datetime | None:
+        """Return since when it takes a required restart by itself; None: it does not."""
+        takes = self.phase == "rebooting" and self.reboot and not self.was_given_up(now)
+        return self.entered_at if takes else None
 
     @property
     def document(self) -> Document:

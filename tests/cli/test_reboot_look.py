@@ -74,8 +74,9 @@ def test_a_reboot_that_is_not_tried_any_more_is_not_under_way(tmp_path: Path, ag
         ({"machine": "another"}, False),
         ({"boot_id": "an-earlier-boot"}, False),
         ({"phase": ProvisionPhase.DONE}, False),
+        ({"started_at": utc_now() - timedelta(days=8)}, False),
     ],
-    ids=["waits", "stopped", "copied-disk", "restarted", "done"],
+    ids=["waits", "stopped", "copied-disk", "restarted", "done", "given-up"],
 )
 def test_a_restart_that_provisioning_takes_by_itself_is_named(
     tmp_path: Path, changes: dict[str, Any], *, shown: bool

@@ -63,7 +63,7 @@ class Status:
         self.engines = Engines(self.state, runs, self.running)
         self.release = ReleaseStatus(self.state.release if self.state else None, now)
         lock, provision, asked = observed.reboots.lock, observed.provision, observed.requests
-        restart_since = provision.restart_since if provision and not isinstance(provision, Damaged) else None
+        restart_since = provision.restart_since(now) if provision and not isinstance(provision, Damaged) else None
         self.reboots = Reboots(observed.reboots, now, self.daemon.reboot_at if self.daemon else None, restart_since)
         self.fleet_lock: Section = fleet_lock.LockStatus(lock, now) if lock else Section()
         self.provisioning: Section = provisioning.Provisioning(provision, now) if provision else Section()

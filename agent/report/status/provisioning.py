@@ -10,8 +10,6 @@ from agent.report.status.section import Section
 from agent.state.provision_view import ProvisionView
 from agent.state.timestamps import format_age, format_human
 
-_GIVEN_UP_AFTER = timedelta(days=7)
-"""As `NEW_FOR` of `agent.core.schedule.provision`, which is not light."""
 _SHOWN_FOR = timedelta(days=7)
 """How long the end is of interest."""
 _DOING = {"upgrading": "upgrading every package", "rebooting": "a restart is required, and is taken by `provision`"}
@@ -36,8 +34,7 @@ class Provisioning(Section):
         """Return why a person should look at it."""
         if self._damaged is not None:
             return [f"{self._damaged.reason}: `maestro-agent provision` begins again"]
-        view = self._view
-        if view is None or view.phase == "done" or self._now - view.started_at <= _GIVEN_UP_AFTER:
+        if self._view is None or not self._view.was_given_up(self._now):
             return []
         return ["provisioning was given up after 7 days: `maestro-agent provision` goes on"]
 
@@ -48,7 +45,7 @@ class Provisioning(Section):
             return
         if view.phase != "done":
             age = format_age(view.started_at, self._now)
-            left = view.phase == "rebooting" and view.restart_since is None
+            left = view.phase == "rebooting" and not view.reboot
             doing = _LEFT if left else _DOING.get(view.phase, view.phase)
             yield field("Provisioning", f"{doing}; began {age}", width=width, tone=Tone.ATTENTION)
         elif view.done_at is not None and self._now - view.done_at < _SHOWN_FOR:

@@ -120,3 +120,11 @@ def test_the_restart_of_provisioning_needs_nobody_until_a_gate_keeps_it_from_hap
     )
 
     assert [need.code for need in needs(status) if need.code != "unknown"] == codes
+
+
+def test_a_required_restart_needs_a_person_once_provisioning_was_given_up() -> None:
+    found = view(ProvisionPhase.REBOOTING, timedelta(days=8))
+
+    status = build_status(Observed(provision=found, reboot=RebootView(["libc6"], NOW, required=True)), NOW)
+
+    assert [need.code for need in needs(status) if need.code != "unknown"] == ["reboot", "provision"]
