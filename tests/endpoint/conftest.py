@@ -5,11 +5,13 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from endpoint.http import admission
 from endpoint.store.database import Database
 from tests.support import bases
 from tests.support.authority import Authority
@@ -68,6 +70,24 @@ def endpoint(shared: LocalEndpoint) -> Iterator[LocalEndpoint]:
 def client(endpoint: LocalEndpoint) -> LocalClient:
     """Return a client with a token for any host."""
     return endpoint.client(endpoint.any_host_token)
+
+
+@dataclass(kw_only=True)
+class Clock:
+    """The time that rate limits see."""
+
+    now_s: float = 0.0
+
+    def monotonic(self) -> float:
+        return self.now_s
+
+
+@pytest.fixture
+def still_clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """Have rate limits see time pass only as the test says: a slow machine would earn another request meanwhile."""
+    clock = Clock()
+    monkeypatch.setattr(admission, "time", clock)
+    return clock
 
 
 @pytest.fixture

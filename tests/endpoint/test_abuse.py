@@ -118,6 +118,7 @@ def test_the_highest_sequences_do_not_break_the_table(endpoint: LocalEndpoint, c
     assert host_row(endpoint, box.host)["missing_events"] == 2**53 - 2
 
 
+@pytest.mark.usefixtures("still_clock")
 def test_rejected_requests_count_towards_the_rate_limit(make_endpoint: MakeEndpoint) -> None:
     endpoint = make_endpoint(limits={"requests_per_minute": 60, "burst": 5})
     box = Outbox()
