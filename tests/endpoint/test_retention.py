@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -250,6 +251,19 @@ def test_messages_during_a_deletion_are_stored_once(database: Database) -> None:
     assert stream(database, box).events == 40
 
 
+def due_at(database: Database) -> float | None:
+    with database.reading() as connection:
+        found: float | None = connection.execute(sa.select(UPKEEP.c.due_at)).scalar()
+    return found
+
+
+def until(words: str, condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline, f"not in time: {words}"
+        time.sleep(0.1)
+
+
 def test_the_server_deletes_old_events_while_it_serves(make_server: MakeServer) -> None:
     server = make_server(server={"workers": 2}, store={"keep_events": "30d"})
     server.start()
@@ -257,17 +271,16 @@ def test_the_server_deletes_old_events_while_it_serves(make_server: MakeServer) 
     box = Outbox()
     events = [box.event() for _ in range(5)]
     assert agent.post(box.batch(*events)).statuses == ["accepted"] * 5
+    database = Database(server.database)
+    until("a worker has seen when the next deletion is due", lambda: due_at(database) is not None)
     assert server.stop() == 0
     agent.close()
-    database = Database(server.database)
     with database.writing() as connection:
         connection.execute(sa.update(EVENTS).where(EVENTS.c.sequence <= 3).values(received_at=time.time() - 31 * 86400))
         connection.execute(sa.update(UPKEEP).values(due_at=time.time() - HOUR_S))
 
     server.start()
-    deadline = time.monotonic() + 60
-    while sequences(database, box) != [4, 5] and time.monotonic() < deadline:
-        time.sleep(0.1)
+    until("the deletion is logged", lambda: '"event": "upkeep.done"' in server.journal)
     again = agent.post(box.batch(*events, box.event()))
     database.close()
 
