@@ -31,11 +31,13 @@ class Disk:
 
 
 def submit_all(commits: GroupCommit[Item, Item], items: Sequence[Sequence[Item]]) -> tuple[list[Item], list[Item]]:
-    """Submit each list in a thread; return the items that were committed and those that failed."""
+    """Submit each list in a thread, all at once; return the items that were committed and those that failed."""
     done: list[Item] = []
     failed: list[Item] = []
+    ready = threading.Barrier(len(items), timeout=60)
 
     def submit(own: Sequence[Item]) -> None:
+        ready.wait()
         for item in own:
             try:
                 done.append(commits.submit(item))

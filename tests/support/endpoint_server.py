@@ -263,9 +263,12 @@ class Client(Requests):
             self.connection = None
 
 
-_OURS = 20000 + os.getpid() * 37 % 12000
+_OURS = 20000 + os.getpid() * 7417 % 12000
 _PORTS: Iterator[int] = itertools.cycle([*range(_OURS, 32000), *range(20000, _OURS)])
-"""Below the kernel's ephemeral range (ip_local_port_range), so that a free port stays free until it is bound."""
+"""Below the kernel's ephemeral range (ip_local_port_range), so that a free port stays free until it is bound.
+
+Processes that pytest-xdist has started at once, whose numbers are near each other, begin far apart.
+"""
 
 
 def free_port() -> int:
