@@ -79,6 +79,8 @@ class LockWaiter:
             self._control.alive()
             time.sleep(min(pause, max(deadline - time.monotonic(), 0.01)))
             pause = min(pause * 2, _LONGEST_PAUSE_S)
+        if reported:
+            self.wait = LockWait(waited_s=round(time.monotonic() - started, 3), by=reported)
 
 
 def first_holder(paths: tuple[str, ...]) -> tuple[str, LockHolder] | None:

@@ -82,6 +82,16 @@ def test_a_lock_is_taken_once_its_holder_releases_it(tmp_path: Path, hold: Hold)
     assert beats >= 2
 
 
+def test_the_pause_before_a_lock_is_free_counts_as_waited() -> None:
+    looks = iter([("lock", LockHolder(pid=1, program="apt-get", since=None)), None])
+    waiting = waiter(30, JobControl(progress=lambda _: None))
+
+    waiting.wait_until(lambda: next(looks))
+
+    assert waiting.wait.waited_s >= 0.1
+    assert waiting.wait.by == "apt-get (pid 1)"
+
+
 def test_a_lock_that_stays_held_is_busy_and_names_its_holder(tmp_path: Path, hold: Hold) -> None:
     holder = hold(tmp_path / "lock")
 
