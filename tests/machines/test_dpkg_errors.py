@@ -7,7 +7,10 @@ import pytest
 from tests.support.repository import Package, package
 from tests.support.scenario import Scenario, names
 
-LOCKER = "import fcntl, time; file = open('/var/lib/dpkg/lock', 'w'); fcntl.lockf(file, fcntl.LOCK_EX); time.sleep(5)"
+LOCKER = (
+    "import fcntl, time; file = open('/var/lib/dpkg/lock', 'w'); fcntl.lockf(file, fcntl.LOCK_EX); "
+    "open('/locked', 'w').close(); time.sleep(10)"
+)
 HOOK = "printf '%s\\n' '#!/bin/sh' 'echo working' 'echo the answer is lost >&2' 'exit 4' > /hook; chmod +x /hook; "
 
 
@@ -45,7 +48,10 @@ WHOLE = {
     "info": WholeFault(make="printf 7 > /var/lib/dpkg/info/format", said=("info database format (7)",)),
     "lock": WholeFault(
         make=f"""printf '%s' "{LOCKER}" > /locker.py; """
-        + hook("Pre-Invoke", "python3 /locker.py >/dev/null 2>&1 & sleep 1"),
+        + hook(
+            "Pre-Invoke",
+            "rm -f /locked; python3 /locker.py >/dev/null 2>&1 & until test -e /locked; do sleep 0.05; done",
+        ),
         said=("lock", "process with pid"),
     ),
     "pre-invoke": WholeFault(make=hook("Pre-Invoke"), said=("DPkg::Pre-Invoke", "the answer is lost")),

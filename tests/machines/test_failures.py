@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from tests.support.held import free_lock, held_until, lock_held, wait_for_the_wait
 from tests.support.repository import Package, package
 from tests.support.scenario import Scenario, answer, names, reasons
 from tests.support.server import Archive, serving
@@ -237,28 +238,15 @@ def test_an_unmodified_conffile_is_replaced(host: Scenario) -> None:
     assert host.machine.path("/etc/conf.ini").read_text() == "two\n"
 
 
-HOLD = """/usr/bin/python3 -c '
-import fcntl, time
-file = open("{path}", "w")
-fcntl.lockf(file, fcntl.LOCK_EX)
-print("held", flush=True)
-time.sleep(60)'"""
-PLANNED = "until test -e /var/lib/maestro-agent/state.json; do sleep 0.05; done"
-
-
 @pytest.mark.every_release
 @pytest.mark.parametrize("path", ["/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/lock", "/var/lib/apt/lists/lock"])
 def test_a_lock_is_waited_for(host: Scenario, path: str) -> None:
     host.offer("security", package("a", "2"))
-    with host.machine.start(HOLD.format(path=path)) as holder:
-        assert holder.stdout is not None
-        holder.stdout.readline()
-        with host.machine.start("maestro-agent upgrade --json") as running:
-            if "dpkg" in path:
-                host.machine.check(PLANNED)
-            time.sleep(1)
-            host.machine.kill("KILL", "fcntl.lockf")
-            out, _ = running.communicate()
+    with lock_held(host.machine, path), host.machine.start("maestro-agent upgrade --json") as running:
+        wait_for_the_wait(host.machine, "python3")
+        time.sleep(1)
+        free_lock(host.machine)
+        out, _ = running.communicate()
 
     done = json.loads(out)
     assert (running.returncode, done["result"]) == (0, "updated")
@@ -271,12 +259,8 @@ def test_a_lock_is_waited_for(host: Scenario, path: str) -> None:
 def test_a_lock_that_stays_held_is_reported_and_nothing_is_done(host: Scenario, path: str) -> None:
     host.offer("security", package("a", "2"))
     host.configuration('[apt]\nlock_timeout = "1s"\n')
-    with host.machine.start(HOLD.format(path=path)) as holder:
-        assert holder.stdout is not None
-        holder.stdout.readline()
-
+    with lock_held(host.machine, path):
         done = host.upgrade()
-        host.machine.kill("KILL", "fcntl.lockf")
 
     assert (done.code, done.json["result"]) == (5, "busy")
     assert path in done.json["message"]
@@ -287,15 +271,12 @@ def test_a_lock_that_stays_held_is_reported_and_nothing_is_done(host: Scenario, 
 def test_a_wait_for_a_lock_is_reported_if_the_plan_changed_meanwhile(host: Scenario) -> None:
     host.offer("security", package("a", "2"))
     path = "/var/lib/dpkg/lock-frontend"
-    with host.machine.start(HOLD.format(path=path)) as holder:
-        assert holder.stdout is not None
-        holder.stdout.readline()
-        with host.machine.start("maestro-agent upgrade --json") as running:
-            host.machine.check(PLANNED)
-            time.sleep(1)
-            host.machine.check("DPKG_FRONTEND_LOCKED=1 apt-mark hold a")
-            host.machine.kill("KILL", "fcntl.lockf")
-            out, _ = running.communicate()
+    with lock_held(host.machine, path), host.machine.start("maestro-agent upgrade --json") as running:
+        wait_for_the_wait(host.machine, "python3")
+        time.sleep(1)
+        host.machine.check("DPKG_FRONTEND_LOCKED=1 apt-mark hold a")
+        free_lock(host.machine)
+        out, _ = running.communicate()
 
     done = json.loads(out)
     assert reasons(done) == {"a": "held-by-admin"}
@@ -304,11 +285,12 @@ def test_a_wait_for_a_lock_is_reported_if_the_plan_changed_meanwhile(host: Scena
 
 
 def test_a_second_agent_fails_and_does_not_disturb_the_first(host: Scenario) -> None:
-    host.offer("security", package("a", "2", postinst="sleep 2"))
+    host.offer("security", package("a", "2", postinst=held_until("/go")))
     with host.machine.start("maestro-agent upgrade --json") as first:
         host.machine.wait_for("a.postinst")
 
         second = host.upgrade()
+        host.machine.write("/go", "")
         out, err = first.communicate()
 
     assert second.code == 5
@@ -412,12 +394,13 @@ def test_a_dpkg_killed_in_a_postinst_is_repaired_and_the_upgrade_continues(host:
 
 
 def test_a_killed_agent_lets_dpkg_finish_and_the_next_run_reports_it(host: Scenario) -> None:
-    host.offer("security", package("a", "2", postinst="sleep 2"), package("b", "2"))
+    host.offer("security", package("a", "2", postinst=held_until("/go")), package("b", "2"))
     with host.machine.start("maestro-agent upgrade --json") as running:
         host.machine.wait_for("a.postinst")
         caller, job = host.machine.processes(AGENT)[:2]
         host.machine.check(f"kill -KILL {caller} {job}")
         running.communicate()
+    host.machine.write("/go", "")
     host.machine.wait_for("dpkg", gone=True)
 
     status = host.agent("status --json")
@@ -431,7 +414,7 @@ def test_a_killed_agent_lets_dpkg_finish_and_the_next_run_reports_it(host: Scena
 
 def test_a_removal_that_dpkg_finishes_after_a_kill_is_on_record(host: Scenario) -> None:
     host.configuration('[security]\nremove_unused = "new"\n')
-    host.install(package("libapp1", "1", prerm="sleep 2"), package("app", "1", depends="libapp1"))
+    host.install(package("libapp1", "1", prerm=held_until("/go")), package("app", "1", depends="libapp1"))
     host.machine.check("apt-mark auto libapp1")
     host.repository("security", package("app", "2"))
     with host.machine.start("maestro-agent upgrade --json") as running:
@@ -439,6 +422,7 @@ def test_a_removal_that_dpkg_finishes_after_a_kill_is_on_record(host: Scenario) 
         caller, job = host.machine.processes(AGENT)[:2]
         host.machine.check(f"kill -KILL {caller} {job}")
         running.communicate()
+    host.machine.write("/go", "")
     host.machine.wait_for("dpkg", gone=True)
     killed = host.agent("status --json").json["last_run"]
 
@@ -450,20 +434,23 @@ def test_a_removal_that_dpkg_finishes_after_a_kill_is_on_record(host: Scenario) 
     assert "underway_unused" not in recovered
 
 
-TAKE_LOCK = """import fcntl, time
-file = open("/var/lib/dpkg/lock-frontend", "r+")
+TAKE_LOCK = """import fcntl, os, time
+path = "/var/lib/dpkg/lock-frontend"
+file = open(f"{path}.new", "w")
 fcntl.lockf(file, fcntl.LOCK_EX)
+os.rename(f"{path}.new", path)
 open("/srv/held", "w").close()
-time.sleep(60)
+time.sleep(600)
 """
+"""A file in place of the one that the agent has locked: who waits for that one may come second when it is free."""
 
 
 def test_a_stop_while_the_rest_of_a_transaction_waits_for_the_lock_blames_no_other_package(host: Scenario) -> None:
     host.machine.write("/srv/take_lock.py", TAKE_LOCK)
-    hold = "setsid python3 /srv/take_lock.py < /dev/null > /dev/null 2>&1 & sleep 0.3; exit 1"
+    hold = f"setsid python3 /srv/take_lock.py < /dev/null > /dev/null 2>&1 & {held_until('/srv/held')}; exit 1"
     host.offer("security", package("a", "2"), package("m", "2", preinst=hold), package("x", "2"))
     with host.machine.start("exec maestro-agent upgrade --json") as running:
-        host.machine.check("until test -e /srv/held; do sleep 0.05; done")
+        wait_for_the_wait(host.machine, "python3")
         host.machine.kill("TERM", AGENT)
         out, err = running.communicate()
     host.machine.kill("KILL", "take_lock.py")
@@ -479,10 +466,11 @@ def test_a_stop_while_the_rest_of_a_transaction_waits_for_the_lock_blames_no_oth
 
 
 def test_a_killed_client_does_not_stop_the_job(host: Scenario) -> None:
-    host.offer("security", package("a", "2", postinst="sleep 2"))
+    host.offer("security", package("a", "2", postinst=held_until("/go")))
     with host.machine.start("exec maestro-agent upgrade --json") as running:
         host.machine.wait_for("a.postinst")
         host.machine.kill("KILL", AGENT)
+        host.machine.write("/go", "")
         running.communicate()
     host.machine.wait_for(AGENT, gone=True)
 
@@ -495,12 +483,13 @@ def test_a_killed_client_does_not_stop_the_job(host: Scenario) -> None:
 @pytest.mark.every_release
 def test_a_stop_request_takes_effect_between_transactions(host: Scenario) -> None:
     many = [package(f"p{number:03}", "2") for number in range(8)]
-    many[0] = package("p000", "2", postinst="sleep 2")
+    many[0] = package("p000", "2", postinst=f"{held_until('/go')}; sleep 2")  # the job is told after its command
     host.small_transactions(4)
     host.offer("security", *many)
     with host.machine.start("exec maestro-agent upgrade --json") as running:
         host.machine.wait_for("p000.postinst")
         host.machine.kill("TERM", AGENT)
+        host.machine.write("/go", "")
         out, err = running.communicate()
 
     assert running.returncode == 1, (out, err)

@@ -1,18 +1,24 @@
 """A job is followed on a machine without systemd, too, whatever happens to it."""
 
+from tests.support.held import held_until
 from tests.support.repository import package
 from tests.support.scenario import Scenario
 
 
 def test_any_user_follows_an_upgrade_that_runs_without_the_daemon(host: Scenario) -> None:
-    host.offer("security", package("a", "2", postinst="sleep 3"), package("b", "2"))
+    host.offer("security", package("a", "2", postinst=held_until("/go")), package("b", "2"))
 
     with host.machine.start("exec maestro-agent follow --wait", user="65534") as following:
         with host.machine.start("exec maestro-agent upgrade") as upgrading:
+            assert following.stdout is not None
+            begun = following.stdout.readline()
+            host.machine.write("/go", "")
             result, _ = upgrading.communicate()
-        followed, errors = following.communicate()
+        assert following.stderr is not None
+        followed, errors = following.stdout.read(), following.stderr.read()  # communicate() would lose what is buffered
 
     assert errors == ""
+    assert begun.startswith("upgrade (pid ")
     assert "unpacking a (" in followed
     assert "unpacking b (" in followed
     assert followed.endswith(result)
@@ -21,7 +27,7 @@ def test_any_user_follows_an_upgrade_that_runs_without_the_daemon(host: Scenario
 
 
 def test_a_killed_upgrade_ends_without_a_result_and_the_next_one_is_followed_to_its_end(host: Scenario) -> None:
-    host.offer("security", package("a", "2", postinst="sleep 3"))
+    host.offer("security", package("a", "2", postinst=held_until("/go")))
 
     with host.machine.start("exec maestro-agent upgrade") as upgrading:
         host.machine.wait_for("a.postinst")
@@ -31,6 +37,7 @@ def test_a_killed_upgrade_ends_without_a_result_and_the_next_one_is_followed_to_
             host.machine.check('kill -KILL $(cut -d " " -f 1 /var/lib/maestro-agent/running)')
             _, errors = following.communicate()
         upgrading.communicate()
+    host.machine.write("/go", "")
     after = host.agent("follow", user="65534")
     host.machine.wait_for("a.postinst", gone=True)
     again = host.agent("upgrade")

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.report.installation import until
+from tests.support.held import lock_held, wait_for_the_wait
 from tests.support.machine import Machine
 from tests.support.repository import Package, package
 from tests.support.scenario import Scenario, names, reasons
@@ -257,13 +257,11 @@ def test_deleted_directories_of_apt_are_created(host: Scenario) -> None:
 
 def test_a_stop_ends_the_wait_for_a_lock(host: Scenario) -> None:
     host.offer("security", package("a", "2"))
-    lock = 'f = open("/var/lib/dpkg/lock-frontend", "w"); fcntl.lockf(f, 2); time.sleep(600)'
-    hold = f"exec python3 -c 'import fcntl, time; {lock}'"
-    with host.machine.start(hold) as holder, host.machine.start("exec maestro-agent upgrade --json") as running:
-        until("the job is on record", host.machine.path("/var/lib/maestro-agent/jobs.json").exists)
+    held = lock_held(host.machine, "/var/lib/dpkg/lock-frontend")
+    with held, host.machine.start("exec maestro-agent upgrade --json") as running:
+        wait_for_the_wait(host.machine, "python3")
         host.machine.kill("TERM", "/usr/bin/maestro-agent upgrade")
         out, _ = running.communicate(timeout=60)
-        holder.kill()
 
     assert (running.returncode, json.loads(out)["result"]) == (1, "interrupted")
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.support import peer
+from tests.support.held import free_lock, lock_held, wait_for_the_wait
 from tests.support.repository import Package, package
 from tests.support.scenario import Scenario, answer, names
 
@@ -424,14 +425,13 @@ def test_the_same_kernels_are_removed_as_by_the_peer(host: Scenario, kind: Any) 
 def test_a_kernel_that_is_marked_manual_meanwhile_is_kept(host: Scenario) -> None:
     old = three(host)
     up_to_date(host)
-    lock = 'f = open("/var/lib/dpkg/lock-frontend", "w"); fcntl.lockf(f, 2); time.sleep(15)'
-    hold = f"exec python3 -c 'import fcntl, time; {lock}'"
-    with host.machine.start(hold), host.machine.start("exec maestro-agent upgrade --json") as running:
-        record = "/var/lib/maestro-agent/state.json"
-        host.machine.check(f"until test -e {record}; do sleep 0.05; done")
-        planned = json.loads(host.machine.path(record).read_text())["plan"]["remove"]
+    held = lock_held(host.machine, "/var/lib/dpkg/lock-frontend")
+    with held, host.machine.start("exec maestro-agent upgrade --json") as running:
+        wait_for_the_wait(host.machine, "python3")
+        record = host.machine.path("/var/lib/maestro-agent/state.json")
+        planned = json.loads(record.read_text())["plan"]["remove"]
         host.machine.check(f"apt-mark manual {shlex.join(old)}")
-        host.machine.kill("KILL", "fcntl.lockf")
+        free_lock(host.machine)
         out, _ = running.communicate(timeout=90)
 
     done = answer(subprocess.CompletedProcess([], running.returncode, out, ""))

@@ -1,13 +1,15 @@
 """The apt-daily jobs and unattended-upgrades beside the agent: one waits for the other."""
 
 import re
+import subprocess
 import time
 
 import pytest
 
+from tests.support.held import held_until, wait_for_the_wait
 from tests.support.machine import Machine
 from tests.support.repository import package
-from tests.support.scenario import Scenario
+from tests.support.scenario import Scenario, answer
 
 LOCK = "/var/lib/apt/daily_lock"
 DAILY = "/usr/lib/apt/apt.systemd.daily"
@@ -32,13 +34,18 @@ def wait_until_locked(machine: Machine) -> None:
 
 @pytest.mark.every_release
 def test_an_upgrade_waits_for_unattended_upgrades_and_finds_nothing_to_do(host: Scenario) -> None:
-    host.offer("security", package("a", "2", postinst="sleep 6"))
+    host.offer("security", package("a", "2", postinst=held_until("/go")))
     host.machine.check("apt-get update")
 
     with host.machine.start(f"{DAILY} install") as daily:
         host.machine.wait_for("a.postinst")
-        done = host.upgrade()
+        with host.machine.start("maestro-agent upgrade --json") as upgrade:
+            wait_for_the_wait(host.machine, "apt.systemd.dai")
+            time.sleep(1.1)
+            host.machine.write("/go", "")
+            out, err = upgrade.communicate()
         daily.communicate()
+    done = answer(subprocess.CompletedProcess([], upgrade.returncode, out, err))
 
     assert (done.code, done.json["result"]) == (0, "up-to-date")
     assert host.versions("a") == {"a": "2"}
