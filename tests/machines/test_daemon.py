@@ -9,6 +9,7 @@ import pytest
 
 from tests.support import bases
 from tests.support.booted import booted
+from tests.support.held import held_until
 from tests.support.recorded import RECORD, SOCKET, UNIT, WORKER, WORKER_SOCKET, Kept, put_off
 from tests.support.repository import Signer, package
 from tests.support.scenario import answer, names
@@ -50,13 +51,14 @@ def test_the_daemon_is_unprivileged_and_the_socket_accepts_it_alone(shared: Kept
 
 
 def test_a_requested_upgrade_runs_in_the_worker_and_outlives_its_client(shared: Kept) -> None:
-    shared.have(package("outlives", "2", postinst="sleep 3; cat /proc/self/cgroup > /cgroup"))
+    shared.have(package("outlives", "2", postinst=f"{held_until('/left')}; cat /proc/self/cgroup > /cgroup"))
     before = len(shared.runs())
 
     with shared.machine.start("exec maestro-agent upgrade --wait --json") as asking:
         shared.machine.wait_for("outlives.postinst")
         shared.machine.kill("INT", "maestro-agent upgrade")
         _, err = asking.communicate()
+    shared.machine.write("/left", "")
     shared.wait_for_idle()
 
     assert asking.returncode == 130
@@ -93,11 +95,12 @@ def test_a_second_request_waits_with_wait(shared: Kept) -> None:
 
 
 def test_a_killed_job_is_interrupted_and_the_next_one_continues(shared: Kept) -> None:
-    shared.have(package("killed", "2", postinst="sleep 3"), package("later", "2"))
+    shared.have(package("killed", "2", postinst=held_until("/worker-killed")), package("later", "2"))
     with shared.machine.start("maestro-agent upgrade --wait --json") as asking:
         shared.machine.wait_for("killed.postinst")
         shared.machine.kill("KILL", WORKER)
         _, err = asking.communicate()
+    shared.machine.write("/worker-killed", "")
     shared.wait_for_idle()
     shared.machine.wait_for("killed.postinst", gone=True)
     found = shared.runs()[-1]["result"]

@@ -1,11 +1,13 @@
 """The package from installation to purge, on a booted machine and on one where systemd does not run."""
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.support import bases
+from tests.support.held import held_until
 from tests.support.machine import Machine, machine
 from tests.support.recorded import RECORD, UNIT, WORKER, WORKER_SOCKET, Kept, newer, version_of
 from tests.support.repository import Ready, Signer, package
@@ -81,11 +83,12 @@ def test_an_upgrade_of_the_agent_by_apt_does_not_stop_a_job(own: Kept, deb: Path
     before = own.wait_for_daemon()
     agent = newer(deb, "apt")
     own.machine.path("/srv/newer.deb").write_bytes(agent.build())
-    with (
+    with contextlib.ExitStack() as stack:
         # What keeps the job waiting at a known place: apt's own daily job, by its lock.
-        own.machine.start("flock /var/lib/apt/daily_lock sh -c 'until test -e /go; do sleep 0.1; done'"),
-        own.machine.start("exec maestro-agent upgrade --wait --json") as asking,
-    ):
+        lock = "/var/lib/apt/daily_lock"
+        stack.enter_context(own.machine.start(f"flock {lock} sh -c 'until test -e /go; do sleep 0.1; done'"))
+        own.wait("the lock", f"test -e {lock} && ! flock -n {lock} true")
+        asking = stack.enter_context(own.machine.start("exec maestro-agent upgrade --wait --json"))
         own.machine.wait_for(WORKER)
         own.wait("the job on record", f"grep -q upgrade {RECORD}/jobs.json")
         job = own.machine.processes(WORKER)
@@ -104,7 +107,7 @@ def test_an_upgrade_of_the_agent_by_apt_does_not_stop_a_job(own: Kept, deb: Path
 
 
 def test_a_stopped_daemon_exits_at_once_and_its_job_continues(own: Kept) -> None:
-    own.have(package("a", "2", postinst="sleep 3; echo on > /went"))
+    own.have(package("a", "2", postinst=held_until("/go")))
     own.wait_for_daemon()
     past = own.machine.check("date -ud '-1 hour' +%Y-%m-%dT%H:%M:%SZ").strip()
     own.machine.write(f"{RECORD}/jobs.json", FAILED.replace("PAST", past))
@@ -114,6 +117,7 @@ def test_a_stopped_daemon_exits_at_once_and_its_job_continues(own: Kept) -> None
     own.machine.check(f"systemctl stop {UNIT}")
     under_way = own.machine.processes("a.postinst")
     ended = own.machine.check(f"systemctl show -P Result {UNIT}; systemctl show -P ExecMainStatus {UNIT}").split()
+    own.machine.write("/go", "")
     own.wait_for_idle()
 
     assert under_way != []

@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.engine_archive import ARCHIVE
 from tests.support.engines import NEWER, OLDER, EngineMachine, engine_machine
+from tests.support.held import held_until
 from tests.support.recorded import Kept, stop_daemon
 from tests.support.repository import Signer
 from tests.support.scenario import Answer
@@ -128,11 +129,12 @@ def test_d52_a_full_disk(host: Host) -> None:
 
 
 def test_d55_two_upgrades_at_once(host: Host) -> None:
-    host.machine.write(HOOK, "#!/bin/sh\ntouch /run/began; sleep 8; exit 75\n", 0o755)
+    host.machine.write(HOOK, f"#!/bin/sh\ntouch /run/began; {held_until('/run/refused')}; exit 75\n", 0o755)
     try:
         with host.machine.start("maestro-agent docker upgrade --json > /run/first.json") as first:
             host.kept.wait("the first one", "test -e /run/began")
             second = host.upgrade()
+            host.machine.write("/run/refused", "")
             first.wait(timeout=60)
     finally:
         host.machine.path(HOOK).unlink()

@@ -68,7 +68,7 @@ def test_a_reload_switches_live_restore_on_and_then_a_restart_keeps_processes(en
     engine.run_container("removed", auto_remove=True)
     engine.configure('{"live-restore": true}')
     engine.machine.check("systemctl reload docker")
-    engine.wait("live-restore", "docker info --format '{{.LiveRestoreEnabled}}' | grep -q true", 10)
+    engine.wait("live-restore", "docker info --format '{{.LiveRestoreEnabled}}' | grep -q true")
     pid, worker = engine.engine_pid(), engine.pids()["worker"]
     engine.restart()
     assert engine.engine_pid() != pid
@@ -81,7 +81,7 @@ def test_a_connection_starts_a_stopped_engine_and_systemctl_show_does_not(engine
         shown = engine.machine.check("systemctl show -P ActiveState docker.service docker.socket").split()
         assert shown == ["inactive", "active"]
     engine.machine.check(f"python3 -c '{_CONNECT}'")
-    engine.wait("the engine runs", "systemctl is-active docker.service", 20)
+    engine.wait("the engine runs", "systemctl is-active docker.service")
 
 
 def test_apt_restarts_containerd_under_an_engine_that_goes_on(engine: EngineMachine) -> None:

@@ -44,6 +44,7 @@ def test_daemon_sends_from_its_sandbox_and_its_queue_is_private(own: Kept) -> No
     failed = endpoint_entry(own)
     own.machine.write("/srv/receiver.py", RECEIVER)
     own.machine.check("systemd-run --unit receiver python3 /srv/receiver.py")
+    own.wait("the receiver listens", "grep -q '^ *[0-9]*: [0-9A-F]*:1F98 [^ ]* 0A' /proc/net/tcp")  # 8088
     configure(own, NOBODY_THERE.replace("https://127.0.0.1:1", "http://127.0.0.1:8088"))
     sent = own.machine.check("maestro-agent report --send")  # as root, who becomes the daemon's user
 

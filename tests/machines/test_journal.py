@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from tests.support.held import free_lock, held_until, lock_held
 from tests.support.recorded import Kept
 from tests.support.repository import package
 
@@ -47,7 +48,7 @@ def test_a_failed_upgrade_is_an_error_that_names_package_and_reason(own: Kept) -
 
 
 def test_any_user_follows_a_job_and_the_journal_has_a_line_for_each_package(own: Kept) -> None:
-    own.have(package("slow", "2", postinst="sleep 4"), package("quick", "2"))
+    own.have(package("slow", "2", postinst=held_until("/go")), package("quick", "2"))
     own.agent("check --wait")
     own.wait_for_idle()
 
@@ -55,10 +56,13 @@ def test_any_user_follows_a_job_and_the_journal_has_a_line_for_each_package(own:
         with own.machine.start("exec maestro-agent upgrade --wait") as upgrading:
             own.machine.wait_for("slow.postinst")
             status, plan = own.status(user="nobody"), own.agent("upgrade --dry-run").out
+            assert following.stdout is not None
+            begun = following.stdout.readline()
+            own.machine.write("/go", "")
             upgrading.communicate()
-        followed, _ = following.communicate()
+        followed = following.stdout.read()  # communicate() would lose what is buffered
 
-    assert followed.startswith("upgrade (pid ")
+    assert begun.startswith("upgrade (pid ")
     assert "unpacking slow (" in followed
     assert "unpacking quick (" in followed
     assert followed.count(" (1 of 2)") == 1
@@ -75,16 +79,13 @@ def test_whom_a_job_waits_for_is_shown_and_logged(own: Kept) -> None:
     own.have(package("a", "2"))
     own.agent("check --wait")
     own.wait_for_idle()
-    lock = "import fcntl, time; f = open('/var/lib/dpkg/lock-frontend', 'w'); fcntl.lockf(f, fcntl.LOCK_EX)"
+    held = lock_held(own.machine, "/var/lib/dpkg/lock-frontend")
 
-    with own.machine.start(f'exec python3 -c "{lock}; time.sleep(600)"') as holder:
-        own.machine.wait_for("lock-frontend")
-        with own.machine.start("exec maestro-agent upgrade --wait") as upgrading:
-            own.wait("the holder", "maestro-agent status | grep -q 'Running .*waiting for python3 (pid'")
-            shown = own.agent("status").out
-            own.machine.kill("KILL", "lock-frontend")
-            upgrading.communicate()
-        holder.communicate()
+    with held, own.machine.start("exec maestro-agent upgrade --wait") as upgrading:
+        own.wait("the holder", "maestro-agent status | grep -q 'Running .*waiting for python3 (pid'")
+        shown = own.agent("status").out
+        free_lock(own.machine)
+        upgrading.communicate()
 
     assert "run `maestro-agent upgrade`" not in shown
     assert any("waiting for python3 (pid" in line for line in messages(own, "MAESTRO_EVENT=job.progress"))

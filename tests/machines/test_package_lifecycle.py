@@ -1,5 +1,6 @@
 """The package and its units on a booted machine: the autopkgtest scripts pass, and nothing stops a running job."""
 
+import contextlib
 import subprocess
 import time
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from agent.core.schedule.slots import stable_fraction
 from tests.conftest import CHECKOUT
 from tests.support import bases
 from tests.support.booted import Booted, booted
+from tests.support.held import held_until
 from tests.support.recorded import put_off
 from tests.support.repository import Signer, package
 from tests.support.scenario import Scenario
@@ -52,8 +54,8 @@ def wait(condition: str, machine: Booted, seconds: float = 180) -> None:
 
 
 def upgrading(server: Scenario, machine: Booted) -> "subprocess.Popen[str]":
-    """Begin an upgrade, and return once a maintainer script is at work that takes eight seconds."""
-    server.offer("security", package("a", "2", postinst="sleep 8"))
+    """Begin an upgrade, and return once a maintainer script is at work that waits for /go."""
+    server.offer("security", package("a", "2", postinst=held_until("/go")))
     asking = machine.start("maestro-agent upgrade --wait --json")
     wait("pgrep -f '[a].postinst'", machine)
     return asking
@@ -131,6 +133,7 @@ def test_no_restart_of_a_unit_stops_a_job(server: Scenario, machine: Booted) -> 
         machine.check("systemctl daemon-reexec; systemctl stop maestro-agent-worker.socket")
         wait("systemctl is-active maestro-agent-worker.socket", machine)
         machine.check("systemctl isolate rescue.target")
+        machine.write("/go", "")
         out, err = asking.communicate()
 
     assert refused.returncode != 0
@@ -156,7 +159,10 @@ def test_a_reboot_waits_for_the_running_transaction(server: Scenario, machine: B
 def test_a_check_ends_with_the_package_and_leaves_nothing(server: Scenario, machine: Booted) -> None:
     server.offer("security", package("a", "2"))
     lock = "/var/lib/apt/daily_lock"
-    with machine.start(f"flock {lock} sleep 600"), machine.start("maestro-agent check --wait") as asking:
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(machine.start(f"flock {lock} sleep 600"))
+        wait(f"test -e {lock} && ! flock -n {lock} true", machine)
+        asking = stack.enter_context(machine.start("maestro-agent check --wait"))
         wait(f"systemctl is-active '{JOBS}'", machine)
         machine.check("mkdir -p /usr/share/maestro-agent/agent/host/gone/__pycache__")
         machine.write("/usr/share/maestro-agent/agent/host/gone/__pycache__/old.cpython-311.pyc", "")

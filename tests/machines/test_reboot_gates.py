@@ -329,7 +329,8 @@ def test_without_logind_nobody_can_hold_a_reboot_up_and_without_its_answer_every
 
 def test_the_machine_reboots_through_logind_and_its_boot_is_another_one(server: Kept) -> None:
     before = act(server, "print(host.boot(), host.stopping(), host.failed_units())\n")
-    server.machine.check("systemd-run -q --unit=fails false; sleep 1; true")
+    server.machine.check("systemd-run -q --unit=fails false")
+    server.wait("it has failed", "systemctl is-failed -q fails")
     failed = act(server, "print(host.failed_units())\n")
     server.python(_HOST + "host.reboot()\n")
     server.machine.follow_reboot(server.machine.leader)
