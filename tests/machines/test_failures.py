@@ -483,7 +483,7 @@ def test_a_killed_client_does_not_stop_the_job(host: Scenario) -> None:
 @pytest.mark.every_release
 def test_a_stop_request_takes_effect_between_transactions(host: Scenario) -> None:
     many = [package(f"p{number:03}", "2") for number in range(8)]
-    many[0] = package("p000", "2", postinst=f"{held_until('/go')}; sleep 2")  # the job is told after its command
+    many[0] = package("p000", "2", postinst=f"{held_until('/go')}; sleep 2")  # the job learns of it after its command
     host.small_transactions(4)
     host.offer("security", *many)
     with host.machine.start("exec maestro-agent upgrade --json") as running:
