@@ -16,7 +16,7 @@ if pid == 0:
     fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))  # before the command can ask for it
     os.environ["TERM"] = "xterm"
     os.execv("/bin/sh", ["sh", "-c", f"exec {command}"])
-shown, seen, deadline = b"", 0, time.monotonic() + 60
+shown, seen, deadline = b"", 0, time.monotonic() + 240
 while time.monotonic() < deadline:
     if select.select([terminal], [], [], 0.1)[0]:
         try:
@@ -26,9 +26,9 @@ while time.monotonic() < deadline:
         if not data:
             break
         shown += data  # may end within a character
-    if steps and steps[0][0].encode() in shown[seen:]:
-        seen = len(shown)
-        _, typed, ran = steps.pop(0)
+    if steps and (at := shown.find(steps[0][0].encode(), seen)) >= 0:
+        awaited, typed, ran = steps.pop(0)
+        seen = at + len(awaited.encode())  # what the next step awaits may have come with it
         if ran:
             os.system(ran)
         if typed is None:
