@@ -162,7 +162,7 @@ def test_the_service_sends_notifications_from_its_sandbox(host: Booted) -> None:
     host.check(f"systemctl start {UNIT}")
     host.check("setpriv --reuid maestro-endpoint --regid maestro-endpoint --clear-groups python3 /srv/stopped.py")
     waited = host.run(
-        "timeout 150 sh -c 'until [ -s /srv/got ] && [ -s /var/lib/maestro-endpoint/mail ]; do sleep 1; done'",
+        'timeout 150 sh -c \'until [ "$(maestro-endpoint notify list | grep -c " sent ")" = 2 ]; do sleep 1; done\'',
         timeout=180,
     )
     listed = host.check("maestro-endpoint notify list")

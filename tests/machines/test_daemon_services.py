@@ -83,9 +83,11 @@ def test_after_a_reboot_service_restarts_are_unknown_until_the_next_check(own: K
 def test_the_daemon_restarts_itself_once_its_own_files_are_replaced(shared: Kept) -> None:
     shared.machine.check(f"systemctl start {UNIT}")
     pid = shared.wait_for_daemon()
+    shared.machine.check(f"kill -STOP {pid}")  # its own tick may come before we have looked
     shared.machine.check("python=$(readlink -f /usr/bin/python3); cp -a $python $python.new; mv $python.new $python")
     deleted = f"grep -q '(deleted)' /proc/{pid}/maps"
     before = shared.machine.run(deleted).returncode
+    shared.machine.check(f"kill -CONT {pid}")
     shared.machine.check(f"systemctl reload {UNIT}")  # a tick
 
     shared.wait("the daemon's restart", f"! {deleted} && test -e /run/maestro-agent/daemon.json")

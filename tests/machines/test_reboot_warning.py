@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.machines.test_reboot_gates import login_layers, login_machine
-from tests.support.recorded import RECORD, Kept
+from tests.support.recorded import RECORD, UNIT, Kept
 
 __all__ = ["login_layers", "login_machine"]
 pytestmark = pytest.mark.xdist_group("booted-6")
@@ -46,8 +46,10 @@ def test_an_inhibitor_a_cancellation_and_a_kill_during_the_warning_each_stop_it(
     cancelled, left_2 = end(login_machine, "interrupted"), login_machine.machine.run(SCHEDULED).returncode
 
     begin(login_machine, "third")
+    login_machine.machine.check(f"systemctl kill --kill-who=main -s STOP {UNIT}")
     login_machine.machine.check(f"kill -9 $(cut -d' ' -f1 {RECORD}/running)")
     assert login_machine.machine.run(SCHEDULED).returncode == 0
+    login_machine.machine.check(f"systemctl kill --kill-who=main -s CONT {UNIT}")
     login_machine.wait("the daemon notices", f"test ! -e {RECORD}/reboot.json")
     killed, left_3 = end(login_machine, "interrupted"), login_machine.machine.run(SCHEDULED).returncode
 

@@ -18,6 +18,7 @@ from tests.support.repository import Signer
 pytestmark = [pytest.mark.archive, pytest.mark.xdist_group("booted-restarts")]
 
 SERVER = (*bases.BOOTED, "cron", "libpam-systemd", "needrestart", "nginx-light", "openssh-server", "rsyslog")
+LIVES = "grep -qx sleep /proc/$(systemctl show -P MainPID dies)/comm"
 LIBRARIES = "libc6 libcap2 libsystemd0 libpam0g $(dpkg-query -W -f '${Package} ' 'libssl3*')"
 
 
@@ -61,7 +62,9 @@ def server(
                 "[Service]\nExecStart=sh -c 'test ! -e /run/broken && exec sleep infinity; exit 3'\n",
             )
             running.check("useradd -m -u 1000 bob && systemctl start user@1000.service")
-            running.check("systemctl daemon-reload && systemctl start dies.service && sleep 2 && touch /run/broken")
+            running.check("systemctl daemon-reload && systemctl start dies.service")
+            host.wait("it lives", LIVES)
+            running.check("touch /run/broken")
             running.check("systemd-run -q --unit=passing sleep infinity")
             host.wait_for_daemon()
             running.check("NEEDRESTART_SUSPEND=1 apt-get -qy --reinstall install /srv/archives/*.deb", timeout=300)
@@ -144,7 +147,8 @@ def test_the_run_is_in_history_status_and_journal(server: Kept) -> None:
 def test_status_gives_what_helps_each_unit_and_names_the_service_that_did_not_survive(server: Kept) -> None:
     _, plan = restart(server, "--dry-run")
     dead = server.status()
-    server.machine.check("rm -f /run/broken; systemctl reset-failed dies; systemctl start dies && sleep 1")
+    server.machine.check("rm -f /run/broken; systemctl reset-failed dies; systemctl start dies")
+    server.wait("it lives", LIVES)
     server.check("--wait")
     well = server.status()
 

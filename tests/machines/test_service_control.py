@@ -9,6 +9,7 @@ from agent.core.restart.model import LeftWhy, SystemdUnit, UnitResult
 from agent.core.restart.plan import plan_restarts, why_left
 from agent.core.restart.verdict import SETTLE_S, judge, start_limit_wait_s
 from agent.host.service_control import SystemdServices
+from tests.report.installation import until
 from tests.support import bases
 from tests.support.booted import Booted, booted
 
@@ -91,7 +92,13 @@ def test_a_unit_that_dies_at_once_has_failed(machine: Booted, services: SystemdS
 
 
 def test_a_restart_by_hand_starts_the_count_of_automatic_ones_again(machine: Booted, services: SystemdServices) -> None:
-    machine.check("systemctl kill -s KILL flaps.service; sleep 3")
+    machine.check("systemctl kill -s KILL flaps.service")
+
+    def has_come_back() -> bool:
+        found = seen(services, "flaps.service")
+        return found.auto_restarts > 0 and found.active_state == "active"
+
+    until("systemd has started it again", has_come_back)
     counted = seen(services, "flaps.service").auto_restarts
 
     done = restarted(services, "flaps.service")
@@ -123,8 +130,9 @@ def test_what_is_left_is_recognized(services: SystemdServices, name: str, why: L
 def test_a_connection_of_a_socket_is_recognized(machine: Booted, services: SystemdServices) -> None:
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(str(machine.path("/run/echo.sock")))
-        services.wait(1)
-        listed = machine.check("systemctl list-units --plain --no-legend 'echo@*.service'").split()
+        shown = "systemctl list-units --plain --no-legend 'echo@*.service'"
+        until("its service is there", lambda: machine.check(shown) != "")
+        listed = machine.check(shown).split()
         found = why_left(seen(services, listed[0]))
 
     assert found is not None
@@ -161,10 +169,12 @@ def test_a_restart_reaches_the_units_that_are_named(services: SystemdServices) -
     before = services.units(names)
 
     services.restart("base.service", limit_s=LIMIT_S)
-    services.wait(1)
 
-    after = services.units(names)
-    assert all(before[name].invocation_id != after[name].invocation_id for name in names)
+    def others() -> bool:
+        after = services.units(names)
+        return all(before[name].invocation_id != after[name].invocation_id for name in names)
+
+    until("each is another invocation", others)
 
 
 def test_a_stopped_unit_is_not_started(services: SystemdServices) -> None:
@@ -183,9 +193,10 @@ def test_no_restart_is_the_fifth_within_a_start_limit(machine: Booted, services:
 def test_a_restart_that_does_not_end_is_given_up(machine: Booted, services: SystemdServices) -> None:
     machine.write(
         "/run/systemd/system/stuck.service",
-        "[Service]\nTimeoutStopSec=60\nExecStart=sh -c 'trap \"\" TERM; while :; do sleep 1; done'\n",
+        "[Service]\nTimeoutStopSec=60\nExecStart=sh -c 'trap \"\" TERM; touch /run/stuck; while :; do sleep 1; done'\n",
     )
-    machine.check("systemctl daemon-reload && systemctl start stuck.service; sleep 1")
+    machine.check("systemctl daemon-reload && systemctl start stuck.service")
+    until("it ignores the signal", machine.path("/run/stuck").exists)
 
     error = services.restart("stuck.service", limit_s=2)
     machine.check("systemctl kill -s KILL stuck.service")
