@@ -13,6 +13,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+from tests.support.held import held_until
 from tests.support.recorded import RECORD, SOCKET, UNIT, WORKER, WORKER_SOCKET, Kept, newer
 from tests.support.repository import Package, package
 
@@ -123,7 +124,9 @@ class Trial:
 
     def kill_the_worker(self, number: int) -> Verdict:
         """Kill the job while dpkg runs: it is recorded as interrupted, and one more run recovers everything."""
-        first, second = self._raised(_letter(number % 26), "sleep 1"), self._raised(_letter((number + 1) % 26), "")
+        killed = f"/killed-{number}"
+        first = self._raised(_letter(number % 26), held_until(killed))
+        second = self._raised(_letter((number + 1) % 26), "")
         after_s = self._random.uniform(0, 1)
         verdict = Verdict(name=f"worker {number + 1}", what=f"killed after {after_s:.2f} s of {first.name}'s script")
 
@@ -134,6 +137,7 @@ class Trial:
                 time.sleep(after_s)
                 self.host.machine.kill("KILL", WORKER)
                 asking.communicate()
+            self.host.machine.write(killed, "")
             self.host.wait_for_idle()
             self.host.machine.wait_for("/usr/bin/dpkg", gone=True)
             interrupted = [run["result"] for run in self._new_runs()]

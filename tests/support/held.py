@@ -14,6 +14,22 @@ print("held", flush=True)
 time.sleep(600)'"""
 
 
+_COURSE = "/usr/share/maestro-agent/agent/worker/steps/engine_course.py"
+_STAYS = """
+
+def _staying(record):
+    def recorded(self, phase, reason=""):
+        record(self, phase, reason)
+        while phase.value == "{phase}":
+            __import__("time").sleep(1)
+
+    return recorded
+
+
+EngineCourse.record = _staying(EngineCourse.record)
+"""
+
+
 def held_until(file: str = "/go") -> str:
     """Return the command of a script that goes on once the file is there; the limit only ends what hangs."""
     return f"timeout 120 sh -c 'until test -e {file}; do sleep 0.05; done'"
@@ -40,3 +56,15 @@ def free_lock(machine: Machine) -> None:
 def wait_for_the_wait(machine: Machine, program: str) -> None:
     """Return once the running job waits for a lock that this program holds."""
     machine.check(f"until grep -qs 'waiting for {program} (pid' {_PROGRESS}; do sleep 0.05; done", timeout=120)
+
+
+@contextlib.contextmanager
+def staying_in(machine: Machine, phase: str) -> Iterator[None]:
+    """Have a change of an engine stay in a phase that is on record: it may be over before a test has seen it."""
+    file = machine.path(_COURSE)
+    before = file.read_text()
+    file.write_text(before + _STAYS.format(phase=phase))
+    try:
+        yield
+    finally:
+        file.write_text(before)
