@@ -107,6 +107,7 @@ class DockerUpgrade:
             saved = DockerChangeRecord(context.record.store).load()
             if saved is not None and saved.phase is not Phase.PREPARED:
                 raise  # `recover_docker` finishes it
+            self._upgrade.owe_hooks_again()
             DockerChangeRecord(context.record.store).finish()
             code = ExitCode.BUSY if isinstance(error, BusyError) else ExitCode.FAILED
             return self._upgrade.end(EngineResult.BLOCKED, f"nothing was changed: {error}", exit_code=code)

@@ -102,6 +102,7 @@ class WeaveUpgrade:
             self._upgrade.settle_hooks()
             done = perform_weave(context, snapshot, lambda change: change.carry_out(), self._upgrade.outcome)
         except HostError as error:
+            self._upgrade.owe_hooks_again()
             clear(context, found.script)
             return self._upgrade.end(EngineResult.BLOCKED, f"nothing was changed: {error}", exit_code=ExitCode.FAILED)
         return self._upgrade.changed(done.outcome, clean=done.clean)

@@ -126,8 +126,7 @@ class EngineUpgrade:
         context, name = self._context, f"{self._component.value}.d"
         document = engine_document(context, self._component, plan) or {}
         if context.hooks.has_hooks(f"pre-{name}"):
-            owed = OwedHooks(run=context.run_id, directory=f"post-{name}")
-            owe_hooks(context.record.store, owed, context.machine.now())
+            self._owe_hooks()
         context.control.step("running the hooks before the upgrade")
         verdict = context.engine_acts.host.run_hooks(f"pre-{name}", document)
         self.hooked = verdict.ran > 0
@@ -136,6 +135,17 @@ class EngineUpgrade:
         if verdict.problem:
             why = EngineWhy.HOOK_DEFERRED if verdict.deferred else EngineWhy.HOOK_FAILED
             raise NotNowError(Block(why=why, values=(verdict.problem,)))
+
+    def _owe_hooks(self) -> None:
+        context = self._context
+        owed = OwedHooks(run=context.run_id, directory=f"post-{self._component.value}.d")
+        owe_hooks(context.record.store, owed, context.machine.now())
+
+    def owe_hooks_again(self) -> None:
+        """Record that hooks are owed, if they are, before the snapshot of a change that did not begin is removed."""
+        if self.hooked:
+            with suppress(HostError):  # a full disk: they run in this job, unless it is killed
+                self._owe_hooks()
 
     def settle_hooks(self) -> None:
         """Record that no hooks are owed beside those of the snapshot; if that fails, they run once more."""

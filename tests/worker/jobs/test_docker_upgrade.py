@@ -516,6 +516,25 @@ def test_after_a_kill_while_hooks_run_after_a_change_the_next_job_runs_them_once
     assert host.agent.last_run().text("problem") == failed.problem
 
 
+def test_after_a_kill_while_hooks_run_after_a_change_that_did_not_begin_the_next_job_runs_them_once(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran = HookVerdict(ran=1)
+    for hooks in (host.agent.hooks, host.engines.host):
+        hooks.verdicts = {"pre-docker.d": ran, "post-docker.d": ran}
+    host.engines.host.during["post-docker.d"] = raising(Killed())
+    monkeypatch.setattr(docker_upgrade, "perform", lambda *_: raising(BusyError("apt-get (pid 7) holds a lock"))())
+    with pytest.raises(Killed):
+        host.upgrade()
+
+    host.agent.check()
+    host.agent.check()
+
+    assert host.recorded == ["blocked"]
+    assert host.agent.hooks.ran == ["post-docker.d"]
+    assert not host.agent.store.has(OWED_HOOKS)
+
+
 @pytest.mark.parametrize("ran", [0, 1])
 def test_what_the_snapshot_of_a_change_has_is_owed_nowhere_else(host: Host, ran: int) -> None:
     host.agent.hooks.verdicts = {"pre-docker.d": HookVerdict(ran=ran)}

@@ -21,7 +21,9 @@ from agent.core.weave.snapshot import SavedScript, WeavePhase
 from agent.errors import HostError, PlanChangedError, RecordError
 from agent.state.engine_interrupted import engine_interrupted
 from agent.state.record import Record
+from agent.state.store import OWED_HOOKS
 from agent.state.weave_change import WeaveChangeRecord
+from agent.worker.jobs import weave_upgrade
 from agent.worker.protocol import JobAnswer
 from agent.worker.steps.weave import router
 from tests.core.docker.given_docker import NEW as DOCKER_NEW
@@ -29,7 +31,7 @@ from tests.core.docker.given_docker import OLD as DOCKER_OLD
 from tests.core.docker.given_docker import docker
 from tests.core.weave.given_weave import NEW, OLD
 from tests.worker.jobs.engine_upgrades import run_upgrade
-from tests.worker.jobs.simulator import Agent
+from tests.worker.jobs.simulator import Agent, raising
 from tests.worker.steps.docker.fake_engine import CONTAINERS
 from tests.worker.steps.weave.fake_weave import PASSWORD, FakeWeave, KilledError
 
@@ -355,6 +357,25 @@ def test_after_a_kill_the_run_that_finishes_it_runs_the_post_hooks_once(host: Ho
     host.agent.check()
 
     assert host.engines.host.hooks == ["post-weave.d"]
+
+
+def test_after_a_kill_while_hooks_run_after_a_change_that_did_not_begin_the_next_job_runs_them_once(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran = HookVerdict(ran=1)
+    for hooks in (host.agent.hooks, host.engines.host):
+        hooks.verdicts = {"pre-weave.d": ran, "post-weave.d": ran}
+    host.engines.host.during["post-weave.d"] = raising(KilledError("post-weave.d"))
+    monkeypatch.setattr(weave_upgrade, "perform_weave", lambda *_: raising(HostError("no space left on device"))())
+    with pytest.raises(KilledError):
+        host.upgrade()
+
+    host.agent.check()
+    host.agent.check()
+
+    assert host.recorded == ["weave blocked"]
+    assert host.agent.hooks.ran == ["post-weave.d"]
+    assert not host.agent.store.has(OWED_HOOKS)
 
 
 def test_a_stop_request_before_the_stop_of_the_router_changes_nothing(host: Host) -> None:
