@@ -83,6 +83,7 @@ def test_a_machine_enrols_after_approval_and_all_its_parts_use_its_token(own: Ke
 
     own.wait_for_export("it asks", lambda: listed(endpoint) is not None)
     assert (listed(endpoint)["status"], row(endpoint)) == ("waiting", None)
+    own.wait("it says so", "maestro-agent status --json | grep -q 'not enrolled at the endpoint yet'")
     assert "not enrolled at the endpoint yet" in json.dumps(own.status()["reporting"])
     assert endpoint.run("enrolments", "approve", "--all").returncode == 0
     own.wait_for_export("it reports", lambda: row(endpoint) is not None)
