@@ -76,8 +76,8 @@ def test_events_of_a_machine_reach_the_endpoint_through_kills_and_a_reboot(own: 
     endpoint.network = own.machine.leader
     endpoint.start()
     own.wait_for_export("the reboot is sent", lambda: "rebooted" in kinds(endpoint))
-    until("the state is there", lambda: (row(endpoint) or {}).get("health") is not None)
-    until("nothing waits", lambda: own.status()["reporting"]["endpoint"]["depth"] == 0)
+    until("the state is there", lambda: (row(endpoint) or {}).get("health") is not None, 150)
+    until("nothing waits", lambda: own.status()["reporting"]["endpoint"]["depth"] == 0, 150)
     status = own.status()["reporting"]["endpoint"]
 
     print(kinds(endpoint), row(endpoint))
