@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -76,7 +76,7 @@ class Balancer:
         ]
         (directory / "haproxy.cfg").write_text("\n".join(lines))
         self._process = subprocess.Popen(["haproxy", "-db", "-q", "-f", directory / "haproxy.cfg"])
-        wait_until((directory / "admin").exists)
+        wait_until(self.runs)
 
     def ask(self, command: str) -> str:
         with closing(socket.socket(socket.AF_UNIX)) as admin:
@@ -84,6 +84,12 @@ class Balancer:
             admin.connect(f"{self.directory}/admin")
             admin.sendall(f"{command}\n".encode())
             return b"".join(iter(lambda: admin.recv(65536), b"")).decode()
+
+    def runs(self) -> bool:
+        """Return whether it answers: its sockets have their names before it listens, one after the other."""
+        with suppress(ConnectionRefusedError, FileNotFoundError):
+            return self.ask("show info") != ""
+        return False
 
     def servers(self) -> dict[str, tuple[str, int]]:
         """Return status and number of sessions by server."""

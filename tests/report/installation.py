@@ -85,7 +85,7 @@ class ReportingAgent:
     @contextmanager
     def outbox(self) -> Iterator[Outbox]:
         """Open the outbox once the daemon's exporter has closed it."""
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         with ExitStack() as stack:
             while True:
                 now = datetime.now(timezone.utc)
@@ -117,7 +117,7 @@ class ReportingAgent:
         return json.loads((self.directory / "run/exporter-endpoint.json").read_text())["exporters"]["endpoint"]
 
 
-def until(words: str, condition: Callable[[], bool], seconds: float = 30) -> None:
+def until(words: str, condition: Callable[[], bool], seconds: float = 60) -> None:
     """Wait until a condition holds."""
     deadline = time.monotonic() + seconds
     while not condition():

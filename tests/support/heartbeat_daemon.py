@@ -57,11 +57,16 @@ class FastDaemon:
         self.attempts = 0
         self.ticks_meanwhile = 0
         """Ticks while an attempt or a process ran: none of them waits for it."""
-        self._policy = load(directory / "config.toml", read_distro())[0]
+        self._config = directory / "config.toml"
+        self.reload()
         self._now = utc_now()
         self._supervisor = ExportSupervisor(
-            directory / "config.toml", Store(str(directory / "state")), str(directory / "run"), self._start
+            self._config, Store(str(directory / "state")), str(directory / "run"), self._start
         )
+
+    def reload(self) -> None:
+        """Go by the configuration as it is now."""
+        self._policy = load(self._config, read_distro())[0]
 
     def round(self) -> None:
         """Go on by one interval, and have everything done that is due then."""

@@ -85,15 +85,19 @@ def test_changed_report_starts_the_process(between: Between) -> None:
 
 @pytest.mark.parametrize("fault", ["http-503", "http-429-seconds", "slow", "reset-mid-body", "http-500"])
 def test_fault_of_the_network_is_recorded_without_a_process(fault: str, between: Between) -> None:
-    agent, proxy = between(no_fault, timeout="1s")
+    agent, proxy = between(no_fault, timeout="20s")
     daemon = FastDaemon(agent.directory)
     for _ in range(2):
         daemon.round()
     proxy.choose = lambda faults: fault if fault in faults else ""
+    agent.configure(timeout="1s" if fault == "slow" else "20s")
+    daemon.reload()
 
     daemon.round()
     status, processes = agent.endpoint_status, daemon.processes
     proxy.choose = no_fault
+    agent.configure(timeout="20s")
+    daemon.reload()
     daemon.round()
 
     assert processes == 1

@@ -98,7 +98,7 @@ def configured(server: ScriptedServer, authority: Authority, tmp_path: Path) -> 
     token = private_file(tmp_path / "token", f"{SECRET}\n")
     endpoint = replace(
         policy().endpoint, url=f"https://127.0.0.1:{server.port}/base", token_file=str(token),
-        ca_file=str(authority.file), timeout=timedelta(seconds=5),
+        ca_file=str(authority.file), timeout=timedelta(seconds=20),
     )  # fmt: skip
     return replace(policy(), endpoint=endpoint)
 

@@ -61,14 +61,16 @@ def test_reader_sees_the_old_or_the_new_content(tmp_path: Path) -> None:
     path, contents = tmp_path / "maestro.prom", {letter * 200_000 + "\n" for letter in "ab"}
     write_metrics(str(path), "a" * 200_000 + "\n")
     seen: set[str] = set()
-    done = threading.Event()
+    begun, done = threading.Event(), threading.Event()
 
     def read() -> None:
         while not done.is_set():
             seen.add(path.read_text())
+            begun.set()
 
     reader = threading.Thread(target=read)
     reader.start()
+    assert begun.wait(60)
     for _ in range(20):
         for content in sorted(contents):
             write_metrics(str(path), content)

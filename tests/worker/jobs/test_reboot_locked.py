@@ -15,7 +15,7 @@ from agent.core.reboot.model import LockUse, RebootResult
 from agent.host.fleet_lock import LocalFleetLock, LockOwner
 from agent.state.fleet_lock_record import FleetLockRecord
 from tests.support.lock_hosts import GROUP, SHORT
-from tests.support.lock_servers import DIALECTS, FAULTS, LockServer, Semaphores, lock_server
+from tests.support.lock_servers import DIALECTS, FAULTS, SILENT, LockServer, Semaphores, lock_server
 from tests.support.simulated import Killed
 from tests.worker.jobs.reboots import Rebooting
 
@@ -90,7 +90,7 @@ def test_a_kill_at_any_step_neither_leaks_the_slot_nor_reboots_without_it(
 def test_a_fault_on_the_first_call_stops_the_reboot_and_leaks_nothing(
     tmp_path: Path, server: LockServer, semaphores: Semaphores, fault: str
 ) -> None:
-    world = begin(tmp_path, server, replace(PATIENT, acquire=SHORT.acquire))
+    world = begin(tmp_path, server, replace(PATIENT, acquire=(SHORT if fault in SILENT else PATIENT).acquire))
     server.faults = [fault]
     world.reboot()
     server.deliver()
@@ -104,7 +104,7 @@ def test_a_fault_on_the_first_call_stops_the_reboot_and_leaks_nothing(
 def test_a_release_that_fails_after_the_boot_is_repeated_by_a_later_job(
     tmp_path: Path, server: LockServer, semaphores: Semaphores, fault: str
 ) -> None:
-    world = begin(tmp_path, server, replace(PATIENT, release=SHORT.release))
+    world = begin(tmp_path, server, replace(PATIENT, release=(SHORT if fault in SILENT else PATIENT).release))
     world.reboot()
     world.host.come_back()
     server.faults = [fault] * 9
