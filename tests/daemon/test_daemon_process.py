@@ -83,7 +83,7 @@ def daemon(directory: Path, *wrapper: str, **environment: str) -> Iterator[Runni
             yield running
         finally:
             process.kill()
-            process.communicate()
+            print(process.communicate()[1])  # pytest shows it where the test fails
             (directory / "notify").unlink()
 
 
@@ -224,9 +224,7 @@ def daemon_by(clock: Path) -> Iterator[Running]:
         try:
             yield running
         finally:
-            running.process.kill()
-            running.process.wait()
-            # Left by libfaketime, which fails where another process has got the pid and finds them.
+            # What libfaketime would leave; it fails where a later process with this pid finds them.
             for name in ("faketime_shm", "sem.faketime_sem"):
                 Path(f"/dev/shm/{name}_{running.process.pid}").unlink(missing_ok=True)  # noqa: S108 - its names
 
