@@ -13,6 +13,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,9 @@ import pytest
 from tests.support.hanging import hanging_directory
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
-GOOD = '[agent]\nupgrade_at = "04:00"\nsplay = "2h"\n'
+UPGRADE_AT = datetime.now(timezone.utc) + timedelta(hours=12)
+GOOD = f'[agent]\nupgrade_at = "{UPGRADE_AT:%H}:00"\nsplay = "2h"\n'
+"""No upgrade is due while the tests run."""
 WRONG = "[agent]\nupgrade_att = 4\n"
 
 
