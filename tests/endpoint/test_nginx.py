@@ -47,14 +47,6 @@ def configuration(directory: Path, server: EndpointServer, authority: Authority)
     return f"{ours}\nhttp {{\n{site}}}\n"
 
 
-def is_served(server: EndpointServer) -> bool:
-    """Whether nginx listens, and the endpoint behind it answers."""
-    try:
-        return server.client().get("/v1/health").status == 200
-    except OSError:
-        return False
-
-
 @pytest.fixture(scope="module")
 def proxied(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EndpointServer]:
     """Return an endpoint on a unix socket; its clients connect to nginx."""
@@ -80,7 +72,7 @@ def proxied(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> I
         server.start()
         stack.callback(server.end)
         deadline = time.monotonic() + 60
-        while not is_served(server):
+        while not (directory / "endpoint.sock").exists() or server.client().get("/v1/health").status != 200:
             assert time.monotonic() < deadline, server.journal
             time.sleep(0.05)
         yield server
