@@ -219,9 +219,13 @@ def test_a_thousand_reload_signals_neither_stop_it_nor_delay_its_watchdog_keep_a
 
 @contextlib.contextmanager
 def daemon_by(clock: Path) -> Iterator[Running]:
-    """Run a daemon whose clock a file sets."""
+    """Run a daemon whose clock a file sets.
+
+    libfaketime reads it once a second and not at each call: while one thread reads it, others have the real time.
+    """
     clock.write_text("+0")
-    fake = {"FAKETIME_TIMESTAMP_FILE": str(clock), "FAKETIME_NO_CACHE": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+    cache = {"FAKETIME_CACHE_DURATION": "1"}
+    fake = {"FAKETIME_TIMESTAMP_FILE": str(clock), "FAKETIME_DONT_FAKE_MONOTONIC": "1", **cache}
     library = next(iter(Path("/usr/lib").glob("*/faketime/libfaketime.so.1")))
     with daemon(clock.parent, LD_PRELOAD=str(library), **fake) as running:
         try:
