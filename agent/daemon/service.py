@@ -31,6 +31,7 @@ from agent.host.changes import packages_changed_at
 from agent.host.dpkg.at_work import may_be_at_work
 from agent.host.machine.identity import machine_id
 from agent.host.machine.os_release import read_distro
+from agent.host.process.next_signal import next_signal
 from agent.host.process.spawn import replace_self
 from agent.host.reboot.need import read_reboot_need
 from agent.host.reboot.processes import runs_replaced_files
@@ -151,12 +152,10 @@ class Daemon:
         """Return the next signal; None after a period without one. After SIGIO further ones wait for some seconds."""
         deaf_s = self._deaf_until_s - time.monotonic()
         listened = [one for one in _SIGNALS if one is not signal.SIGIO or deaf_s <= 0]
-        received = signal.sigtimedwait(listened, min(period_s, deaf_s) if deaf_s > 0 else period_s)
-        if received is None:
-            return None
-        if received.si_signo == signal.SIGIO:
+        received = next_signal(listened, min(period_s, deaf_s) if deaf_s > 0 else period_s)
+        if received == signal.SIGIO:
             self._deaf_until_s = time.monotonic() + _DEAF_S
-        return received.si_signo
+        return received
 
     def _restart(self) -> None:
         """Execute the daemon again: an update replaced files that it runs, such as a library or Python."""

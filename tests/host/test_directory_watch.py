@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from agent.host.directory_watch import DirectoryWatch, Watched
+from agent.host.process.next_signal import next_signal
 
 LIMIT_S = 60
 NOBODY = 65534
@@ -42,7 +43,7 @@ def alone(test: Callable[..., None]) -> Callable[..., None]:
 
 
 def reported(limit_s: float) -> bool:
-    return signal.sigtimedwait({signal.SIGIO}, limit_s) is not None
+    return next_signal({signal.SIGIO}, limit_s) is not None
 
 
 def armed(*watched: Watched) -> DirectoryWatch:
