@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from datetime import timedelta
 from types import FrameType
 
-_REPEAT_S = 0.5
-"""The signal repeats, in case a library swallows the first exception."""
+_REPEAT_S = 2.0
+"""The signal repeats, in case a library swallows the first exception. Later than a busy machine needs to clean up: a
+second one in the middle of that leaves a connection open."""
 
 
 @contextmanager
