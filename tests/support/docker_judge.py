@@ -38,7 +38,8 @@ class Seen:
 
     states: dict[str, str]
     """Of each container by name."""
-    pid: int
+    process: str
+    """The engine's pid and start time: after a reboot it may have the same pid."""
     version: str
     """Of the engine that runs, by its own answer."""
     installed: str
@@ -66,7 +67,7 @@ def seen(engine: EngineMachine) -> Seen:
     pid = engine.engine_pid()
     return Seen(
         states=engine.states(),
-        pid=pid,
+        process=machine.check(f"cut -d ' ' -f 1,22 /proc/{pid}/stat").strip(),
         version=engine.engine_version(),
         installed=_installed(engine),
         executable=machine.check(f"readlink /proc/{pid}/exe").strip(),
@@ -111,14 +112,14 @@ def _engine_problems(before: Seen, after: Seen) -> list[str]:
         found.append(f"engine {after.version} runs")
     if after.version != after.installed:
         found.append(f"engine {after.version} runs, {after.installed} is installed")
-    if after.pid != before.pid and after.executable != "/usr/sbin/dockerd":
+    if after.process != before.process and after.executable != "/usr/sbin/dockerd":
         found.append(f"the engine runs from {after.executable}")
     return found
 
 
 def _container_problems(before: Seen, after: Seen, runs: list[dict[str, Any]]) -> list[str]:
     expected = dict(before.states)
-    if REMOVED not in after.states and after.pid != before.pid:
+    if REMOVED not in after.states and after.process != before.process:
         expected.pop(REMOVED, None)
     changed = {name: (state, after.states.get(name)) for name, state in expected.items()}
     found = [f"{name} was {was}, is {now}" for name, (was, now) in sorted(changed.items()) if was != now]

@@ -16,8 +16,6 @@ __all__ = ["IMAGE", "NEWER", "OLDER", "EngineMachine", "engine_machine", "engine
 IMAGE = "busybox"
 _ENDS = "trap 'exit 0' TERM; while :; do sleep 1 & wait $!; done"
 _IGNORES = "trap '' TERM; while :; do sleep 1; done"
-_HAS_ITS_TRAP = "until grep -Eq '^Sig(Cgt|Ign):.*[4-7c-f][0-9a-f]{3}$' /proc/$pid/status; do sleep 0.05; done"
-"""SIGTERM is 15, bit 14 of the masks (proc(5)). The first process of a container ignores what it does not handle."""
 
 
 class EngineMachine:
@@ -54,10 +52,7 @@ class EngineMachine:
         words += [] if published is None else [f"-p {published}:80"]
         words += [] if stop_timeout is None else [f"--stop-timeout={stop_timeout}"]
         program = ("" if published is None else "httpd -p 80; ") + (_ENDS if handles_stop else _IGNORES)
-        run = f"docker run -d {' '.join(words)} {IMAGE} sh -c {shlex.quote(program)}"
-        pid = "docker inspect -f '{{.State.Pid}}' $id"
-        script = f"id=$({run}) && export pid=$({pid}) && timeout 60 sh -c {shlex.quote(_HAS_ITS_TRAP)} && echo $id"
-        return self.machine.check(script).rstrip("\n")
+        return self.docker(f"run -d {' '.join(words)} {IMAGE} sh -c {shlex.quote(program)}")
 
     def running(self) -> set[str]:
         """Return the names of the containers that run."""
