@@ -2,7 +2,6 @@
 
 import threading
 import time
-from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -22,6 +21,7 @@ from endpoint.store.retention import RetentionStore, RetentionTurn
 from endpoint.store.tables import EVENTS, LOSSES, REFUSALS, STATES, UPKEEP
 from tests.endpoint.conftest import MakeServer
 from tests.endpoint.test_messages import gaps, host_row
+from tests.report.installation import until
 from tests.support.messages import MOMENT, Outbox, Raw
 from tests.support.stored_events import stored_events
 
@@ -255,13 +255,6 @@ def due_at(database: Database) -> float | None:
     with database.reading() as connection:
         found: float | None = connection.execute(sa.select(UPKEEP.c.due_at)).scalar()
     return found
-
-
-def until(words: str, condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline, f"not in time: {words}"
-        time.sleep(0.1)
 
 
 def test_the_server_deletes_old_events_while_it_serves(make_server: MakeServer) -> None:
