@@ -27,10 +27,11 @@ def test_the_limit_is_raised_in_the_block_and_not_in_a_callback_of_the_collector
             inside.append(len(called))
             del references
 
-    with pytest.raises(TimeoutError), time_limit(timedelta(seconds=0.05)):
-        make_garbage()
+    while not inside:  # a busy machine may not come to the first turn in time
+        with pytest.raises(TimeoutError), time_limit(timedelta(seconds=0.05)):
+            make_garbage()
 
-    assert not any(inside)
+    assert set(inside) == {0}
 
 
 @pytest.mark.parametrize("collecting", [True, False])
