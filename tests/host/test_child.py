@@ -6,7 +6,6 @@ import subprocess
 import time
 from datetime import timedelta
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -16,6 +15,7 @@ from agent.errors import BusyError
 from agent.host.dpkg import child, timeouts
 from agent.host.dpkg.child import ChildChannel, ChildReport, supervise
 from agent.host.dpkg.timeouts import DpkgTimeouts
+from tests.host.beats import Beats, passing_at
 
 QUIET = JobControl(progress=lambda _: None)
 LONG = DpkgTimeouts(stall=timedelta(minutes=5), package=timedelta(minutes=5))
@@ -129,31 +129,19 @@ def test_a_stop_reaches_the_child_until_it_holds_the_locks(tmp_path: Path, *, ho
 
 
 def test_keep_alives_are_sent_while_the_child_works(tmp_path: Path) -> None:
-    beats: list[float] = []
+    beats = Beats(tmp_path)
+    control = JobControl(progress=lambda _: None, alive=beats.alive)
 
-    def alive() -> None:
-        beats.append(time.monotonic())
-        if len(beats) == 3:
-            (tmp_path / "third").touch()
+    supervise(lambda _: beats.wait(), log=tmp_path / "log", limits=LONG, control=control)
 
-    def work(_: ChildChannel) -> None:
-        until = time.monotonic() + 60
-        while not (tmp_path / "third").exists() and time.monotonic() < until:
-            time.sleep(POLL_S)
-
-    control = JobControl(progress=lambda _: None, alive=alive)
-
-    supervise(work, log=tmp_path / "log", limits=LONG, control=control)
-
-    assert (tmp_path / "third").exists()
+    assert beats.came
 
 
 @pytest.fixture
 def begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return the file by whose making a script lets two minutes pass: no limit counts how long its start takes."""
-    file, clock = tmp_path / "begun", time.monotonic
-    passing = SimpleNamespace(monotonic=lambda: clock() + (120 if file.exists() else 0))
-    monkeypatch.setattr(timeouts, "time", passing)
+    file = tmp_path / "begun"
+    monkeypatch.setattr(timeouts, "time", passing_at(file.exists))
     return file
 
 

@@ -10,6 +10,7 @@ import psutil
 
 from agent.core.job_control import JobControl
 from agent.host.process.idle import run_idle
+from tests.host.beats import Beats
 
 Documents = Iterator[dict[str, object]]
 CONTROL = JobControl(progress=lambda _: None)
@@ -65,22 +66,14 @@ def test_a_stop_ends_the_child() -> None:
 
 
 def test_the_parent_sends_keep_alives_while_it_waits(tmp_path: Path) -> None:
-    beats = 0
-
-    def alive() -> None:
-        nonlocal beats
-        beats += 1
-        if beats == 3:
-            (tmp_path / "third").touch()
+    beats = Beats(tmp_path)
 
     def work() -> Documents:
-        until = time.monotonic() + 60
-        while not (tmp_path / "third").exists() and time.monotonic() < until:
-            time.sleep(0.05)
+        beats.wait()
         yield {}
 
-    assert list(run_idle(work, JobControl(progress=lambda _: None, alive=alive))) == [{}]
-    assert (tmp_path / "third").exists()
+    assert list(run_idle(work, JobControl(progress=lambda _: None, alive=beats.alive))) == [{}]
+    assert beats.came
 
 
 def test_closing_the_generator_ends_the_child() -> None:

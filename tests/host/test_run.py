@@ -2,12 +2,12 @@
 
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
 from agent.host.process import run
 from agent.host.process.run import run_program
+from tests.host.beats import passing_at
 
 
 def test_output_and_exit_code_of_a_program() -> None:
@@ -27,12 +27,8 @@ def test_at_its_deadline_a_program_is_killed_with_its_children_that_hold_its_out
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A script's `docker run` outlives the script: reading its output would wait for it."""
-    child, clock = tmp_path / "child", time.monotonic
-
-    def monotonic() -> float:  # the time is over once there is a child, however long that takes
-        return clock() + (120 if child.exists() and child.read_text() else 0)
-
-    monkeypatch.setattr(run, "time", SimpleNamespace(monotonic=monotonic))
+    child = tmp_path / "child"
+    monkeypatch.setattr(run, "time", passing_at(lambda: child.exists() and child.read_text() != ""))
     monkeypatch.setattr(run, "_ALIVE_S", 0.05)
 
     done = run_program(("sh", "-c", f"sleep 300 & echo $! > {child}; wait"), limit_s=60)
